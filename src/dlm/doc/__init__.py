@@ -1,0 +1,1 @@
+"""The document: text to sections and back to small changes of that text."""

@@ -1,0 +1,85 @@
+"""The one way bytes reach the disk: whole, durable, or not at all.
+
+Knows nothing of documents or stores.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from pathlib import Path
+
+from dlm.errors import DlmError
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int | None = None) -> None:
+    """Replace `path` by `data` so that a reader, or a crash, sees the old bytes or the new ones.
+
+    Follows a symbolic link to its target and keeps the permission bits of a file that exists;
+    `mode` sets those of a new one. Raises DlmError, naming the path, when the disk refuses.
+    """
+    target = path.resolve()
+    temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}.tmp"
+    try:
+        keep = _permissions(target, mode)
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if keep is not None:
+            temporary.chmod(keep)
+        temporary.replace(target)
+        fsync_directory(target.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise disk_error(path, error) from error
+
+
+def fsync_tree(folder: Path) -> None:
+    """Flush every file below `folder`, then the folders, to the disk."""
+    for root, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            descriptor = os.open(Path(root) / name, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        fsync_directory(Path(root))
+
+
+def fsync_directory(folder: Path) -> None:
+    """Flush a directory entry; a no-op where the platform cannot open directories."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def disk_error(path: Path, error: OSError) -> DlmError:
+    """The sentence for a disk that refuses: full, read-only, not permitted, or anything else."""
+    reason = error.strerror or str(error)
+    hints = {
+        errno.ENOSPC: "free some space and run the command again; nothing was changed",
+        errno.EDQUOT: "free some of your quota and run the command again; nothing was changed",
+        errno.EROFS: "the file system is read-only; set DLM_HOME to a folder that can be written",
+        errno.EACCES: "check who owns the folder and its permissions",
+        errno.EPERM: "check who owns the folder and its permissions",
+    }
+    return DlmError(f"cannot write {path}: {reason}", hint=hints.get(error.errno or 0))
+
+
+def _permissions(target: Path, mode: int | None) -> int | None:
+    try:
+        return target.stat().st_mode & 0o7777
+    except FileNotFoundError:
+        return mode
