@@ -11,8 +11,8 @@
     │   └── Interrupted      stopped by the owner; the run can be resumed
     └── UsageError           the command line itself (exit 2)
 
-A bug is not a DlmError: it tracebacks. Add a class when a caller would catch it; otherwise raise the
-parent with a better sentence.
+A bug is not a DlmError: it tracebacks. Add a class when a caller would catch it; otherwise raise
+the parent with a better sentence.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class DlmError(Exception):
 class DocumentError(DlmError):
     """A document that cannot be read as one; `str()` begins `path:line:column:`."""
 
-    def __init__(self, message: str, *, at: Location | None = None, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, at: Location | None = None, hint: str | None = None
+    ) -> None:
         super().__init__(message, hint=hint)
         self.at = at
 

@@ -1,0 +1,130 @@
+"""The frontmatter: every key this tool acts on, its type, range and default.
+
+Each description completes the sentence "<key> must be …". Places in a file are not known here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+CURRENT_SCHEMA_VERSION: Final = 15
+
+DLM_ID_PATTERN: Final = r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$"
+
+# Keys that other tools of this format act on and this one does not: kept, and named in a warning.
+KNOWN_ELSEWHERE: Final = frozenset(
+    {
+        ("export",),
+        ("training", "adapters"),
+        ("training", "audio"),
+        ("training", "cache"),
+        ("training", "cpt"),
+        ("training", "dpo"),
+        ("training", "gate"),
+        ("training", "optimizer"),
+        ("training", "preference"),
+        ("training", "sources"),
+        ("training", "sources_policy"),
+    }
+)
+
+Auto = Literal["auto"]
+Share = Annotated[float, Field(ge=0, le=1)]
+_TRUST = "a number from 0 to 1"
+
+
+def _empty_is_default(value: Any) -> Any:
+    # `training:` with nothing but comments below it is null in YAML, and means the defaults.
+    return {} if value is None else value
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True
+    )
+
+
+class TrustConfig(_Config):
+    """How much a section weighs in training, by who wrote it."""
+
+    authored: Share = Field(1.0, description=_TRUST)
+    harvested: Share = Field(1.0, description=_TRUST)
+    synthesized: Share = Field(0.5, description=_TRUST)
+    mined: Share = Field(0.5, description=_TRUST)
+    pushed: Share = Field(1.0, description=_TRUST)
+    imported: Share = Field(0.5, description=_TRUST)
+
+
+class RehearsalConfig(_Config):
+    """General text mixed into training so that the base model keeps what it knew."""
+
+    enabled: bool = Field(True, description="true or false")
+    share: Auto | Annotated[float, Field(ge=0, le=0.9)] = Field(
+        "auto", description="auto or a number from 0 to 0.9"
+    )
+
+
+class TrainingConfig(_Config):
+    """How the adapter is trained."""
+
+    adapter: Literal["lora", "qlora", "dora"] = Field("lora", description="lora, qlora or dora")
+    lora_r: int = Field(16, ge=1, le=256, description="a whole number from 1 to 256")
+    lora_alpha: int = Field(32, ge=1, description="a whole number from 1")
+    lora_dropout: float = Field(0.0, ge=0, le=0.5, description="a number from 0 to 0.5")
+    target_modules: Auto | Annotated[list[str], Field(min_length=1)] = Field(
+        "auto", description="auto or a list of module names"
+    )
+    sequence_len: Auto | Annotated[int, Field(ge=64, le=32768)] = Field(
+        "auto", description="auto or a whole number from 64 to 32768"
+    )
+    micro_batch_size: Auto | Annotated[int, Field(ge=1)] = Field(
+        "auto", description="auto or a whole number from 1"
+    )
+    grad_accum: Auto | Annotated[int, Field(ge=1)] = Field(
+        "auto", description="auto or a whole number from 1"
+    )
+    learning_rate: Auto | Annotated[float, Field(gt=0)] = Field(
+        "auto", description="auto or a number above 0"
+    )
+    num_epochs: Auto | Annotated[int, Field(ge=1)] = Field(
+        "auto", description="auto or a whole number from 1"
+    )
+    max_steps: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="a whole number from 1, or null"
+    )
+    lr_scheduler: Literal["cosine", "linear", "constant"] = Field(
+        "linear", description="cosine, linear or constant"
+    )
+    warmup_ratio: float = Field(0.05, ge=0, le=0.5, description="a number from 0 to 0.5")
+    precision: Literal["bf16", "fp16", "fp32"] | None = Field(
+        None, description="bf16, fp16, fp32 or null"
+    )
+    seed: int = Field(42, ge=0, le=2**32 - 1, description="a whole number from 0 to 4294967295")
+    keep_last_n: int = Field(10, ge=1, description="a whole number from 1")
+    trust: Annotated[TrustConfig, BeforeValidator(_empty_is_default)] = Field(
+        default_factory=TrustConfig, description="a mapping of keys to numbers"
+    )
+    rehearsal: Annotated[RehearsalConfig, BeforeValidator(_empty_is_default)] = Field(
+        default_factory=RehearsalConfig, description="a mapping with the keys enabled and share"
+    )
+
+
+class Frontmatter(_Config):
+    """The keys at the top of a document."""
+
+    dlm_id: str = Field(
+        pattern=DLM_ID_PATTERN,
+        description="a ULID: 26 capitals and digits, without I, L, O and U, the first 0 to 7",
+    )
+    dlm_version: int = Field(
+        1, ge=1, description=f"a whole number from 1 to {CURRENT_SCHEMA_VERSION}"
+    )
+    base_model: str = Field(
+        pattern=r"\S", description="the name of a base model, such as smollm2-135m or hf:org/name"
+    )
+    system_prompt: str | None = Field(None, description="text or null")
+    training: Annotated[TrainingConfig, BeforeValidator(_empty_is_default)] = Field(
+        default_factory=TrainingConfig, description="a mapping of keys to values"
+    )
