@@ -1,0 +1,125 @@
+"""The folder with the files of a base model: packaged, local, cached, or downloaded now.
+
+The only module of the tool that fetches weights.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from dlm.base_models.base import BaseModel
+from dlm.base_models.cache import cache_root, cached_snapshot, partial_snapshot
+from dlm.base_models.folder import missing_file
+from dlm.errors import BaseModelError
+
+# Pickled weights are left out on purpose: loading them can run code.
+_WANTED: Final = ("*.safetensors", "*.json", "*.jinja", "*.model", "merges.txt", "LICENSE*")
+_UNWANTED: Final = ("*/*", "consolidated*")
+
+
+def local_folder(base: BaseModel, *, download: bool = True) -> Path:
+    """A folder that holds config, tokenizer and weights of `base`.
+
+    Raises BaseModelError, in one sentence, when they are not here and may not or cannot be fetched.
+    """
+    if base.folder is not None:
+        return _checked(base.folder, base)
+    cached = cached_snapshot(base.hf_id, base.revision)
+    if cached is not None:
+        return cached
+    if offline() or not download:
+        raise _not_here(base)
+    return _checked(_download(base), base)
+
+
+def offline() -> bool:
+    """Whether the environment forbids the network."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+
+
+def download_command(base: BaseModel) -> str:
+    """The command that puts the model into the cache."""
+    pinned = "" if base.revision == "main" else f" --revision {base.revision}"
+    return f"hf download {base.hf_id}{pinned}"
+
+
+def _checked(folder: Path, base: BaseModel) -> Path:
+    missing = missing_file(folder)
+    if missing:
+        raise BaseModelError(
+            f"{base.key} is not whole: {folder} has no {missing}",
+            hint="only safetensors weights with a tokenizer.json can be used",
+        )
+    return folder
+
+
+def _not_here(base: BaseModel) -> BaseModelError:
+    partial = partial_snapshot(base.hf_id, base.revision)
+    state = f"is only partly in {cache_root()}" if partial else "is not on this machine"
+    size = f" ({base.size_gb_fp16:g} GB)" if base.params else ""
+    forbidden = "HF_HUB_OFFLINE is set" if offline() else "downloads are switched off"
+    return BaseModelError(
+        f"{base.key}{size} {state}, and {forbidden}",
+        hint=f"fetch it once with the network: `HF_HUB_OFFLINE=0 {download_command(base)}`; "
+        "or copy a model folder here and write base_model: /path/to/it",
+    )
+
+
+def _download(base: BaseModel) -> Path:
+    from httpx2 import HTTPError
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        # Asked first, because the download itself retries for half a minute before it gives up.
+        HfApi().model_info(base.hf_id, revision=base.revision, timeout=10)
+        return Path(
+            snapshot_download(
+                base.hf_id,
+                revision=base.revision,
+                cache_dir=cache_root(),
+                allow_patterns=list(_WANTED),
+                ignore_patterns=list(_UNWANTED),
+            )
+        )
+    except (HTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        raise _refused(base, error) from error
+
+
+def _refused(base: BaseModel, error: Exception) -> BaseModelError:
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    page = f"https://huggingface.co/{base.hf_id}"
+    if isinstance(error, GatedRepoError):
+        return BaseModelError(
+            f"{base.key} is only given to people who accepted its licence",
+            hint=f"open {page}, accept it, then `hf auth login` and run this again",
+        )
+    if isinstance(error, RepositoryNotFoundError):
+        return BaseModelError(
+            f"the hub has no model {base.hf_id}, or does not show it to you",
+            hint=f"check the name at {page}; for a private model, `hf auth login` first",
+        )
+    if isinstance(error, RevisionNotFoundError):
+        return BaseModelError(
+            f"{base.hf_id} has no revision {base.revision} any more",
+            hint=f"`hf download {base.hf_id}` takes the present one, which is then used",
+        )
+    return BaseModelError(
+        f"{base.key} cannot be downloaded: {_first_line(error)}",
+        hint=f"check the network and the free space in {cache_root()}, then run this again; "
+        "what has arrived is kept",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    # The client wraps a lost connection in a long text about caches; its cause says it better.
+    cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    return lines[0] if lines else type(cause).__name__

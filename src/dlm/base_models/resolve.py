@@ -1,0 +1,143 @@
+"""From what a document says (`base_model: …`) to a base model. Downloads nothing."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from dlm.base_models.base import BaseModel, learning_rate
+from dlm.base_models.cache import cached_snapshot
+from dlm.base_models.folder import (
+    count_parameters,
+    has_chat_template,
+    missing_file,
+    modality,
+    read_json,
+    text_config,
+)
+from dlm.base_models.registry import BASE_MODELS
+from dlm.errors import BaseModelError
+
+_HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+_UNKNOWN_LICENSE: Final = "LicenseRef-Unknown"
+
+
+def resolve(key: str | Path) -> BaseModel:
+    """The base model a key names: one of the registry, `hf:org/name`, or a local folder.
+
+    Raises BaseModelError when there is none, or when the folder is not a whole model.
+    """
+    text = str(key)
+    if isinstance(key, str) and text in BASE_MODELS:
+        return BASE_MODELS[text]
+    if text.startswith("hf:"):
+        return _from_hub(text)
+    if isinstance(key, Path) or _names_a_folder(text):
+        return _from_folder(text)
+    raise _unknown(text)
+
+
+def with_facts(base: BaseModel, folder: Path) -> BaseModel:
+    """`base` with every fact that the files in `folder` state better than it does.
+
+    For a model of the hub that was not on this machine when it was resolved.
+    """
+    raw = read_json(folder / "config.json")
+    config = text_config(raw)
+    params = count_parameters(folder)
+    return replace(
+        base,
+        architecture=_first_text(raw.get("architectures")) or base.architecture,
+        family=str(raw.get("model_type") or base.family),
+        params=params,
+        layers=_number(config, "num_hidden_layers", "n_layer"),
+        hidden_size=_number(config, "hidden_size", "n_embd"),
+        vocab_size=_number(config, "vocab_size"),
+        context_length=_number(config, "max_position_embeddings", "n_positions") or 2048,
+        modality=modality(raw),
+        sft_learning_rate=learning_rate(params),
+        chat=has_chat_template(folder),
+    )
+
+
+def _from_hub(key: str) -> BaseModel:
+    hf_id = key.removeprefix("hf:")
+    if not _HUB_ID.fullmatch(hf_id):
+        raise BaseModelError(
+            f"{key!r} is not a model of the Hugging Face hub",
+            hint="write hf:organisation/name, as in hf:Qwen/Qwen2.5-0.5B-Instruct",
+        )
+    for known in BASE_MODELS.values():
+        if known.hf_id.lower() == hf_id.lower():
+            return replace(known, key=key)
+    base = _bare(key, hf_id)
+    folder = cached_snapshot(hf_id, base.revision)
+    return with_facts(base, folder) if folder else base
+
+
+def _from_folder(key: str) -> BaseModel:
+    folder = Path(key).expanduser()
+    if not folder.is_dir():
+        raise BaseModelError(
+            f"there is no folder {key}", hint="check base_model in the frontmatter"
+        )
+    missing = missing_file(folder)
+    if missing:
+        raise BaseModelError(
+            f"{key} is not a whole model: it has no {missing}", hint=_hint(folder, missing)
+        )
+    return with_facts(_bare(key, str(folder.resolve())), folder)
+
+
+def _bare(key: str, hf_id: str) -> BaseModel:
+    return BaseModel(
+        key=key,
+        hf_id=hf_id,
+        family="",
+        architecture="",
+        params=0,
+        layers=0,
+        hidden_size=0,
+        vocab_size=0,
+        context_length=2048,
+        license_spdx=_UNKNOWN_LICENSE,
+        sft_learning_rate=learning_rate(0),
+    )
+
+
+def _names_a_folder(text: str) -> bool:
+    if text.startswith(("./", "../", "~")) or text in (".", "..") or Path(text).is_absolute():
+        return True
+    return bool(text.strip()) and (Path(text) / "config.json").is_file()
+
+
+def _hint(folder: Path, missing: str) -> str:
+    if missing.endswith(".safetensors") and any(folder.glob("*.bin")):
+        return (
+            "pickled .bin weights are not read, as they can run code; save the model as safetensors"
+        )
+    if missing == "tokenizer.json":
+        return "save the tokenizer as a fast one, beside the weights"
+    return "a model folder holds config.json, tokenizer.json and model.safetensors"
+
+
+def _unknown(text: str) -> BaseModelError:
+    close = difflib.get_close_matches(text.lower(), BASE_MODELS, n=1, cutoff=0.5)
+    guess = f"did you mean {close[0]}? " if close else ""
+    names = ", ".join(BASE_MODELS)
+    return BaseModelError(
+        f"there is no base model {text!r}",
+        hint=f"{guess}known: {names}; or hf:organisation/name, or a folder such as ./model",
+    )
+
+
+def _number(config: object, *names: str) -> int:
+    assert isinstance(config, dict)
+    return next((int(config[name]) for name in names if isinstance(config.get(name), int)), 0)
+
+
+def _first_text(value: object) -> str:
+    return str(value[0]) if isinstance(value, list) and value else ""
