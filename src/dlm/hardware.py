@@ -121,9 +121,8 @@ def training_gb(
     kept = _ACTIVATIONS_CHECKPOINTED if checkpointing else _ACTIVATIONS
     activations = tokens * base.layers * base.hidden_size * kept * size
     logits = tokens * base.vocab_size * _LOGIT_COPIES * 4
-    adapter = (
-        base.layers * base.hidden_size * _LORA_SPAN * lora_rank * 16
-    )  # value, gradient, moments
+    # Each value of the adapter comes with its gradient and two moments, four bytes each.
+    adapter = base.layers * base.hidden_size * _LORA_SPAN * lora_rank * 16
     return _RUNTIME_GB[device] + (base.params * size + activations + logits + adapter) / _GB
 
 

@@ -20,10 +20,10 @@ def describe(base: BaseModel, machine: Machine) -> str:
             f"{base.key} is for trying dlm and for tests: it memorises a few dozen answers, "
             "rewordings mostly fail"
         )
-        return f"{text}; for real use {_recommend(better, machine)}" if better else text
-    text = f"{base.key}: {_ability(base)}"
+        return f"{text}; for real use, {_recommend(better, machine)}" if better else text
+    text = f"{base.key}: {_facts(base)}"
     if better and base.params > 2 * better.params and not machine.gpus:
-        return f"{text}; {_recommend(better, machine)} is quicker to train"
+        return f"{text}; {_recommend(better, machine)} and is quicker to train"
     return text
 
 
@@ -36,14 +36,13 @@ def suited(machine: Machine) -> BaseModel | None:
     return best if best and best.params >= _SMALLEST_FOR_USE else None
 
 
-def _ability(base: BaseModel) -> str:
+def _facts(base: BaseModel) -> str:
     if not base.params:
-        return "of unknown size until it is on this machine"
-    if base.params < 250_000_000:
-        return "learns some hundred answers and simple rewordings; it reasons little"
-    if base.params < 1_000_000_000:
-        return "learns a document of facts and most rewordings"
-    return "learns a document with its style and answers rewordings well"
+        return "its size is known once it is on this machine"
+    return (
+        f"{base.size_gb_fp16:g} GB; the report after a training says how well it answers "
+        "questions put in other words"
+    )
 
 
 def _recommend(base: BaseModel, machine: Machine) -> str:

@@ -25,6 +25,11 @@ def partial_snapshot(hf_id: str, revision: str) -> Path | None:
     return next(_snapshots(hf_id, revision), None)
 
 
+def commit_of(folder: Path) -> str | None:
+    """The commit that a folder of the cache holds; None for any other folder."""
+    return folder.name if folder.parent.name == "snapshots" else None
+
+
 def cache_root() -> Path:
     """The cache folder, as the environment sets it."""
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):

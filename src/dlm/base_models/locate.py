@@ -40,9 +40,9 @@ def offline() -> bool:
 
 
 def download_command(base: BaseModel) -> str:
-    """The command that puts the model into the cache."""
+    """The command that puts the model into the cache, without the copies in other formats."""
     pinned = "" if base.revision == "main" else f" --revision {base.revision}"
-    return f"hf download {base.hf_id}{pinned}"
+    return f"hf download {base.hf_id}{pinned} --exclude '*/*'"
 
 
 def _checked(folder: Path, base: BaseModel) -> Path:
@@ -109,7 +109,7 @@ def _refused(base: BaseModel, error: Exception) -> BaseModelError:
     if isinstance(error, RevisionNotFoundError):
         return BaseModelError(
             f"{base.hf_id} has no revision {base.revision} any more",
-            hint=f"`hf download {base.hf_id}` takes the present one, which is then used",
+            hint=f"the present one will do: `hf download {base.hf_id} --exclude '*/*'`",
         )
     return BaseModelError(
         f"{base.key} cannot be downloaded: {_first_line(error)}",

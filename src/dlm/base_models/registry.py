@@ -26,7 +26,7 @@ def _pocket() -> BaseModel:
         vocab_size=8192,
         context_length=1024,
         license_spdx="CC-BY-SA-4.0",
-        sft_learning_rate=1e-3,
+        sft_learning_rate=learning_rate(10_244_160),
         note="ships with dlm; for trying it out and for tests",
     )
 

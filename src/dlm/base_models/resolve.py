@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dlm.base_models.base import BaseModel, learning_rate
 from dlm.base_models.cache import cached_snapshot
@@ -134,8 +135,7 @@ def _unknown(text: str) -> BaseModelError:
     )
 
 
-def _number(config: object, *names: str) -> int:
-    assert isinstance(config, dict)
+def _number(config: Mapping[str, Any], *names: str) -> int:
     return next((int(config[name]) for name in names if isinstance(config.get(name), int)), 0)
 
 

@@ -1,0 +1,1 @@
+"""Documents to start from, as text files beside this module."""
