@@ -1,0 +1,273 @@
+"""The SQLite file of one store: opening it safely, its schema, and its errors as sentences.
+
+Knows no versions or sections; `queries` does. A new table is one more function at the end of
+MIGRATIONS.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from dlm.errors import CorruptStore, StoreError
+from dlm.files import disk_error
+
+_BUSY_TIMEOUT_MS = 5000
+_DISK_BLOCK = 1 << 16
+_DISK_ERRORS = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+    sqlite3.SQLITE_PERM: errno.EACCES,
+    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+}
+# What SQLite says of a schema or a text that was damaged in a way its page checks do not see.
+_DAMAGED = (
+    "no such table",
+    "no such column",
+    "Could not decode to UTF-8",
+    "unsupported file format",
+)
+
+
+class DiskRefuses(StoreError):
+    """The disk is full, read-only or closed to us: reading what is there may still work."""
+
+
+class Database:
+    """One connection. Every SQLite error leaves it as a StoreError or CorruptStore."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self.path = path
+        self._connection.row_factory = sqlite3.Row
+        self._connection.execute("PRAGMA foreign_keys = ON")
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open or create the file at `path`, bring its schema up to date and check its pages."""
+        with sentences(path):
+            connection = sqlite3.connect(path, isolation_level=None)
+            try:
+                connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+                return cls(connection, path)._ready()
+            except BaseException:
+                connection.close()
+                raise
+
+    @classmethod
+    def open_read_only(cls, path: Path) -> Self:
+        """Open what lies at `path` without writing beside it, whatever its schema."""
+        with sentences(path):
+            memory = sqlite3.connect(":memory:", isolation_level=None)
+            try:
+                with contextlib.closing(_connect_read_only(path)) as stored:
+                    stored.backup(memory)
+                return cls(memory, path)._ready()
+            except BaseException:
+                memory.close()
+                raise
+
+    @classmethod
+    def in_memory(cls, path: Path) -> Self:
+        """An empty database that stands for the file `path` and is lost when it is closed."""
+        return cls(sqlite3.connect(":memory:", isolation_level=None), path)._ready()
+
+    @classmethod
+    def open_damaged(cls, path: Path, *, writable_folder: bool) -> Self:
+        """Open a file that is known to be damaged, for `readable_rows`."""
+        replay = writable_folder and _has_log(path)
+        mode = "mode=ro" if replay else "mode=ro&immutable=1"
+        connection = sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True)
+        connection.execute("PRAGMA writable_schema = ON")  # so that one bad table hides no other
+        return cls(connection, path)
+
+    def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        """The rows a query gives."""
+        with sentences(self.path):
+            return self._connection.execute(sql, values).fetchall()
+
+    def readable_rows(self, sql: str) -> Iterator[sqlite3.Row]:
+        """The rows of a query up to the first that is damaged."""
+        with contextlib.suppress(sqlite3.DatabaseError):
+            yield from self._connection.execute(sql)
+
+    def execute(self, sql: str, *values: Any) -> int:
+        """Run one statement and return how many rows it changed."""
+        with sentences(self.path):
+            return self._connection.execute(sql, values).rowcount
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All statements of the block, durable at its end, or none of them."""
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        """Close the connection; closing again does nothing."""
+        with contextlib.suppress(sqlite3.OperationalError):
+            self._connection.close()
+
+    def _ready(self) -> Self:
+        version = self.rows("PRAGMA user_version")[0][0]
+        if version > len(MIGRATIONS):
+            raise StoreError(
+                f"{self.path} was written by a newer version of dlm", hint="upgrade dlm to open it"
+            )
+        if version < len(MIGRATIONS):
+            with self.transaction():
+                self._migrate()
+        if problems := [row[0] for row in self.rows("PRAGMA quick_check(1)") if row[0] != "ok"]:
+            raise _corrupt(self.path, problems[0])
+        return self
+
+    def _migrate(self) -> None:
+        # Read again: another process may have migrated before this one got the write lock.
+        version = self.rows("PRAGMA user_version")[0][0]
+        for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
+            migration(self)
+            self.execute(f"PRAGMA user_version = {number}")
+
+
+@contextlib.contextmanager
+def sentences(path: Path) -> Iterator[None]:
+    """Turn the errors of SQLite, and of the disk below it, into ours."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if (translated := _translated(path, error)) is error:
+            raise
+        raise translated from error
+    except UnicodeDecodeError as error:
+        # Python could not read the very message in which SQLite names what is damaged.
+        raise _corrupt(path, "its schema is not text") from error
+    except OSError as error:
+        refused = disk_error(path, error)
+        raise DiskRefuses(refused.message, hint=refused.hint) from error
+
+
+def is_full(folder: Path) -> bool:
+    """Whether the disk has no room left; SQLite and others report that as some other failure."""
+    with contextlib.suppress(OSError):
+        return shutil.disk_usage(folder).free < _DISK_BLOCK
+    return False
+
+
+def _translated(path: Path, error: sqlite3.DatabaseError) -> Exception:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or str(error).startswith(_DAMAGED):
+        return _corrupt(path, str(error))
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreError(f"{path} is busy: another process is writing", hint="try again")
+    if code in _DISK_ERRORS:
+        reason = errno.ENOSPC if is_full(path.parent) else _DISK_ERRORS[code]
+        refused = disk_error(path, OSError(reason, os.strerror(reason)))
+        return DiskRefuses(refused.message, hint=refused.hint)
+    return error
+
+
+def _corrupt(path: Path, reason: str) -> CorruptStore:
+    return CorruptStore(
+        f"{path} is damaged: {reason}",
+        hint="the adapter versions are whole files of their own in adapter/versions beside it; "
+        "dlm rebuilds the database from them when it next opens the store",
+    )
+
+
+def _connect_read_only(path: Path) -> sqlite3.Connection:
+    """Connect without writing beside the file, and see what a crash left in its log."""
+    if not _has_log(path):
+        return sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(shutil.copyfile(path, Path(folder) / path.name))
+        shutil.copyfile(_log(path), _log(copy))
+        with contextlib.closing(sqlite3.connect(copy)) as recovered:
+            memory = sqlite3.connect(":memory:")
+            recovered.backup(memory)
+    return memory
+
+
+def _has_log(path: Path) -> bool:
+    """Whether changes lie beside the file that a crash kept from reaching it."""
+    return _log(path).is_file() and _log(path).stat().st_size > 0
+
+
+def _log(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def _first_schema(database: Database) -> None:
+    for statement in _FIRST_SCHEMA:
+        database.execute(statement)
+
+
+_FIRST_SCHEMA = (
+    """CREATE TABLE meta (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        dlm_id TEXT NOT NULL,
+        base_model TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        last_number INTEGER NOT NULL,
+        pending_number INTEGER
+    )""",
+    """CREATE TABLE runs (
+        run_id TEXT PRIMARY KEY,
+        started_at TEXT NOT NULL,
+        ended_at TEXT NOT NULL,
+        base_key TEXT NOT NULL,
+        base_fingerprint TEXT NOT NULL,
+        document_sha256 TEXT NOT NULL,
+        document_path TEXT NOT NULL,
+        mode TEXT NOT NULL,
+        config TEXT NOT NULL CHECK (json_valid(config)),
+        figures TEXT NOT NULL CHECK (json_valid(figures)),
+        stop_reason TEXT NOT NULL,
+        steps INTEGER NOT NULL,
+        seconds REAL NOT NULL
+    )""",
+    """CREATE TABLE versions (
+        number INTEGER PRIMARY KEY,
+        sha256 TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        run_id TEXT NOT NULL REFERENCES runs,
+        parent INTEGER
+    )""",
+    """CREATE TABLE current (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        number INTEGER NOT NULL REFERENCES versions
+    )""",
+    """CREATE TABLE pointer_log (
+        seq INTEGER PRIMARY KEY,
+        at TEXT NOT NULL,
+        from_number INTEGER,
+        to_number INTEGER NOT NULL,
+        why TEXT NOT NULL
+    )""",
+    """CREATE TABLE trained_sections (
+        section_id TEXT PRIMARY KEY,
+        type TEXT NOT NULL,
+        content TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        line INTEGER NOT NULL,
+        run_id TEXT NOT NULL,
+        first_number INTEGER NOT NULL,
+        last_number INTEGER NOT NULL
+    )""",
+)
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first_schema,)

@@ -1,0 +1,141 @@
+"""How a version comes into a store: staged, checked, renamed, recorded, then made current."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from pathlib import Path
+
+from dlm.errors import DlmError, StoreError
+from dlm.files import disk_error, fsync_directory, fsync_tree
+from dlm.store import queries, weights
+from dlm.store.database import Database, is_full, sentences
+from dlm.store.paths import StorePath
+from dlm.store.records import RunRecord, TrainedSection, Version, now, version_name, version_number
+from dlm.store.run_file import write_run_file
+
+
+class Staging:
+    """A folder to write an adapter into. It becomes a version by `commit`, or it vanishes."""
+
+    def __init__(
+        self,
+        place: StorePath,
+        database: Database,
+        *,
+        publish: Callable[[], None],
+        checkpoint: Callable[[str], None],
+    ) -> None:
+        self._place = place
+        self._database = database
+        self._publish = publish
+        self._checkpoint = checkpoint
+        self._committed = False
+        self._before = queries.current_number(database)
+        self.number = _next_number(place, database)
+        self.name = version_name(self.number)
+        self.path = place.staging / secrets.token_hex(8)
+        with sentences(self.path):
+            self.path.mkdir(mode=0o700)
+
+    def commit(
+        self,
+        run: RunRecord,
+        trained: Iterable[TrainedSection],
+        *,
+        also: Callable[[Database], None] | None = None,
+    ) -> Version:
+        """Make the folder the current version, durably, with its run and sections.
+
+        `also` may write more rows in the same transaction. Raises StoreError when the weights are
+        not finite or the disk refuses; the version that was current then stays so.
+        """
+        if self._committed or queries.has_run(self._database, run.run_id):
+            raise StoreError(f"run {run.run_id} is already recorded in this store")
+        with sentences(self.path):
+            weights.check_finite(self.path)
+            self._checkpoint("scanned")
+            version = self._seal(run, now())
+        try:
+            self._move_in(version)
+            self._record(version, run, trained, also)
+        except BaseException:
+            self._move_back(version)
+            raise
+        self._committed = True
+        self._checkpoint("committed")
+        self._publish()
+        return version
+
+    def refused(self, error: Exception) -> Exception:
+        """What to raise when writing into the folder failed: a sentence if the disk is full."""
+        if isinstance(error, DlmError) or not is_full(self._place.staging):
+            return error
+        return disk_error(self.path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+
+    def discard(self) -> None:
+        """Remove the folder unless it became a version."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _seal(self, run: RunRecord, at: datetime) -> Version:
+        """Write the run file, take the digest, and flush everything to the disk."""
+        parent = None if run.mode == "fresh" or self._before is None else version_name(self._before)
+        digest = write_run_file(self.path, self.name, parent, at, run)
+        self._checkpoint("sealed")
+        fsync_tree(self.path)
+        self._checkpoint("flushed")
+        folder = self._place.versions / self.name
+        return Version(self.number, self.name, folder, digest, at, run.run_id, parent)
+
+    def _move_in(self, version: Version) -> None:
+        # Reserved before the rename: the folder of a pending number that has no row is the trace
+        # of a crash and is swept; any other folder without a row is somebody's adapter.
+        queries.reserve_number(self._database, self.number)
+        self._checkpoint("reserved")
+        with sentences(version.path):
+            self.path.rename(version.path)
+            fsync_directory(self._place.versions)
+            fsync_directory(self._place.staging)
+        self._checkpoint("renamed")
+
+    def _record(
+        self,
+        version: Version,
+        run: RunRecord,
+        trained: Iterable[TrainedSection],
+        also: Callable[[Database], None] | None,
+    ) -> None:
+        with self._database.transaction():
+            queries.add_run(self._database, run)
+            queries.add_version(self._database, version)
+            queries.upsert_sections(
+                self._database, trained, run_id=run.run_id, number=version.number
+            )
+            if also is not None:
+                also(self._database)
+            queries.move_pointer(self._database, version.number, "commit")
+            queries.end_pending(self._database)
+            self._checkpoint("recorded")
+
+    def _move_back(self, version: Version) -> None:
+        """Undo the rename, unless the transaction was through when it was interrupted."""
+        known = queries.versions(self._database, self._place.versions)
+        if version.number in (one.number for one in known):
+            self._committed = True
+        elif version.path.is_dir():
+            version.path.rename(self.path)
+
+
+def _next_number(place: StorePath, database: Database) -> int:
+    meta = queries.meta(database)
+    taken = [version_number(folder.name) or 0 for folder in _folders(place)]
+    return max([meta.last_number if meta else 0, *taken]) + 1
+
+
+def _folders(place: StorePath) -> list[Path]:
+    with sentences(place.versions):
+        return [path for path in place.versions.iterdir() if path.is_dir()]

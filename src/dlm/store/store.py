@@ -1,0 +1,280 @@
+"""One document's store, open: its versions, which is current, and how a new one comes in.
+
+Knows nothing of models or documents; those who train write files into a staging folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+from collections.abc import Callable, Collection, Iterator
+from types import TracebackType
+from typing import Self
+
+from dlm.errors import CorruptStore, StoreError
+from dlm.store import queries, weights
+from dlm.store.database import Database, sentences
+from dlm.store.locks import OPEN_FILES_PIN_FOLDERS, exclusive_lock, shared_use, sole_use
+from dlm.store.opening import Opened, open_store, published, put_right
+from dlm.store.paths import StorePath, for_dlm
+from dlm.store.records import (
+    PointerMove,
+    RunRecord,
+    TrainedSection,
+    Version,
+    version_name,
+    version_number,
+)
+from dlm.store.repair import PRUNED
+from dlm.store.run_file import RUN_FILE
+from dlm.store.staging import Staging
+
+
+class Store:
+    """A context manager over one store; for use by one thread. Open it with `Store.open`."""
+
+    def __init__(
+        self,
+        path: StorePath,
+        opened: Opened,
+        *,
+        base_model: str,
+        checkpoint: Callable[[str], None],
+    ) -> None:
+        self.path = path
+        self.database: Database = opened.database
+        self._refusal = opened.refusal
+        self._notices = list(opened.notices)
+        self._settled = opened.settled
+        self._named_base = base_model
+        self._checkpoint = checkpoint
+        self._locked = False
+
+    @classmethod
+    def open(
+        cls,
+        dlm_id: str,
+        *,
+        base_model: str = "",
+        checkpoint: Callable[[str], None] = lambda step: None,
+    ) -> Self:
+        """Open the store of a document, creating, migrating, repairing and sweeping as needed.
+
+        On a disk that cannot be written the store opens to be read. `checkpoint` is called with
+        the name of each durable step as it is done. Raises StoreError or CorruptStore.
+        """
+        path = for_dlm(dlm_id)
+        opened = open_store(path, base_model, checkpoint)
+        return cls(path, opened, base_model=base_model, checkpoint=checkpoint)
+
+    @property
+    def dlm_id(self) -> str:
+        return self.path.dlm_id
+
+    @property
+    def base_model(self) -> str:
+        """The base model that was last named for this document, empty when none was."""
+        meta = queries.meta(self.database)
+        return meta.base_model if meta else ""
+
+    @property
+    def read_only(self) -> bool:
+        return self._refusal is not None
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the owner should be told: things that were lost, rebuilt or could not be written."""
+        return tuple(self._notices)
+
+    def versions(self) -> tuple[Version, ...]:
+        """Every version that was not pruned, oldest first."""
+        return queries.versions(self.database, self.path.versions)
+
+    def current(self) -> Version | None:
+        """The version that answers, None before the first training."""
+        number = queries.current_number(self.database)
+        return None if number is None else self.version(version_name(number))
+
+    def version(self, name: str) -> Version:
+        """The version called `v0003` (or `3`); raises StoreError naming those there are."""
+        number = version_number(name)
+        for version in self.versions():
+            if version.number == number:
+                return version
+        names = ", ".join(version.name for version in self.versions())
+        raise StoreError(
+            f"there is no version {name} of this document",
+            hint=f"there is {names}" if names else "train it first: dlm train",
+        )
+
+    def runs(self, limit: int | None = None) -> tuple[RunRecord, ...]:
+        """The newest `limit` runs, oldest of them first; runs of pruned versions are kept."""
+        return queries.runs(self.database, limit)
+
+    def run_of(self, version: Version | str) -> RunRecord:
+        """The run that made a version."""
+        found = queries.run(self.database, self._known(version).run_id)
+        if found is None:
+            raise CorruptStore(f"the run that made {version} is missing from {self.database.path}")
+        return found
+
+    def trained_sections(self) -> tuple[TrainedSection, ...]:
+        """Every section ever trained on, those of the latest commit first, in document order."""
+        return queries.trained_sections(self.database)
+
+    def pointer_moves(self) -> tuple[PointerMove, ...]:
+        """How the current version changed over time, oldest first."""
+        return queries.pointer_moves(self.database)
+
+    @contextlib.contextmanager
+    def lock(self, purpose: str, wait: float = 2.0) -> Iterator[None]:
+        """Keep other processes from changing the store; raises LockHeld after `wait` seconds."""
+        self._require_writable()
+        what = f"the store of {self.dlm_id}"
+        with exclusive_lock(self.path.lock, what=what, purpose=purpose, wait=wait):
+            self._locked = True
+            try:
+                self._settle()
+                yield
+            finally:
+                self._locked = False
+
+    @contextlib.contextmanager
+    def new_version(self) -> Iterator[Staging]:
+        """A folder for a new adapter, which `commit` makes the current version.
+
+        Leaving without a commit removes it. Takes the lock unless this store holds it already.
+        """
+        with self._exclusively("train"):
+            staging = Staging(
+                self.path, self.database, publish=self._publish, checkpoint=self._checkpoint
+            )
+            try:
+                self._checkpoint("staged")
+                yield staging
+            except Exception as error:
+                if (refused := staging.refused(error)) is error:
+                    raise
+                raise refused from error
+            finally:
+                staging.discard()
+
+    def set_current(self, version: Version | str, *, why: str = "rollback") -> Version:
+        """Make a version current, after checking that it is whole."""
+        wanted = self.verify(version)
+        with self._exclusively("rollback"):
+            with self.database.transaction():
+                queries.move_pointer(self.database, wanted.number, why)
+                self._checkpoint("moved")
+            self._checkpoint("committed")
+            self._publish()
+        return wanted
+
+    def verify(self, version: Version | str) -> Version:
+        """Check that a version is, byte for byte, what was committed; raises CorruptStore."""
+        wanted = self._known(version)
+        try:
+            if weights.is_whole(wanted.path, wanted.sha256):
+                weights.check_finite(wanted.path)
+                return wanted
+        except StoreError as error:
+            raise self._damaged(wanted, error.message) from error
+        if not wanted.path.is_dir():
+            raise self._damaged(wanted, "its folder is gone")
+        raise self._damaged(wanted, "its files are not the ones that were committed")
+
+    @contextlib.contextmanager
+    def in_use(self, version: Version | str) -> Iterator[Version]:
+        """Keep a version from being pruned, by this or any other process, while it serves."""
+        wanted = self._known(version)
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(shared_use(wanted.path / RUN_FILE))
+                (wanted.path / RUN_FILE).stat()
+            except OSError as error:
+                raise self._damaged(wanted, "its folder is gone") from error
+            yield wanted
+
+    def prune(self, keep: int, protect: Collection[str] = ()) -> list[str]:
+        """Remove all but the newest `keep` versions and return the names of those removed.
+
+        The current version, those in `protect` and those in use stay, whatever their age.
+        """
+        with self._exclusively("prune"):
+            current = queries.current_number(self.database)
+            stay = {version_number(name) for name in protect} | {current}
+            versions = self.versions()
+            old = versions[: max(len(versions) - keep, 0)]
+            removed = [v.name for v in old if v.number not in stay and self._remove(v)]
+            if removed:
+                self._publish()
+        return removed
+
+    def close(self) -> None:
+        """Close the database; closing again does nothing."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def _exclusively(self, purpose: str) -> Iterator[None]:
+        with contextlib.nullcontext() if self._locked else self.lock(purpose):
+            yield
+
+    def _require_writable(self) -> None:
+        if self._refusal is not None:
+            raise StoreError(self._refusal.message, hint=self._refusal.hint)
+
+    def _known(self, version: Version | str) -> Version:
+        return self.version(version if isinstance(version, str) else version.name)
+
+    def _settle(self) -> None:
+        """Put right what the open could not, or what another process left since, as it died."""
+        meta = queries.meta(self.database)
+        if not self._settled or meta is None or meta.pending_number is not None:
+            self._notices += put_right(self.path, self.database, self._named_base, self._checkpoint)
+            self._settled = True
+
+    def _publish(self) -> None:
+        self._notices += published(self.path, self.database, self._checkpoint)
+
+    def _remove(self, version: Version) -> bool:
+        """Remove one version unless it is in use; a crash leaves it whole or gone."""
+        aside = self.path.staging / f"{PRUNED}{version.name}-{secrets.token_hex(4)}"
+        with sentences(version.path), sole_use(version.path / RUN_FILE) as alone:
+            if not alone:
+                return False
+            try:
+                version.path.rename(aside)
+            except FileNotFoundError:
+                pass  # Its files are gone already; the row goes too.
+            except PermissionError:
+                if not OPEN_FILES_PIN_FOLDERS:
+                    raise
+                return False
+            self._checkpoint("set aside")
+            queries.delete_version(self.database, version.number)
+            self._checkpoint("forgotten")
+        shutil.rmtree(aside, ignore_errors=True)
+        self._checkpoint("removed")
+        return True
+
+    def _damaged(self, version: Version, reason: str) -> CorruptStore:
+        others = (one for one in reversed(self.versions()) if one.number != version.number)
+        whole = next((one.name for one in others if weights.is_whole(one.path, one.sha256)), None)
+        return CorruptStore(
+            f"adapter version {version.name} is damaged: {reason}",
+            hint=f"go back to one that is whole: dlm rollback {whole}"
+            if whole
+            else "no other version is whole; train again: dlm train --fresh",
+        )

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from store_kit import run_record, section
+
+from dlm.store.records import (
+    PointerMove,
+    RunRecord,
+    TrainedSection,
+    moment,
+    version_name,
+    version_number,
+)
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+text = st.text(st.characters(codec="utf-8"))
+plain: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | finite | text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
+    max_leaves=8,
+)
+instants = st.datetimes(timezones=st.just(UTC))
+
+
+@given(st.dictionaries(text, plain, max_size=4), st.dictionaries(text, plain), instants, text)
+def test_a_run_survives_json(
+    config: dict[str, Any], figures: dict[str, Any], at: datetime, path: str
+) -> None:
+    run = replace(
+        run_record("r1"), config=config, figures=figures, started_at=at, document_path=path
+    )
+    assert RunRecord.from_json(json.loads(json.dumps(run.to_json()))) == run
+
+
+@given(text, st.integers(0, 2**31))
+def test_a_section_survives_json(content: str, line: int) -> None:
+    one = section("s1", content=content, line=line)
+    assert TrainedSection.from_json(json.loads(json.dumps(one.to_json()))) == one
+
+
+def test_a_pointer_move_survives_json() -> None:
+    move = PointerMove(datetime(2026, 1, 2, tzinfo=UTC), None, "v0001", "commit")
+    assert PointerMove.from_json(json.loads(json.dumps(move.to_json()))) == move
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (float("nan"), None),
+        (float("-inf"), None),
+        (np.float32(0.5), 0.5),
+        (np.array([1, 2]), [1, 2]),
+        (np.float64("nan"), None),
+        ((1, 2), [1, 2]),
+        ({3: "x"}, {"3": "x"}),
+        (Path("a/b"), "a/b"),
+        ("\udcff", "?"),
+        (datetime(2026, 1, 1, tzinfo=UTC), "2026-01-01T00:00:00+00:00"),
+    ],
+)
+def test_no_figure_is_odd_enough_to_lose_a_training(value: Any, written: Any) -> None:
+    data = replace(run_record("r1"), figures={"x": value}).to_json()
+    assert json.loads(json.dumps(data, allow_nan=False))["figures"] == {"x": written}
+
+
+@pytest.mark.parametrize(
+    "broken", [{}, {"run_id": "r"}, {**run_record("r").to_json(), "config": 3}]
+)
+def test_json_of_another_shape_is_refused(broken: dict[str, Any]) -> None:
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        RunRecord.from_json(broken)
+
+
+@given(st.integers(1, 99_999))
+def test_a_name_gives_its_number_back(number: int) -> None:
+    assert version_number(version_name(number)) == number
+
+
+@pytest.mark.parametrize(("name", "number"), [("v0003", 3), ("v3", 3), ("3", 3), (" v0010\n", 10)])
+def test_people_may_write_a_version_shortly(name: str, number: int) -> None:
+    assert version_number(name) == number
+
+
+@pytest.mark.parametrize("name", ["", "v", "latest", "v-1", "v1.5", "v٣", "w0001"])
+def test_other_words_are_no_version(name: str) -> None:
+    assert version_number(name) is None
+
+
+def test_times_are_kept_in_utc() -> None:
+    assert moment("2026-05-04T14:00:00+02:00") == datetime(2026, 5, 4, 12, tzinfo=UTC)
+    assert moment("2026-05-04T12:00:00").tzinfo is UTC
+    east = timezone(timedelta(hours=2))
+    run = replace(run_record("r1"), started_at=datetime(2026, 5, 4, 14, tzinfo=east))
+    assert run.to_json()["started_at"] == "2026-05-04T12:00:00+00:00"
