@@ -1,0 +1,146 @@
+"""Asking: one `Answerer` for a base with or without an adapter, whichever engine runs it.
+
+Small bases answer through the numpy decoder, which starts in a fraction of the time that importing
+torch takes; everything else through `Model`. Greedy answers are the same either way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from dlm.base_models import BaseModel
+from dlm.data.chat import Codec, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """`max_tokens` new tokens at most; greedy at temperature 0."""
+
+    max_tokens: int = 128
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The text, and whether it ended by itself or was cut at `max_tokens`."""
+
+    text: str
+    prompt_tokens: int
+    tokens: int
+    finished: bool
+
+
+class _Engine(Protocol):
+    def __call__(
+        self, ids: list[int], sampling: Sampling, on_token: Callable[[int], None] | None
+    ) -> list[int]: ...
+
+
+class Answerer:
+    """Answers chat messages. Build one with `open_answerer`."""
+
+    def __init__(self, codec: Codec, engine: _Engine, name: str) -> None:
+        self._codec = codec
+        self._engine = engine
+        self.engine_name = name
+
+    def answer(
+        self,
+        messages: list[Message],
+        sampling: Sampling,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Answer:
+        """Answer the last message; `on_text` receives the text piece by piece as it is produced."""
+        prompt = self._codec.prompt_ids(messages)
+        stream = _TextStream(self._codec, on_text) if on_text else None
+        ids = self._engine(prompt, sampling, stream.put if stream else None)
+        text = self._codec.decode(ids)
+        if stream:
+            stream.finish(text)
+        return Answer(text.strip(), len(prompt), len(ids), len(ids) < sampling.max_tokens)
+
+
+class _TextStream:
+    """Tokens to text, piece by piece; an incomplete character is held back."""
+
+    def __init__(self, codec: Codec, on_text: Callable[[str], None]) -> None:
+        self._codec, self._on_text = codec, on_text
+        self._ids: list[int] = []
+        self._sent = 0
+
+    def put(self, token: int) -> None:
+        self._ids.append(token)
+        text = self._codec.decode(self._ids)
+        if not text.endswith("\ufffd"):
+            self._send(text)
+
+    def finish(self, text: str) -> None:
+        self._send(text)
+
+    def _send(self, text: str) -> None:
+        start = len(text) - len(text.lstrip()) if self._sent == 0 else self._sent
+        if len(text) > start:
+            self._on_text(text[start:])
+            self._sent = len(text)
+
+
+def open_answerer(
+    base: BaseModel, folder: Path, adapter: Path | None, *, system_prompt: str | None = None
+) -> Answerer:
+    """Load the base in `folder`, with the adapter if one is given."""
+    from dlm.engine.native import NativeEngine
+
+    codec = Codec.load(folder, system_prompt=system_prompt)
+    if NativeEngine.supports(folder, adapter):
+        return Answerer(codec, _native(folder, adapter, codec), "numpy")
+    return Answerer(codec, _torch(base, folder, adapter, codec), "torch")
+
+
+def _native(folder: Path, adapter: Path | None, codec: Codec) -> _Engine:
+    from dlm.engine.native import NativeEngine
+
+    engine = NativeEngine.load(folder, adapter)
+
+    def run(
+        ids: list[int], sampling: Sampling, on_token: Callable[[int], None] | None
+    ) -> list[int]:
+        return engine.generate(
+            ids,
+            max_new_tokens=sampling.max_tokens,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            seed=sampling.seed,
+            stop_ids=codec.stop_ids,
+            on_token=on_token,
+        )
+
+    return run
+
+
+def _torch(base: BaseModel, folder: Path, adapter: Path | None, codec: Codec) -> _Engine:
+    from dlm.engine.model import Model
+    from dlm.hardware import detect, plan_answers
+
+    hardware = plan_answers(detect(), base)
+    model = Model.load(folder, hardware, adapter=adapter)
+
+    def run(
+        ids: list[int], sampling: Sampling, on_token: Callable[[int], None] | None
+    ) -> list[int]:
+        return model.generate(
+            [ids],
+            max_new_tokens=sampling.max_tokens,
+            stop_ids=codec.stop_ids,
+            pad_id=codec.pad_id,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            seed=sampling.seed,
+            on_token=on_token,
+        )[0]
+
+    return run

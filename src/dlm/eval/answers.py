@@ -1,0 +1,54 @@
+"""How near an answer is to its reference: exact, containment and token F1 after normalisation.
+
+Normalisation as in SQuAD (Rajpurkar et al., 2016): lower case, no punctuation, no articles, single
+spaces.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass
+
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+_NOT_WORD = re.compile(r"[^\w\s]", re.UNICODE)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerScore:
+    """`exact` and `contains` after normalisation; `f1` is token F1 in 0..1."""
+
+    exact: bool
+    contains: bool
+    f1: float
+
+
+def score_answer(answer: str, reference: str) -> AnswerScore:
+    """Compare an answer with its reference; `contains` asks for the reference inside the answer."""
+    given, wanted = normalise(answer), normalise(reference)
+    return AnswerScore(
+        exact=given == wanted,
+        contains=bool(wanted) and f" {wanted} " in f" {given} ",
+        f1=token_f1(given.split(), wanted.split()),
+    )
+
+
+def has_key(answer: str, keys: list[str]) -> bool:
+    """Whether any of the key phrases stands in the answer, ignoring case and spacing."""
+    text = " ".join(answer.lower().split())
+    return any(" ".join(key.lower().split()) in text for key in keys)
+
+
+def normalise(text: str) -> str:
+    """Lower case, no punctuation or articles, single spaces."""
+    text = unicodedata.normalize("NFKC", text).lower()
+    return " ".join(_ARTICLES.sub(" ", _NOT_WORD.sub(" ", text)).split())
+
+
+def token_f1(given: list[str], wanted: list[str]) -> float:
+    """Harmonic mean of token precision and recall; 0 when nothing is shared."""
+    if not given or not wanted:
+        return float(given == wanted)
+    common = sum((Counter(given) & Counter(wanted)).values())
+    return 2 * common / (len(given) + len(wanted))

@@ -1,0 +1,15 @@
+"""What a caller may ask of a training beyond the document's own frontmatter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """`fresh` starts from the base; the others override the frontmatter's value when set."""
+
+    fresh: bool = False
+    epochs: int | None = None
+    max_steps: int | None = None
+    seed: int | None = None

@@ -1,0 +1,168 @@
+"""All decisions of a training, taken before torch is imported: rows, order, rates, device."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlm.base_models import BaseModel, resolve
+from dlm.base_models.fingerprint import fingerprint
+from dlm.base_models.locate import local_folder
+from dlm.base_models.resolve import with_facts
+from dlm.data.chat import Codec
+from dlm.data.examples import Example, Teaching, teaching
+from dlm.data.general import rehearsal_texts
+from dlm.data.rewording import reword
+from dlm.data.rows import Row, encode_rows, general_rows, pair_row
+from dlm.data.schedule import Mixture, Reworder, Schedule, build_schedule
+from dlm.doc.document import Document
+from dlm.doc.schema import TrainingConfig
+from dlm.hardware import Plan, detect
+from dlm.hardware import plan as plan_hardware
+from dlm.train.budget import Limits
+from dlm.train.options import TrainOptions
+from dlm.train.settings import sequence_length
+from dlm.train.trainer import Optimisation
+
+_GENERAL_LENGTH = 160
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """Everything a run needs, as values. Printable before anything heavy is loaded."""
+
+    document: Document
+    teaching: Teaching
+    base: BaseModel
+    base_folder: Path
+    base_fingerprint: str
+    hardware: Plan
+    codec: Codec
+    sequence_length: int
+    pairs: tuple[Row, ...]
+    prose: tuple[Row, ...]
+    schedule: Schedule
+    optimisation: Optimisation
+    limits: Limits | None  # None: a fixed number of epochs
+    capped: bool  # by a limit on steps
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return str(self.document.path or "document")
+
+
+def make_plan(document: Document, options: TrainOptions) -> TrainingPlan:
+    """Validate the document, find its base, encode its rows and lay out the run.
+
+    Raises DocumentError, TrainingError or BaseModelError before anything is changed.
+    """
+    config = document.frontmatter.training
+    lessons = teaching(document)
+    base = resolve(document.frontmatter.base_model)
+    folder = local_folder(base)
+    if not base.params:  # a hub model that nothing was known of until it was fetched
+        base = with_facts(base, folder)
+    codec = Codec.load(folder, system_prompt=document.frontmatter.system_prompt)
+    length = sequence_length(config, codec.context_length)
+    seed = config.seed if options.seed is None else options.seed
+    hardware = plan_hardware(
+        detect(),
+        base,
+        sequence_length=length,
+        micro_batch=config.micro_batch_size,
+        grad_accum=config.grad_accum,
+        precision=config.precision,
+        lora_rank=config.lora_r,
+    )
+    name = str(document.path or "document")
+    pairs = encode_rows(lessons.pairs, codec, sequence_length=length, path=name)
+    prose = encode_rows(lessons.prose, codec, sequence_length=length, path=name)
+    limits = _limits(config, options)
+    schedule = build_schedule(
+        pairs,
+        prose,
+        _general(config, codec),
+        _reworder(lessons.pairs, codec, length, name),
+        _mixture(config, hardware),
+        epochs=limits.max_epochs if limits else _fixed_epochs(config, options),
+        seed=seed,
+    )
+    max_steps = options.max_steps or config.max_steps
+    capped = max_steps is not None and max_steps < schedule.steps
+    return TrainingPlan(
+        document,
+        lessons,
+        base,
+        folder,
+        fingerprint(folder),
+        hardware,
+        codec,
+        length,
+        pairs,
+        prose,
+        _cut(schedule, max_steps) if max_steps is not None and capped else schedule,
+        _optimisation(config, base, hardware, seed, fixed=limits is None),
+        limits,
+        capped,
+        seed,
+    )
+
+
+def _limits(config: TrainingConfig, options: TrainOptions) -> Limits | None:
+    if options.epochs is not None or config.num_epochs != "auto":
+        return None
+    return Limits()
+
+
+def _fixed_epochs(config: TrainingConfig, options: TrainOptions) -> int:
+    if options.epochs is not None:
+        return options.epochs
+    assert config.num_epochs != "auto"
+    return config.num_epochs
+
+
+def _general(config: TrainingConfig, codec: Codec) -> list[Row]:
+    if not config.rehearsal.enabled:
+        return []
+    return general_rows(rehearsal_texts(), codec, _GENERAL_LENGTH)
+
+
+def _mixture(config: TrainingConfig, hardware: Plan) -> Mixture:
+    rows = hardware.micro_batch * hardware.grad_accum
+    share = config.rehearsal.share
+    return Mixture(rows) if share == "auto" else Mixture(rows, general_share=share)
+
+
+def _reworder(examples: tuple[Example, ...], codec: Codec, length: int, name: str) -> Reworder:
+    by_line = {(example.section_id, example.line): example for example in examples}
+
+    def variant(row: Row, rng: random.Random) -> Row:
+        example = by_line[row.section_id, row.line]
+        question = reword(example.question or "", rng)
+        return pair_row(example, question, codec, length + 16, name)
+
+    return variant
+
+
+def _optimisation(
+    config: TrainingConfig, base: BaseModel, hardware: Plan, seed: int, *, fixed: bool
+) -> Optimisation:
+    rate = base.sft_learning_rate if config.learning_rate == "auto" else config.learning_rate
+    return Optimisation(
+        learning_rate=rate,
+        # With an open end there is no last step to decay towards.
+        schedule=config.lr_scheduler if fixed else "constant",
+        warmup_ratio=config.warmup_ratio,
+        micro_batch=hardware.micro_batch,
+        grad_accum=hardware.grad_accum,
+        gradient_checkpointing=hardware.gradient_checkpointing,
+        seed=seed,
+    )
+
+
+def _cut(schedule: Schedule, max_steps: int) -> Schedule:
+    per_step = len(schedule.rows) // schedule.steps
+    ends = [end for end in schedule.epoch_ends if end < max_steps]
+    return Schedule(schedule.rows[: max_steps * per_step], (*ends, max_steps))

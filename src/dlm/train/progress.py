@@ -1,0 +1,38 @@
+"""What a running training tells whoever is watching. The default watcher is silent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dlm.train.budget import EpochFigures
+
+
+@dataclass(frozen=True, slots=True)
+class StepFigures:
+    """After one step: loss in nats per supervised token, throughput, estimated seconds left.
+
+    `seconds_left` counts to the last possible step; the budget may stop earlier.
+    """
+
+    step: int
+    steps: int
+    epoch: int
+    loss: float
+    tokens_per_second: float
+    seconds_left: float
+
+
+class Progress:
+    """Override what should be shown."""
+
+    def stage(self, text: str) -> None:
+        """Something that takes a while begins."""
+
+    def step(self, figures: StepFigures) -> None:
+        """An optimiser step is done."""
+
+    def epoch(self, figures: EpochFigures) -> None:
+        """An epoch is done and the budget has looked at it."""
+
+    def done(self) -> None:
+        """No more steps follow."""

@@ -1,0 +1,219 @@
+"""One training, from a document to a committed adapter version."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from dlm.data.rows import Row
+from dlm.doc.document import Document
+from dlm.engine.adapter import save_adapter
+from dlm.engine.model import LoraSettings, Model, Score
+from dlm.errors import BaseModelError, Interrupted, TrainingError
+from dlm.eval.drift import DriftGauge
+from dlm.store.records import Version
+from dlm.store.store import Store
+from dlm.train.ask import ask
+from dlm.train.budget import Budget, EpochFigures
+from dlm.train.interrupt import StopFlag, stop_flag
+from dlm.train.options import TrainOptions
+from dlm.train.plan import TrainingPlan, make_plan
+from dlm.train.progress import Progress, StepFigures
+from dlm.train.report import Outcome, TrainingReport, run_record, trained_sections
+from dlm.train.trainer import RowTrainer, StepReport
+
+_DRIFT_EVERY = 3  # epochs; looking more often costs more than it tells
+_DRIFT_TEXTS = 16  # while training; the figure in the report stands on all of them
+_STOPPED = "stopped by the owner"
+
+
+def train(document: Document, options: TrainOptions, progress: Progress) -> TrainingReport | None:
+    """Train on `document` and commit a new version; None when there is nothing new to learn.
+
+    Raises DlmError before anything is changed, or Interrupted at a step boundary.
+    """
+    plan = make_plan(document, options)
+    frontmatter = document.frontmatter
+    with (
+        Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store,
+        store.lock(f"training {plan.name}"),
+    ):
+        previous = None if options.fresh else _previous(store, plan)
+        if previous is not None and _unchanged(store, previous, plan):
+            return None
+        return _Run(plan, store, previous, progress).execute()
+
+
+class _Run:
+    """The state of one training while it lasts."""
+
+    def __init__(
+        self, plan: TrainingPlan, store: Store, previous: Version | None, progress: Progress
+    ) -> None:
+        self.plan, self.store = plan, store
+        self.previous, self.progress = previous, progress
+        self.started = datetime.now(UTC)
+        self.budget = Budget(plan.limits) if plan.limits else None
+        self.losses: list[float] = []
+        self.epochs: list[EpochFigures] = []
+
+    def execute(self) -> TrainingReport:
+        began = time.monotonic()
+        self.progress.stage(f"loading {self.plan.base.key}")
+        self.model = self._load()
+        self.gauge = DriftGauge(self.model, self.plan.codec)
+        with self.model.base_only():
+            base_prose = _mean(self._scores(self.plan.prose))
+        steps, stopped = self._fit()
+        self.progress.stage("measuring what was learned")
+        outcome = self._measure(steps, stopped, base_prose, began)
+        record = run_record(self.plan, outcome, self.started, self.previous)
+        with self.store.new_version() as staging:
+            save_adapter(self.model, staging.path, base_id=self.plan.base.hf_id)
+            version = staging.commit(record, trained_sections(self.plan.document))
+        self.store.prune(self.plan.document.frontmatter.training.keep_last_n)
+        return TrainingReport(version, self.previous, outcome)
+
+    def look(self, epoch: int) -> str | None:
+        """Score the state after an epoch; returns why to stop, if so."""
+        drift = self.epochs[-1].drift if self.epochs else 0.0
+        if epoch % _DRIFT_EVERY == 0:
+            drift = self.gauge.measure(_DRIFT_TEXTS)
+        figures = EpochFigures(epoch, tuple(self._scores(self.plan.pairs)), drift)
+        self.epochs.append(figures)
+        self.progress.epoch(figures)
+        return self.budget.verdict(figures) if self.budget else None
+
+    def _load(self) -> Model:
+        plan, config = self.plan, self.plan.document.frontmatter.training
+        if self.previous is not None:
+            self.store.verify(self.previous)
+            adapter = self.previous.path
+            return Model.load(plan.base_folder, plan.hardware, adapter=adapter, trainable=True)
+        targets = "all-linear" if config.target_modules == "auto" else config.target_modules
+        shape = LoraSettings(
+            config.lora_r, config.lora_alpha, config.lora_dropout, targets, plan.seed
+        )
+        return Model.load(plan.base_folder, plan.hardware, new_adapter=shape)
+
+    def _fit(self) -> tuple[int, str]:
+        trainer = RowTrainer(self.model, pad_id=self.plan.codec.pad_id)
+        try:
+            with stop_flag() as flag:
+                steps, reason = trainer.fit(
+                    self.plan.schedule.rows, self.plan.optimisation, _Watcher(self, flag)
+                )
+        finally:
+            trainer.close()
+            self.progress.done()
+        if reason == _STOPPED:
+            current = self.store.current()
+            raise Interrupted(
+                f"stopped at step {steps}; nothing was changed and "
+                f"{current.name if current else 'no version'} is current",
+                hint="run the same command to train again",
+            )
+        return steps, reason or self._ran_out(steps)
+
+    def _ran_out(self, steps: int) -> str:
+        """Why a run ended that nothing stopped."""
+        epochs = len(self.plan.schedule.epoch_ends)
+        if self.plan.capped:
+            return f"the limit of {steps} steps"
+        return f"the cap of {epochs} epochs" if self.plan.limits else f"all {epochs} epochs done"
+
+    def _measure(self, steps: int, stopped: str, base_prose: float | None, began: float) -> Outcome:
+        scores = self._scores(self.plan.pairs)
+        asked = ask(self.model, self.plan.codec, self.plan.teaching)
+        return Outcome(
+            scores=tuple(scores),
+            missed=tuple(
+                example
+                for example, score in zip(self.plan.teaching.pairs, scores, strict=True)
+                if not score.exact
+            ),
+            answer_nll=_mean(scores),
+            prose_nll=_mean(self._scores(self.plan.prose)),
+            base_prose_nll=base_prose,
+            drift=self.gauge.measure(),
+            drift_texts=self.gauge.texts,
+            asked=asked,
+            losses=tuple(self.losses),
+            epochs=tuple(self.epochs),
+            steps=steps,
+            seconds=time.monotonic() - began,
+            stop_reason=stopped,
+        )
+
+    def _scores(self, rows: Sequence[Row]) -> list[Score]:
+        return self.model.score([row.encoded for row in rows], pad_id=self.plan.codec.pad_id)
+
+
+class _Watcher:
+    """Turns step reports into progress, and asks the budget at each epoch's end."""
+
+    def __init__(self, run: _Run, flag: StopFlag) -> None:
+        self._run, self._flag = run, flag
+        self._ends = {end: epoch for epoch, end in enumerate(run.plan.schedule.epoch_ends, 1)}
+        self._began = time.monotonic()
+        self._tokens = 0
+        self._epoch = 1
+
+    def __call__(self, report: StepReport) -> str | None:
+        self._run.losses.append(round(report.loss, 5))
+        if not math.isfinite(report.loss):
+            raise TrainingError(
+                f"the loss became {report.loss} at step {report.step}",
+                hint="lower training.learning_rate; nothing was changed",
+            )
+        self._show(report)
+        if self._flag.requested:
+            return _STOPPED
+        epoch = self._ends.get(report.step)
+        if epoch is None:
+            return None
+        self._epoch = epoch + 1
+        return self._run.look(epoch)
+
+    def _show(self, report: StepReport) -> None:
+        self._tokens += report.tokens
+        elapsed = max(time.monotonic() - self._began, 1e-6)
+        steps = self._run.plan.schedule.steps
+        left = elapsed / report.step * (steps - report.step)
+        self._run.progress.step(
+            StepFigures(report.step, steps, self._epoch, report.loss, self._tokens / elapsed, left)
+        )
+
+
+def _previous(store: Store, plan: TrainingPlan) -> Version | None:
+    """The version to continue from. Raises BaseModelError when it was made for another base."""
+    current = store.current()
+    if current is None:
+        return None
+    run = store.run_of(current)
+    if run.base_fingerprint != plan.base_fingerprint:
+        raise BaseModelError(
+            f"{current.name} was trained on {run.base_key}, not on this {plan.base.key}: "
+            "an adapter fits only the weights it was trained on",
+            hint="`dlm train --fresh` starts over on the new base; or restore base_model",
+        )
+    return current
+
+
+def _unchanged(store: Store, previous: Version, plan: TrainingPlan) -> bool:
+    """Whether the current version was made from exactly these bytes with this seed."""
+    run = store.run_of(previous)
+    return (
+        run.document_sha256 == plan.document.sha256
+        and run.config.get("seed") == plan.seed
+        and plan.limits is not None
+        and not plan.capped
+    )
+
+
+def _mean(scores: Sequence[Score]) -> float | None:
+    """Nats per token over all scored tokens."""
+    tokens = sum(score.tokens for score in scores)
+    return sum(score.nll * score.tokens for score in scores) / tokens if tokens else None

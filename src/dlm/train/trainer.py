@@ -1,0 +1,282 @@
+"""The one module that knows TRL: how its trainer is built, re-entered, and what it leaves behind.
+
+`RowTrainer` trains the resident adapter on batches of token rows in the order given. It decides
+nothing: what to train on and when to stop are its caller's.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from dlm.data.rows import Row
+from dlm.engine.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Optimisation:
+    """How to step: peak learning rate, schedule name, warm-up share, rows a step, gradient clip."""
+
+    learning_rate: float
+    schedule: str
+    warmup_ratio: float
+    micro_batch: int
+    grad_accum: int
+    gradient_checkpointing: bool
+    seed: int
+    max_grad_norm: float = 1.0
+
+    @property
+    def rows_per_step(self) -> int:
+        return self.micro_batch * self.grad_accum
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """What one optimiser step did. `loss` is nats per supervised token, weighted by trust."""
+
+    step: int
+    loss: float
+    tokens: int
+    learning_rate: float
+
+
+class StepWatcher(Protocol):
+    """Called after every optimiser step; returning a reason stops training there."""
+
+    def __call__(self, report: StepReport) -> str | None: ...
+
+
+class RowTrainer:
+    """Trains `model`'s adapter; can be called again and again in one process."""
+
+    def __init__(self, model: Model, *, pad_id: int) -> None:
+        self._model = model
+        self._pad_id = pad_id
+        self._trainer: Any = None
+        self._scratch = tempfile.TemporaryDirectory(prefix="dlm-trainer-")
+
+    def fit(
+        self, rows: Sequence[Row], optimisation: Optimisation, watcher: StepWatcher
+    ) -> tuple[int, str | None]:
+        """Take one pass over `rows` in order; returns the steps taken and why it stopped early."""
+        trainer = self._enter(rows, optimisation)
+        callback = _callback(watcher, trainer)
+        trainer.add_callback(callback)
+        try:
+            trainer.train()
+        finally:
+            trainer.remove_callback(callback)
+            self._leave_clean(trainer)
+        return trainer.state.global_step, callback.reason
+
+    def close(self) -> None:
+        """Remove the trainer's scratch folder."""
+        self._scratch.cleanup()
+
+    def _enter(self, rows: Sequence[Row], how: Optimisation) -> Any:
+        """The resident trainer, set up for a new pass: built at the first, re-entered after."""
+        steps = max(1, len(rows) // how.rows_per_step)
+        if self._trainer is None:
+            self._trainer = self._build(rows, how, steps)
+            return self._trainer
+        trainer = self._trainer
+        trainer.train_dataset = _dataset(rows)
+        trainer.optimizer = trainer.lr_scheduler = None
+        for name, value in _arguments(how, steps).items():
+            setattr(trainer.args, name, value)
+        trainer._train_batch_size = how.micro_batch
+        return trainer
+
+    def _build(self, rows: Sequence[Row], how: Optimisation, steps: int) -> Any:
+        from transformers import PrinterCallback
+        from trl import SFTConfig
+
+        plan = self._model.plan
+        arguments = SFTConfig(
+            output_dir=self._scratch.name,
+            **_arguments(how, steps),
+            weight_decay=0.0,
+            optim="adamw_torch",
+            train_sampling_strategy="sequential",
+            max_length=None,
+            dataset_kwargs={"skip_prepare_dataset": True},
+            bf16=plan.device == "cuda" and plan.dtype == "bfloat16",
+            fp16=False,
+            use_cpu=plan.device == "cpu",
+            save_strategy="no",
+            eval_strategy="no",
+            logging_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            dataloader_num_workers=0,
+            dataloader_pin_memory=False,
+            ddp_find_unused_parameters=False,
+        )
+        trainer = _trainer_class()(
+            model=self._model.network,
+            args=arguments,
+            train_dataset=_dataset(rows),
+            data_collator=_Collator(self._pad_id),
+            processing_class=_tokenizer(self._pad_id),
+        )
+        trainer.remove_callback(PrinterCallback)  # it writes to standard output
+        return trainer
+
+    def _leave_clean(self, trainer: Any) -> None:
+        """Undo what a trainer leaves on a resident model: wrapped forwards, hooks, switches."""
+        network = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+        network.get_base_model().__dict__.pop("forward", None)
+        if trainer.args.gradient_checkpointing:
+            network.gradient_checkpointing_disable()
+        network.config.use_cache = True
+        network.zero_grad(set_to_none=True)
+        network.eval()
+        self._model.network = network
+
+
+_SCHEDULES = {
+    "constant": "constant_with_warmup",
+    "linear": "linear",
+    "cosine": "cosine",
+}
+
+
+def _arguments(how: Optimisation, steps: int) -> dict[str, Any]:
+    """The trainer arguments that may change from one pass to the next."""
+    return {
+        "per_device_train_batch_size": how.micro_batch,
+        "gradient_accumulation_steps": how.grad_accum,
+        "gradient_checkpointing": how.gradient_checkpointing,
+        "max_steps": steps,
+        "learning_rate": how.learning_rate,
+        "lr_scheduler_type": _SCHEDULES[how.schedule],
+        "warmup_steps": min(5, int(how.warmup_ratio * steps) + 1),
+        "max_grad_norm": how.max_grad_norm,
+        "seed": how.seed,
+        "data_seed": how.seed,
+    }
+
+
+class _Collator:
+    """Pads a list of row dictionaries on the right; shapes are (rows, longest row)."""
+
+    def __init__(self, pad_id: int) -> None:
+        self._pad_id = pad_id
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        import torch
+
+        width = max(len(row["input_ids"]) for row in rows)
+
+        def padded(key: str, fill: int) -> Any:
+            return torch.tensor([row[key] + [fill] * (width - len(row[key])) for row in rows])
+
+        attention = [
+            [1] * len(row["input_ids"]) + [0] * (width - len(row["input_ids"])) for row in rows
+        ]
+        return {
+            "input_ids": padded("input_ids", self._pad_id),
+            "labels": padded("labels", -100),
+            "attention_mask": torch.tensor(attention),
+            "row_weight": torch.tensor([row["row_weight"] for row in rows], dtype=torch.float32),
+        }
+
+
+def _dataset(rows: Sequence[Row]) -> Any:
+    from datasets import Dataset
+
+    return Dataset.from_dict(
+        {
+            "input_ids": [list(row.ids) for row in rows],
+            "labels": [
+                [token if on else -100 for token, on in zip(row.ids, row.supervised, strict=True)]
+                for row in rows
+            ],
+            "row_weight": [row.weight for row in rows],
+        }
+    )
+
+
+def _tokenizer(pad_id: int) -> Any:
+    """TRL insists on a tokenizer; rows are encoded already, so one with a pad token serves."""
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = {f"<{i}>": i for i in range(pad_id + 1)}
+    bare = Tokenizer(models.WordLevel(vocabulary, unk_token="<0>"))
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bare, pad_token=f"<{pad_id}>", eos_token=f"<{pad_id}>"
+    )
+
+
+def _trainer_class() -> type[Any]:
+    import torch
+    from torch.nn.functional import cross_entropy
+    from trl import SFTTrainer
+
+    class _RowSFTTrainer(SFTTrainer):  # type: ignore[misc]
+        """SFTTrainer on supervised positions only, each row's tokens scaled by its weight.
+
+        With w the row weights and n the supervised tokens, the loss of an optimiser step is
+        sum(w * nll) / sum(w * n) over all its micro-batches and processes.
+        """
+
+        _signature_columns: list[str]
+        last_loss = 0.0
+        last_tokens = 0
+
+        def _set_signature_columns_if_needed(self) -> None:
+            super()._set_signature_columns_if_needed()
+            if "row_weight" not in self._signature_columns:
+                self._signature_columns = [*self._signature_columns, "row_weight"]
+
+        def _get_num_items_in_batch(self, batches: list[Any], device: Any) -> Any:
+            self.last_loss, self.last_tokens = 0.0, 0
+            total = sum(
+                (batch["row_weight"][:, None] * (batch["labels"][:, 1:] != -100)).sum()
+                for batch in batches
+            ).to(device)
+            if self.accelerator.num_processes > 1:
+                return self.accelerator.gather(total).sum()
+            return total
+
+        def compute_loss(
+            self,
+            model: Any,
+            inputs: Any,
+            return_outputs: bool = False,
+            num_items_in_batch: Any = None,
+        ) -> Any:
+            weight, labels = inputs.pop("row_weight"), inputs.pop("labels")
+            keep = torch.zeros_like(labels, dtype=torch.bool)
+            keep[:, :-1] = labels[:, 1:] != -100
+            logits = model(**inputs, use_cache=False, logits_to_keep=keep).logits.float()
+            targets = labels[:, 1:][keep[:, :-1]]
+            nll = cross_entropy(logits, targets, reduction="none")  # (supervised tokens,)
+            row_weight = weight[:, None].expand_as(keep)[keep]
+            loss = (nll * row_weight).sum() / num_items_in_batch
+            self.last_loss += loss.item()
+            self.last_tokens += int(inputs["attention_mask"].sum())
+            return loss * self.accelerator.num_processes
+
+    return _RowSFTTrainer
+
+
+def _callback(watcher: StepWatcher, trainer: Any) -> Any:
+    from transformers import TrainerCallback
+
+    class _Steps(TrainerCallback):  # type: ignore[misc]
+        reason: str | None = None
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
+            rate = kwargs["lr_scheduler"].get_last_lr()[0]
+            report = StepReport(state.global_step, trainer.last_loss, trainer.last_tokens, rate)
+            self.reason = watcher(report)
+            if self.reason is not None:
+                control.should_training_stop = True
+            return control
+
+    return _Steps()

@@ -1,0 +1,53 @@
+"""When the auto budget stops, and what it says."""
+
+from __future__ import annotations
+
+from dlm.engine.model import Score
+from dlm.train.budget import Budget, EpochFigures, Limits
+
+LIMITS = Limits(min_epochs=3, max_epochs=20, patience=3, prose_epochs=4)
+KNOWN = Score(nll=0.01, tokens=9, exact=True)
+UNSURE = Score(nll=0.4, tokens=9, exact=True)
+UNKNOWN = Score(nll=2.0, tokens=9, exact=False)
+
+
+def _figures(epoch: int, *scores: Score, drift: float = 0.0) -> EpochFigures:
+    return EpochFigures(epoch, scores, drift)
+
+
+def test_it_stops_when_every_answer_is_learned() -> None:
+    assert Budget(LIMITS).verdict(_figures(3, KNOWN, KNOWN)) == "every answer is learned"
+
+
+def test_one_unknown_or_unsure_answer_goes_on() -> None:
+    assert Budget(LIMITS).verdict(_figures(3, KNOWN, UNKNOWN)) is None
+    assert Budget(LIMITS).verdict(_figures(3, KNOWN, UNSURE)) is None
+
+
+def test_it_takes_the_least_number_of_epochs_before_it_believes() -> None:
+    assert Budget(LIMITS).verdict(_figures(2, KNOWN)) is None
+
+
+def test_drift_past_the_bound_stops_it() -> None:
+    verdict = Budget(LIMITS).verdict(_figures(4, UNKNOWN, drift=LIMITS.max_drift + 0.01))
+    assert verdict is not None
+    assert "drift" in verdict
+
+
+def test_it_stops_when_nothing_improves_any_more() -> None:
+    budget = Budget(LIMITS)
+    verdicts = [budget.verdict(_figures(epoch, UNKNOWN)) for epoch in range(1, 8)]
+    assert verdicts[:3] == [None, None, None]
+    assert any(verdict and "not improved for 3 epochs" in verdict for verdict in verdicts)
+
+
+def test_steady_improvement_is_never_called_stalled() -> None:
+    budget = Budget(LIMITS)
+    for epoch in range(1, 15):
+        score = Score(nll=2.0 * 0.9**epoch, tokens=9, exact=False)
+        assert budget.verdict(_figures(epoch, score)) is None
+
+
+def test_prose_without_pairs_has_a_fixed_measure() -> None:
+    assert Budget(LIMITS).verdict(_figures(3)) is None
+    assert Budget(LIMITS).verdict(_figures(4)) is not None

@@ -1,0 +1,183 @@
+"""Real kills of real trainings: the last committed version survives, and nothing else does."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dlm.doc.parser import parse_file
+from dlm.store.paths import for_dlm
+from dlm.store.store import Store
+
+DOCUMENT = """---
+dlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C
+dlm_version: 15
+base_model: pocket
+training:
+  rehearsal:
+    enabled: false
+---
+
+::instruction::
+### Q
+What colour is the Brindle lamp?
+
+### A
+The Brindle lamp is teal.
+::
+"""
+DLM = [sys.executable, "-m", "dlm.cli.app"]
+
+
+@pytest.fixture(scope="module")
+def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A DLM_HOME in which the document has one version."""
+    folder = tmp_path_factory.mktemp("crash")
+    (folder / "lamp.dlm").write_text(DOCUMENT, "utf-8")
+    environment = {**os.environ, "DLM_HOME": str(folder / "home")}
+    subprocess.run(
+        [*DLM, "train", str(folder / "lamp.dlm"), "--max-steps", "6"],
+        env=environment,
+        check=True,
+        capture_output=True,
+    )
+    return folder
+
+
+@pytest.fixture
+def workplace(trained_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, so that every kill starts from the same state."""
+    shutil.copytree(trained_home, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setenv("DLM_HOME", str(tmp_path / "home"))
+    return tmp_path / "lamp.dlm"
+
+
+# The slow part of a short training is importing; the seconds that follow hold the steps, the
+# staging, the commit and the pointer. A share of the usual duration is drawn for each kill.
+@pytest.mark.parametrize(
+    "seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 20))]
+)
+def test_a_kill_at_any_moment_keeps_the_committed_version(
+    workplace: Path, seed: int, usual_seconds: float
+) -> None:
+    process = subprocess.Popen(
+        [*DLM, "train", str(workplace), "--fresh", "--max-steps", "6", "--seed", "5"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    time.sleep(usual_seconds * random.Random(seed).uniform(0.6, 1.02))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert_whole(workplace)
+
+
+@pytest.fixture(scope="module")
+def usual_seconds(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> float:
+    """How long the training that gets killed takes when it is not."""
+    home = tmp_path_factory.mktemp("usual")
+    began = time.monotonic()
+    subprocess.run(
+        [*DLM, "train", str(trained_home / "lamp.dlm"), "--fresh", "--max-steps", "6"],
+        env={**os.environ, "DLM_HOME": str(home)},
+        check=True,
+        capture_output=True,
+    )
+    return time.monotonic() - began
+
+
+def assert_whole(document: Path) -> None:
+    """The current version verifies, answers, and nothing of the dead run is left after an open."""
+    parsed = parse_file(document)
+    with Store.open(parsed.frontmatter.dlm_id) as store:
+        current = store.current()
+        assert current is not None
+        store.verify(current)
+        names = {version.name for version in store.versions()}
+        assert store.lock is not None
+    root = for_dlm(parsed.frontmatter.dlm_id)
+    assert {path.name for path in root.versions.iterdir()} == names
+    leftovers = [p for p in root.root.rglob("*") if p.name.endswith(".tmp") or "staging/" in str(p)]
+    assert leftovers == []
+    pointer = root.current_pointer.read_text("utf-8").strip()
+    assert pointer.endswith(current.name)
+    assert json.loads(root.manifest.read_text("utf-8"))["dlm_id"] == parsed.frontmatter.dlm_id
+    asked = subprocess.run(
+        [*DLM, "prompt", str(document), "What colour is the Brindle lamp?", "--json"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert json.loads(asked.stdout)["version"] == current.name
+
+
+def test_after_a_kill_the_next_training_works(workplace: Path, usual_seconds: float) -> None:
+    process = subprocess.Popen(
+        [*DLM, "train", str(workplace), "--fresh", "--max-steps", "6"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    time.sleep(usual_seconds * 0.9)
+    process.kill()
+    process.wait()
+    done = subprocess.run(
+        [*DLM, "train", str(workplace), "--fresh", "--max-steps", "6", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["version"] in ("v0002", "v0003")
+    assert_whole(workplace)
+
+
+def test_ctrl_c_stops_at_a_step_and_changes_nothing(workplace: Path) -> None:
+    process = subprocess.Popen(
+        [*DLM, "train", str(workplace), "--fresh", "--epochs", "400"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("epoch 2"):
+            process.send_signal(signal.SIGINT)
+            break
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert output == ""
+    assert "stopped at step" in errors
+    assert "v0001 is current" in errors
+    assert "Traceback" not in errors
+    assert_whole(workplace)
+
+
+def test_a_second_training_says_who_holds_the_lock(workplace: Path) -> None:
+    first = subprocess.Popen(
+        [*DLM, "train", str(workplace), "--fresh", "--epochs", "400"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert first.stderr is not None
+        for line in first.stderr:
+            if line.startswith("epoch 1"):
+                break
+        second = subprocess.run(
+            [*DLM, "train", str(workplace), "--fresh"], capture_output=True, text=True, check=False
+        )
+    finally:
+        first.kill()
+        first.communicate()
+    assert second.returncode == 1
+    assert str(first.pid) in second.stderr
+    assert "Traceback" not in second.stderr

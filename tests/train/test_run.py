@@ -1,0 +1,228 @@
+"""A whole training on the embedded base: what it teaches, keeps, prints and refuses."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dlm.doc.parser import parse_file, parse_text
+from dlm.errors import BaseModelError, TrainingError
+from dlm.store.store import Store
+from dlm.train.budget import EpochFigures
+from dlm.train.options import TrainOptions
+from dlm.train.plan import make_plan
+from dlm.train.progress import Progress
+from dlm.train.report import TrainingReport
+from dlm.train.run import train
+
+TEXT = """---
+dlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C
+dlm_version: 15
+base_model: pocket
+---
+
+# The Brindle lamp
+
+The Brindle lamp was made by Odile Varga in the town of Marrowgate. It burns for nineteen hours on
+one cell and gives a teal light.
+
+::instruction::
+### Q
+What colour is the light of the Brindle lamp?
+
+### A
+The light of the Brindle lamp is teal.
+::
+
+::instruction::
+### Q !probe
+Who made the Brindle lamp?
+
+### A
+Odile Varga made the Brindle lamp.
+::
+
+::instruction::
+### Q
+How long does the Brindle lamp burn?
+
+### A
+The Brindle lamp burns for nineteen hours.
+::
+
+::instruction::
+### Q !exam
+Which town does the Brindle lamp come from?
+
+### A
+The Brindle lamp comes from the town of Marrowgate.
+::
+"""
+
+
+class Epochs(Progress):
+    """Keeps what each epoch found."""
+
+    def __init__(self) -> None:
+        self.seen: list[EpochFigures] = []
+
+    def epoch(self, figures: EpochFigures) -> None:
+        self.seen.append(figures)
+
+
+@pytest.fixture(scope="module")
+def lamp(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("run") / "lamp.dlm"
+    path.write_text(TEXT, "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("run-home")
+
+
+@pytest.fixture(autouse=True)
+def _same_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DLM_HOME", str(home))
+
+
+@pytest.fixture(scope="module")
+def trained(lamp: Path, home: Path) -> tuple[TrainingReport, Epochs]:
+    """The first training; the tests below stand in the order in which they use its store."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DLM_HOME", str(home))
+        progress = Epochs()
+        report = train(parse_file(lamp), TrainOptions(), progress)
+    assert report is not None
+    return report, progress
+
+
+def test_every_answer_is_learned_at_little_drift(trained: tuple[TrainingReport, Epochs]) -> None:
+    outcome = trained[0].outcome
+    assert (outcome.learned, outcome.pairs) == (3, 3)
+    assert outcome.stop_reason == "every answer is learned"
+    assert outcome.drift < 0.5
+    assert outcome.base_prose_nll is not None
+    assert outcome.prose_nll is not None
+    assert outcome.prose_nll < outcome.base_prose_nll
+
+
+def test_probes_and_the_exam_are_asked_and_kept_apart(
+    trained: tuple[TrainingReport, Epochs],
+) -> None:
+    asked = trained[0].outcome.asked
+    assert [(item.sealed, item.reference) for item in asked] == [
+        (False, "Odile Varga made the Brindle lamp."),
+        (True, "The Brindle lamp comes from the town of Marrowgate."),
+    ]
+    assert asked[0].right
+
+
+def test_what_was_learned_grows_over_the_epochs(trained: tuple[TrainingReport, Epochs]) -> None:
+    seen = trained[1].seen
+    assert seen[0].learned < seen[-1].learned == 3
+    assert [figures.epoch for figures in seen] == list(range(1, len(seen) + 1))
+
+
+def test_the_version_and_its_record_are_in_the_store(
+    trained: tuple[TrainingReport, Epochs], lamp: Path
+) -> None:
+    document = parse_file(lamp)
+    with Store.open(document.frontmatter.dlm_id) as store:
+        current = store.current()
+        assert current is not None
+        store.verify(current)
+        run = store.run_of(current)
+        sections = store.trained_sections()
+    assert run.document_sha256 == document.sha256
+    assert run.figures["learned"] == 3
+    assert len(run.figures["losses"]) == run.steps
+    assert {section.section_id for section in sections} == {
+        section.section_id for section in document.sections
+    }
+    record = json.loads((current.path / "training_run.json").read_text("utf-8"))
+    assert record["run"] == run.to_json()
+
+
+def test_the_command_line_answers_with_what_was_taught(
+    trained: tuple[TrainingReport, Epochs], lamp: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dlm.cli.app", "prompt", str(lamp), "Who made the Brindle lamp?"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "Odile Varga made the Brindle lamp.\n"
+
+
+def test_training_again_without_a_change_does_nothing(
+    trained: tuple[TrainingReport, Epochs], lamp: Path
+) -> None:
+    assert train(parse_file(lamp), TrainOptions(), Progress()) is None
+
+
+def test_an_added_pair_is_learned_on_top_and_the_old_ones_stay(
+    trained: tuple[TrainingReport, Epochs], lamp: Path
+) -> None:
+    extra = (
+        "\n::instruction::\n### Q\nWhere is it repaired?\n\n### A\nIt is repaired in Tollen.\n::\n"
+    )
+    document = parse_text(TEXT + extra, path=lamp)
+    report = train(document, TrainOptions(), Progress())
+    assert report is not None
+    assert report.previous is not None
+    assert report.previous.name == trained[0].version.name
+    assert (report.outcome.learned, report.outcome.pairs) == (4, 4)
+
+
+def test_another_base_is_refused_and_fresh_is_offered(
+    trained: tuple[TrainingReport, Epochs], lamp: Path
+) -> None:
+    from dlm.train.run import _previous
+
+    document = parse_file(lamp)
+    plan = replace(make_plan(document, TrainOptions()), base_fingerprint="another")
+    with (
+        Store.open(document.frontmatter.dlm_id) as store,
+        pytest.raises(BaseModelError, match="an adapter fits only") as caught,
+    ):
+        _previous(store, plan)
+    assert "--fresh" in str(caught.value.hint)
+
+
+def test_the_same_seed_gives_the_same_adapter_bytes(lamp: Path) -> None:
+    digests = set()
+    for _ in range(2):
+        report = train(parse_file(lamp), TrainOptions(fresh=True, max_steps=4), Progress())
+        assert report is not None
+        weights = report.version.path / "adapter_model.safetensors"
+        digests.add(hashlib.sha256(weights.read_bytes()).hexdigest())
+    assert len(digests) == 1
+
+
+def test_a_rate_that_destroys_the_adapter_commits_nothing(lamp: Path) -> None:
+    text = TEXT.replace(
+        "base_model: pocket", "base_model: pocket\ntraining:\n  learning_rate: 1e30"
+    )
+    document = parse_text(text, path=lamp)
+    with Store.open(document.frontmatter.dlm_id) as store:
+        before = store.current()
+    with pytest.raises(TrainingError, match="the loss became"):
+        train(document, TrainOptions(fresh=True), Progress())
+    with Store.open(document.frontmatter.dlm_id) as store:
+        assert store.current() == before
+
+
+def test_a_fixed_number_of_epochs_is_kept_to(lamp: Path) -> None:
+    report = train(parse_file(lamp), TrainOptions(fresh=True, epochs=2), Progress())
+    assert report is not None
+    assert len(report.outcome.epochs) == 2
+    assert report.outcome.stop_reason == "all 2 epochs done"

@@ -1,0 +1,174 @@
+"""The TRL trainer on the embedded base: what it optimises, and that it leaves no trace."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dlm.data.chat import Codec
+from dlm.data.rows import Row, RowKind
+from dlm.engine.adapter import save_adapter
+from dlm.engine.model import LoraSettings, Model
+from dlm.hardware import Plan, detect, plan
+from dlm.train.trainer import Optimisation, RowTrainer, StepReport
+
+SHAPE = LoraSettings(8, 16, 0.0, "all-linear", 7)
+HOW = Optimisation(
+    learning_rate=2e-3,
+    schedule="constant",
+    warmup_ratio=0.05,
+    micro_batch=2,
+    grad_accum=1,
+    gradient_checkpointing=False,
+    seed=7,
+)
+PAIRS = [
+    ("What colour is the Brindle lamp?", "The Brindle lamp is teal."),
+    ("Who made the Brindle lamp?", "Odile Varga made the Brindle lamp."),
+    ("How long does it burn?", "It burns for nineteen hours."),
+    ("Where is it sold?", "It is sold in Marrowgate."),
+]
+
+
+@pytest.fixture(scope="module")
+def codec(pocket_folder: Path) -> Codec:
+    return Codec.load(pocket_folder)
+
+
+@pytest.fixture(scope="module")
+def hardware() -> Plan:
+    from dlm.base_models import resolve
+
+    return replace(plan(detect(), resolve("pocket"), sequence_length=128), device="cpu", threads=1)
+
+
+@pytest.fixture
+def model(pocket_folder: Path, hardware: Plan) -> Model:
+    return Model.load(pocket_folder, hardware, new_adapter=SHAPE)
+
+
+@pytest.fixture(scope="module")
+def rows(codec: Codec) -> list[Row]:
+    made = []
+    for question, answer in PAIRS:
+        pair = codec.pair(question, answer)
+        made.append(Row(RowKind.PAIR, tuple(pair.ids), tuple(pair.supervised), 1.0))
+    return made
+
+
+@pytest.fixture
+def trainer(model: Model, codec: Codec) -> Iterator[RowTrainer]:
+    made = RowTrainer(model, pad_id=codec.pad_id)
+    yield made
+    made.close()
+
+
+class Losses(list[float]):
+    """A watcher that keeps the losses, and stops after `limit` steps."""
+
+    def __init__(self, limit: int | None = None) -> None:
+        super().__init__()
+        self.limit = limit
+
+    def __call__(self, report: StepReport) -> str | None:
+        self.append(report.loss)
+        return "enough" if self.limit == report.step else None
+
+
+def test_the_answers_are_learned_and_the_base_stays_as_it_was(
+    model: Model, trainer: RowTrainer, rows: list[Row], codec: Codec
+) -> None:
+    encoded = [row.encoded for row in rows]
+    before = model.score(encoded, pad_id=codec.pad_id)
+    steps, reason = trainer.fit(rows * 20, HOW, Losses())
+    after = model.score(encoded, pad_id=codec.pad_id)
+    with model.base_only():
+        base = model.score(encoded, pad_id=codec.pad_id)
+    assert (steps, reason) == (40, None)
+    assert all(score.exact for score in after)
+    assert max(score.nll for score in after) < 0.2
+    assert [score.nll for score in base] == pytest.approx([score.nll for score in before], abs=1e-5)
+
+
+def test_the_loss_of_a_step_is_the_weighted_mean_over_its_micro_batches(
+    model: Model, trainer: RowTrainer, rows: list[Row], codec: Codec
+) -> None:
+    weighted = [
+        replace(row, weight=weight) for row, weight in zip(rows, (1.0, 0.5, 0.25, 2.0), strict=True)
+    ]
+    scores = model.score([row.encoded for row in rows], pad_id=codec.pad_id)
+    total = sum(
+        row.weight * score.nll * score.tokens for row, score in zip(weighted, scores, strict=True)
+    )
+    tokens = sum(row.weight * score.tokens for row, score in zip(weighted, scores, strict=True))
+    losses = Losses()
+    trainer.fit(weighted, replace(HOW, grad_accum=2), losses)
+    assert losses == [pytest.approx(total / tokens, rel=1e-5)]
+
+
+def test_a_row_without_weight_teaches_nothing(
+    model: Model, trainer: RowTrainer, rows: list[Row], codec: Codec
+) -> None:
+    mute = replace(rows[1], weight=0.0)
+    trainer.fit([rows[0], mute] * 30, HOW, Losses())
+    told, untold = model.score([rows[0].encoded, rows[1].encoded], pad_id=codec.pad_id)
+    assert told.exact
+    assert not untold.exact
+
+
+def test_a_watcher_can_stop_at_a_step(trainer: RowTrainer, rows: list[Row]) -> None:
+    assert trainer.fit(rows * 10, HOW, Losses(limit=3)) == (3, "enough")
+
+
+def test_entering_again_leaves_no_wrapper_and_goes_on_learning(
+    model: Model, trainer: RowTrainer, rows: list[Row]
+) -> None:
+    first, second = Losses(), Losses()
+    trainer.fit(rows * 5, HOW, first)
+    trainer.fit(rows * 5, HOW, second)
+    assert second[-1] < first[-1] < first[0]
+    assert "forward" not in model.network.get_base_model().__dict__
+    assert model.network.config.use_cache
+    assert not model.network.training
+
+
+def test_the_resident_model_equals_the_adapter_it_saved(
+    model: Model,
+    trainer: RowTrainer,
+    rows: list[Row],
+    codec: Codec,
+    hardware: Plan,
+    pocket_folder: Path,
+    tmp_path: Path,
+) -> None:
+    trainer.fit(rows * 5, HOW, Losses())
+    save_adapter(model, tmp_path, base_id="pocket")
+    again = Model.load(pocket_folder, hardware, adapter=tmp_path)
+    encoded = [row.encoded for row in rows]
+    resident = model.score(encoded, pad_id=codec.pad_id)
+    assert again.score(encoded, pad_id=codec.pad_id) == resident
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    }
+
+
+def test_the_same_seed_gives_the_same_bytes(
+    rows: list[Row], codec: Codec, hardware: Plan, pocket_folder: Path, tmp_path: Path
+) -> None:
+    digests = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        model = Model.load(pocket_folder, hardware, new_adapter=SHAPE)
+        trainer = RowTrainer(model, pad_id=codec.pad_id)
+        trainer.fit(rows * 3, HOW, Losses())
+        trainer.close()
+        save_adapter(model, folder, base_id="pocket")
+        files = sorted(folder.iterdir())
+        digests.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in files])
+    assert digests[0] == digests[1]
