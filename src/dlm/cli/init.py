@@ -1,0 +1,91 @@
+"""`dlm init`: a new document, from a bundled text or from notes that exist already."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from pathlib import Path
+
+from dlm.cli.common import note
+from dlm.errors import DlmError, UsageError
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def run(path: str, *, base: str, source: str | None, template: str, force: bool) -> None:
+    from dlm.base_models import resolve
+    from dlm.base_models.advice import describe
+    from dlm.doc.parser import parse_text
+    from dlm.files import write_atomic
+    from dlm.hardware import detect
+
+    target = _target(path, force=force)
+    model = resolve(base)
+    text = _frontmatter(base) + (_from_notes(Path(source)) if source else _from_template(template))
+    parse_text(text, path=target)
+    write_atomic(target, text.encode("utf-8"), mode=0o666 & ~_umask())
+    print(f"created {target}")
+    note(describe(model, detect()))
+    note(f'next: edit it, then `dlm train {target}` and `dlm prompt {target} "…"`')
+
+
+def new_id() -> str:
+    """A ULID: 48 bits of milliseconds and 80 random bits, as 26 Crockford base-32 digits."""
+    number = (time.time_ns() // 1_000_000 << 80) | secrets.randbits(80)
+    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def _target(path: str, *, force: bool) -> Path:
+    target = Path(path)
+    if target.is_dir():
+        raise UsageError(f"{path} is a folder", hint=f"name a file in it: {target / 'notes.dlm'}")
+    if target.suffix != ".dlm":
+        target = target.with_name(target.name + ".dlm")
+    if target.exists() and not force:
+        raise DlmError(f"{target} exists already", hint="--force replaces it")
+    if not target.parent.is_dir():
+        raise DlmError(f"the folder {target.parent} does not exist", hint="create it first")
+    return target
+
+
+def _frontmatter(base: str) -> str:
+    from dlm.doc.schema import CURRENT_SCHEMA_VERSION
+
+    quoted = base if all(c.isalnum() or c in "._-/:" for c in base) else f'"{base}"'
+    return (
+        f"---\ndlm_id: {new_id()}\ndlm_version: {CURRENT_SCHEMA_VERSION}\n"
+        f"base_model: {quoted}\n---\n\n"
+    )
+
+
+def _from_notes(source: Path) -> str:
+    """The notes as prose; a line that dlm would take for its own grammar is escaped."""
+    from dlm.doc.render import escape_body, normalise
+
+    try:
+        text = source.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise DlmError(f"cannot read {source}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DlmError(
+            f"{source} is not UTF-8 (byte {error.start})", hint="save it as UTF-8 first"
+        ) from error
+    if not text.strip():
+        raise DlmError(f"{source} is empty", hint="leave --from out to start from a bundled text")
+    return escape_body(normalise(text)) + "\n"
+
+
+def _from_template(name: str) -> str:
+    from dlm.templates.registry import list_bundled
+
+    bundled = {item.name: item for item in list_bundled()}
+    if name not in bundled:
+        raise UsageError(f"there is no template {name!r}", hint=f"one of {', '.join(bundled)}")
+    return bundled[name].body
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

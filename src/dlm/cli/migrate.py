@@ -1,0 +1,47 @@
+"""`dlm migrate`: the frontmatter of an older document, brought up to date; the body stays."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from dlm.cli.common import read_document
+from dlm.errors import EditConflict
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dlm.doc.document import Document
+
+
+def run(path: str | None, *, dry_run: bool) -> None:
+    from dlm.doc.migrations import migrate
+
+    document = read_document(path)
+    splices = migrate(document)
+    if not splices:
+        print(f"{document.path} is up to date (dlm_version {document.frontmatter.dlm_version})")
+        return
+    migrated = document.apply(splices)
+    before, after = document.text.splitlines(True), migrated.text.splitlines(True)
+    for line in difflib.unified_diff(before, after, "now", "migrated", n=1):
+        print(line.rstrip("\r\n"))
+    if dry_run:
+        print("nothing was changed (--dry-run)")
+        return
+    assert document.path is not None
+    replace_document(document.path, document, migrated)
+    print(f"{document.path} is now dlm_version {migrated.frontmatter.dlm_version}")
+
+
+def replace_document(path: Path, before: Document, after: Document) -> None:
+    """Write `after` unless the file changed since `before` was read from it."""
+    from dlm.files import write_atomic
+    from dlm.store.locks import document_lock
+
+    with document_lock(path):
+        if path.read_bytes() != before.to_bytes():
+            raise EditConflict(
+                f"{path} was edited meanwhile; nothing was written", hint="run the command again"
+            )
+        write_atomic(path, after.to_bytes())

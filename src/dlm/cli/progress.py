@@ -1,0 +1,69 @@
+"""Training progress: a live bar on a terminal, a line an epoch elsewhere; standard error only."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from dlm.train.progress import Progress, StepFigures
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+    from dlm.train.budget import EpochFigures
+
+
+class TerminalProgress(Progress):
+    """Loss, tokens a second, answers learned, and the time that is left at most."""
+
+    def __init__(self) -> None:
+        self._bar: Bar | None = None
+        self._known = ""
+        self._tty = sys.stderr.isatty()
+
+    def stage(self, text: str) -> None:
+        print(f"{text} …", file=sys.stderr, flush=True)
+
+    def step(self, figures: StepFigures) -> None:
+        if not self._tty:
+            return
+        bar = self._bar or self._start(figures.steps)
+        left = f"{figures.seconds_left // 60:.0f}:{figures.seconds_left % 60:02.0f}"
+        bar.update(
+            bar.task_ids[0],
+            completed=figures.step,
+            description=(
+                f"epoch {figures.epoch:>2}  loss {figures.loss:.3f}  "
+                f"{figures.tokens_per_second:,.0f} tokens/s  {self._known}at most {left} left"
+            ),
+        )
+
+    def epoch(self, figures: EpochFigures) -> None:
+        if figures.scores:
+            self._known = f"{figures.learned}/{len(figures.scores)} learned  "
+        if not self._tty:
+            loss = (
+                f"answer loss {figures.answer_nll:.3f}, " if figures.answer_nll is not None else ""
+            )
+            text = f"epoch {figures.epoch}: {self._known.strip()} {loss}drift {figures.drift:+.2f}"
+            print(" ".join(text.split()), file=sys.stderr, flush=True)
+
+    def done(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _start(self, steps: int) -> Bar:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as RichProgress
+
+        self._bar = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._bar.add_task("starting", total=steps)
+        self._bar.start()
+        return self._bar

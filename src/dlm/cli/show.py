@@ -1,0 +1,193 @@
+"""`dlm show`: what the document holds, what its model knows of it, and which tokens count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from dlm.cli.common import count, note, print_json, print_table, read_document
+
+if TYPE_CHECKING:
+    from dlm.doc.document import Document
+    from dlm.doc.sections import Section
+
+
+def run(path: str | None, *, sections: bool, mask: bool, as_json: bool) -> None:
+    document = read_document(path)
+    if mask:
+        _print_mask(document, as_json)
+        return
+    facts = summary(document)
+    if as_json:
+        print_json({**facts, "sections": [section_json(item) for item in _visible(document)]})
+        return
+    _print_summary(document, facts)
+    if sections:
+        print()
+        for section in _visible(document):
+            print(_section_line(section))
+
+
+def summary(document: Document) -> dict[str, Any]:
+    """Counts over the document, and its trained version if there is one."""
+    from dlm.doc.sections import SectionType
+
+    frontmatter = document.frontmatter
+    kinds = Counter(section.type.value for section in _visible(document))
+    roles = Counter(pair.role.value for _, pair in document.pairs())
+    prose = [s.content for s in document.sections if s.type is SectionType.PROSE]
+    return {
+        "path": str(document.path),
+        "dlm_id": frontmatter.dlm_id,
+        "dlm_version": frontmatter.dlm_version,
+        "base_model": frontmatter.base_model,
+        "sha256": document.sha256,
+        "section_counts": dict(kinds),
+        "pairs": sum(roles.values()),
+        "probes": roles["probe"],
+        "exam": roles["exam"],
+        "triples": sum(len(section.triples) for section in document.sections),
+        "prose_words": sum(len(text.split()) for text in prose),
+        "trained": _trained(document),
+    }
+
+
+def section_json(section: Section) -> dict[str, Any]:
+    """One section with its provenance, as the neighbouring tools name it."""
+    return {
+        "section_id": section.section_id,
+        "type": section.type.value,
+        "line": section.line,
+        "tag": section.tag,
+        "pairs": len(section.pairs),
+        "triples": len(section.triples),
+        "words": len(section.content.split()),
+        "auto_synth": section.auto_synth,
+        "auto_harvest": section.auto_harvest,
+        "auto_mined": section.auto_mined,
+        "harvest_source": section.harvest_source,
+        "origin": section.provenance.origin.value if section.provenance else "authored",
+    }
+
+
+def _trained(document: Document) -> dict[str, Any] | None:
+    """The current version, and how the document differs from what it was trained on."""
+    from dlm.store.paths import for_dlm
+
+    paths = for_dlm(document.frontmatter.dlm_id)
+    if not paths.database.exists() and not paths.adapter.exists():
+        return None
+    from dlm.store.store import Store
+
+    with Store.open(
+        document.frontmatter.dlm_id, base_model=document.frontmatter.base_model
+    ) as store:
+        for text in store.notices:
+            note(f"note: {text}")
+        current = store.current()
+        if current is None:
+            return None
+        run = store.run_of(current)
+        known = {s.section_id for s in store.trained_sections() if s.last_version == current.name}
+    here = {section.section_id for section in _trainable(document)}
+    return {
+        "version": current.name,
+        "up_to_date": run.document_sha256 == document.sha256,
+        "new_sections": len(here - known),
+        "removed_sections": len(known - here),
+        "learned": run.figures.get("learned"),
+        "pairs": run.figures.get("pairs"),
+        "drift": run.figures.get("drift"),
+    }
+
+
+def _print_summary(document: Document, facts: dict[str, Any]) -> None:
+    print(facts["path"])
+    rows = {
+        "id": facts["dlm_id"],
+        "base": facts["base_model"],
+        "prose": count(facts["prose_words"], "word"),
+        "pairs": _pairs_text(facts),
+    }
+    if facts["triples"]:
+        rows["preferences"] = count(facts["triples"], "triple")
+    rows["model"] = _model_text(document, facts["trained"])
+    print_table(rows)
+
+
+def _pairs_text(facts: dict[str, Any]) -> str:
+    marks = [f"{facts[name]} {name}" for name in ("probes", "exam") if facts[name]]
+    return str(facts["pairs"]) + (f" ({', '.join(marks)})" if marks else "")
+
+
+def _model_text(document: Document, trained: dict[str, Any] | None) -> str:
+    if trained is None:
+        return f"not trained yet: dlm train {document.path}"
+    text = str(trained["version"])
+    if trained["pairs"]:
+        text += f", {trained['learned']} of {trained['pairs']} answers learned"
+    if trained["drift"] is not None:
+        text += f", drift {trained['drift']:+.2f}"
+    if trained["up_to_date"]:
+        return text + ", up to date"
+    changes = f"{trained['new_sections']} new or changed, {trained['removed_sections']} gone"
+    return f"{text}; the document changed since ({changes})"
+
+
+def _section_line(section: Section) -> str:
+    origin = section.provenance.origin.value if section.provenance else "authored"
+    size = (
+        count(len(section.pairs), "pair")
+        if section.pairs
+        else count(len(section.content.split()), "word")
+    )
+    first = next((line for line in section.content.split("\n") if line.strip()), "")
+    if section.pairs:
+        first = section.pairs[0].question.split("\n")[0]
+    place = f"{section.line:>5}  {section.section_id}"
+    return f"{place}  {section.type.value:<11}  {origin:<11}  {size:>9}  {first[:60]}"
+
+
+def _visible(document: Document) -> list[Section]:
+    from dlm.doc.sections import SectionType
+
+    return [s for s in document.sections if s.type is not SectionType.PROSE or s.content.strip()]
+
+
+def _trainable(document: Document) -> list[Section]:
+    from dlm.doc.sections import SectionType
+
+    kinds = (SectionType.PROSE, SectionType.INSTRUCTION)
+    return [section for section in _visible(document) if section.type in kinds]
+
+
+def _print_mask(document: Document, as_json: bool) -> None:
+    from dlm.base_models import resolve
+    from dlm.base_models.locate import local_folder
+    from dlm.data.chat import Codec, show_mask
+    from dlm.data.examples import teaching
+    from dlm.data.rows import encode_rows
+
+    codec = Codec.load(
+        local_folder(resolve(document.frontmatter.base_model)),
+        system_prompt=document.frontmatter.system_prompt,
+    )
+    rows = encode_rows(
+        teaching(document).train,
+        codec,
+        sequence_length=codec.context_length,
+        path=str(document.path),
+    )
+    shown = [(row, show_mask(codec, row.encoded)) for row in rows]
+    if as_json:
+        print_json(
+            [
+                {"line": row.line, "kind": row.kind.value, "weight": row.weight, "pieces": pieces}
+                for row, pieces in shown
+            ]
+        )
+        return
+    note("what counts towards the loss stands between ⟦ and ⟧")
+    for row, pieces in shown:
+        print(f"line {row.line}, {row.kind.value}, weight {row.weight:g}, {len(row.ids)} tokens")
+        print("".join(f"⟦{text}⟧" if counted else text for text, counted in pieces))

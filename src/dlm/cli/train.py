@@ -1,0 +1,106 @@
+"""`dlm train`: say what will train, show it training, say what was learned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dlm.cli.common import count, note, print_json, print_table, read_document
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dlm.doc.document import Document
+    from dlm.train.report import Outcome, TrainingReport
+
+
+def run(
+    path: str | None,
+    *,
+    fresh: bool,
+    epochs: int | None,
+    max_steps: int | None,
+    seed: int | None,
+    as_json: bool,
+) -> None:
+    document = read_document(path)
+    announce(document)
+    from dlm.train.options import TrainOptions
+    from dlm.train.run import train
+
+    options = TrainOptions(fresh=fresh, epochs=epochs, max_steps=max_steps, seed=seed)
+    from dlm.cli.progress import TerminalProgress
+
+    report = train(document, options, TerminalProgress())
+    if report is None:
+        _say_unchanged(document, as_json)
+    elif as_json:
+        print_json(report.to_json())
+    else:
+        print_report(document, report)
+    if report is not None and document.path is not None:
+        _say_if_edited(document, document.path)
+
+
+def announce(document: Document) -> None:
+    """What trains and what is only asked, before anything heavy starts."""
+    from dlm.data.examples import teaching
+
+    lessons = teaching(document)
+    words = sum(len(example.text.split()) for example in lessons.prose)
+    parts = [count(len(lessons.pairs), "pair"), f"{count(words, 'word')} of prose"]
+    base = document.frontmatter.base_model
+    note(f"{document.path}: training on {' and '.join(parts)}, base {base}")
+    if lessons.probes:
+        note(f"  asked afterwards: {count(len(lessons.probes), 'probe')} (trained too)")
+    if lessons.exam:
+        note(f"  only asked, never trained: {count(len(lessons.exam), 'exam pair')}")
+    if lessons.preferences:
+        note(f"  not used by this training: {count(lessons.preferences, 'preference triple')}")
+
+
+def print_report(document: Document, report: TrainingReport) -> None:
+    """The facts of a training, one line each."""
+    outcome = report.outcome
+    print(f"{report.version.name} of {document.path}")
+    rows: dict[str, str] = {}
+    if outcome.pairs:
+        rows["learned"] = f"{outcome.learned} of {count(outcome.pairs, 'answer')} word for word"
+    if outcome.prose_nll is not None and outcome.base_prose_nll is not None:
+        change = f"{outcome.base_prose_nll:.2f} → {outcome.prose_nll:.2f}"
+        rows["prose"] = f"{change} nats a token (measured on the training text)"
+    rows["drift"] = (
+        f"{outcome.drift:+.2f} nats a token on {outcome.drift_texts} general texts"
+        " (0: nothing forgotten)"
+    )
+    for name, sealed in (("probes", False), ("exam", True)):
+        asked = [item for item in outcome.asked if item.sealed is sealed]
+        if asked:
+            rows[name] = f"{sum(item.right for item in asked)} of {len(asked)} right"
+    work = f"{count(len(outcome.epochs), 'epoch')}, {count(outcome.steps, 'step')}"
+    rows["stopped"] = f"{outcome.stop_reason} ({work}, {outcome.seconds:.0f} s)"
+    print_table(rows)
+    _print_misses(outcome)
+
+
+def _print_misses(outcome: Outcome) -> None:
+    for example in outcome.missed[:10]:
+        print(f"  line {example.line} is not learned yet: {example.question}")
+    for item in outcome.asked:
+        if not item.right:
+            print(f"  {'exam' if item.sealed else 'probe'} at line {item.line}: {item.question}")
+            print(f"    expected {item.reference}")
+            print(f"    got      {item.answer}")
+
+
+def _say_if_edited(document: Document, path: Path) -> None:
+    if not path.exists() or path.read_bytes() != document.to_bytes():
+        note(f"note: {path} was edited while it trained; this version knows the text as it was")
+        note("hint: run `dlm train` again to teach it the rest")
+
+
+def _say_unchanged(document: Document, as_json: bool) -> None:
+    if as_json:
+        print_json({"version": None, "unchanged": True})
+        return
+    print(f"nothing to train: the current version was made from exactly this {document.path}")
+    note("hint: edit the document, or use --fresh to start over from the base")

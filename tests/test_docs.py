@@ -1,0 +1,78 @@
+"""The documentation is executed, and every command and option stands in it.
+
+In `console` blocks, lines that begin with `$ ` run in a fresh folder per page; the lines after them
+must appear in what is printed, in that order, `…` standing for anything.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from dlm.cli.commands import app
+from dlm.doc.parser import parse_text
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^(`{3,})(\w+)[^\n]*\n(.*?)^\1$", re.S | re.M)
+HEAD = "---\ndlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C\ndlm_version: 15\nbase_model: pocket\n---\n"
+
+
+def _blocks(page: Path, kind: str) -> list[str]:
+    return [text for _, found, text in BLOCK.findall(page.read_text("utf-8")) if found == kind]
+
+
+def _commands(text: str) -> list[tuple[str, list[str]]]:
+    commands: list[tuple[str, list[str]]] = []
+    for line in text.split("\n"):
+        if line.startswith("$ "):
+            commands.append((line[2:], []))
+        elif line.strip() and commands:
+            commands[-1][1].append(line.strip())
+    return commands
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if _blocks(page, "console")], ids=lambda page: page.name
+)
+def test_console_examples_print_what_the_page_says(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    for command, expected in (
+        item for text in _blocks(page, "console") for item in _commands(text)
+    ):
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        printed = done.stdout + done.stderr
+        for line in expected:
+            pattern = ".*".join(re.escape(part) for part in line.split("…"))
+            assert re.search(pattern, printed), f"{command}\n{printed}\nlacks: {line}"
+        assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if _blocks(page, "dlm")], ids=lambda p: p.name
+)
+def test_document_examples_parse(page: Path) -> None:
+    for text in _blocks(page, "dlm"):
+        parse_text(text if text.startswith("---") else HEAD + text)
+
+
+def test_every_command_and_option_is_documented() -> None:
+    reference = (ROOT / "docs" / "cli.md").read_text("utf-8")
+    group = typer.main.get_command(app)
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        assert f"## dlm {name}" in reference, name
+        part = reference.split(f"## dlm {name}", 1)[1].split("\n## ", 1)[0]
+        for parameter in command.params:
+            for option in parameter.opts:
+                if option.startswith("--") and option != "--help":
+                    assert f"`{option}" in part, f"{name} {option}"
