@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from store_kit import MEMORY
+from store_kit import MEMORY, end_children
 
 
 @pytest.fixture(autouse=True)
@@ -14,3 +14,4 @@ def dlm_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         monkeypatch.setenv("DLM_HOME", f"{folder}/home")
         yield Path(folder) / "home"
+        end_children()

@@ -35,6 +35,9 @@ NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 MEMORY = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
 
 
+CHILDREN: list[int] = []
+
+
 def run_record(run_id: str, *, mode: str = "continue") -> RunRecord:
     return RunRecord(
         run_id=run_id,
@@ -100,7 +103,18 @@ def start_child(action: Callable[[], None]) -> int:
             action()
             status = 0
         os._exit(status)
+    CHILDREN.append(pid)
     return pid
+
+
+def end_children() -> None:
+    """Leave no process behind a test that failed before it ended its own."""
+    while CHILDREN:
+        with suppress(ProcessLookupError, ChildProcessError):
+            pid = CHILDREN.pop()
+            if os.waitpid(pid, os.WNOHANG) == (0, 0):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
 
 
 def dies_at(step: str) -> Callable[[str], None]:

@@ -285,6 +285,13 @@ def test_files_half_written_by_a_crash_are_swept() -> None:
     assert traces(place) == []
 
 
+def test_a_database_whose_schema_number_is_lost_is_rebuilt() -> None:
+    place = three_versions()
+    with closing(sqlite3.connect(place.database)) as connection:
+        connection.execute("PRAGMA user_version = 0")
+    assert_rebuilt(place, "the number of its schema is lost")
+
+
 def test_a_newer_database_is_refused_and_left_alone() -> None:
     place = three_versions()
     with closing(sqlite3.connect(place.database)) as connection:

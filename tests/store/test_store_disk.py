@@ -16,6 +16,7 @@ from store_kit import (
     commit,
     in_child,
     run_record,
+    section,
     traces,
     write_adapter,
 )
@@ -142,7 +143,7 @@ def test_what_only_the_log_holds_is_seen_on_a_read_only_disk(small_disk: Path) -
 
     def crash() -> None:
         store = Store.open(DLM_ID)
-        commit(store)
+        commit(store, trained=[section("s1")])
         os._exit(0)
 
     assert in_child(crash) == 0
@@ -153,6 +154,8 @@ def test_what_only_the_log_holds_is_seen_on_a_read_only_disk(small_disk: Path) -
         current = store.current()
         assert current is not None
         store.verify(current)
+        assert store.notices == ()
+        assert [one.section_id for one in store.trained_sections()] == ["s1"]
 
 
 def test_a_lost_database_on_a_read_only_disk_is_rebuilt_in_memory(small_disk: Path) -> None:

@@ -89,6 +89,30 @@ def test_an_interrupt_inside_the_commit_leaves_the_old_version_or_the_new_one() 
             assert (store.path.resolve_current_adapter() is not None) == committed
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs to see what is flushed")
+def test_a_version_is_on_the_disk_before_it_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    flush = os.fsync
+
+    def watched(descriptor: int) -> None:
+        done.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    with Store.open(DLM_ID, checkpoint=done.append) as store, store.new_version() as staging:
+        write_adapter(staging.path)
+        (staging.path / "more").mkdir()
+        (staging.path / "more" / "notes.txt").write_text("x")
+        names = ["adapter_model.safetensors", "adapter_config.json", "training_run.json"]
+        expected = {staging.path, staging.path / "more", staging.path / "more" / "notes.txt"}
+        expected |= {staging.path / name for name in names}
+        staging.commit(run_record("r1"), [])
+    flushed = done[done.index("sealed") + 1 : done.index("flushed")]
+    assert {Path(path) for path in flushed} == expected
+    renamed = done[done.index("reserved") + 1 : done.index("renamed")]
+    assert {Path(path) for path in renamed} == {store.path.versions, store.path.staging}
+
+
 def test_a_commit_that_failed_can_be_tried_again() -> None:
     def fail_once(step: str) -> None:
         if step == "renamed" and not failed:

@@ -57,7 +57,7 @@ class BaseModel:
 def learning_rate(params: int) -> float:
     """The SFT rate for LoRA on a base of `params` weights; a smaller base takes a larger one."""
     if 0 < params <= 20_000_000:
-        return 1e-3
+        return 1.5e-3
     if 0 < params <= 200_000_000:
         return 5e-4
     if 0 < params <= 1_000_000_000:

@@ -16,7 +16,7 @@ from dlm.data.examples import Example
 from dlm.errors import TrainingError
 
 _PARAGRAPH_END = re.compile(r"\n[ \t]*\n\s*")
-_PROSE_LENGTH = 256  # tokens; longer rows cost memory and teach a small document no better
+_PROSE_LENGTH = 128  # tokens; longer rows cost memory and teach a small document no better
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=\S)")
 
 
@@ -68,7 +68,7 @@ def pair_row(example: Example, question: str, codec: Codec, sequence_length: int
 
 
 def prose_rows(example: Example, codec: Codec, sequence_length: int) -> list[Row]:
-    """Prose as rows of at most 256 or `sequence_length` tokens; only the last ends the text."""
+    """Prose as rows of at most 128 or `sequence_length` tokens; only the last ends the text."""
     length = min(sequence_length, _PROSE_LENGTH)
     chunks = list(chunk_prose(example.text, codec, length - 2))
     return [

@@ -139,6 +139,8 @@ class Database:
     def _migrate(self) -> None:
         # Read again: another process may have migrated before this one got the write lock.
         version = self.rows("PRAGMA user_version")[0][0]
+        if version == 0 and self.rows("SELECT 1 FROM sqlite_master"):
+            raise _corrupt(self.path, "it has tables, but the number of its schema is lost")
         for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
             migration(self)
             self.execute(f"PRAGMA user_version = {number}")

@@ -113,7 +113,8 @@ def _open_to_read(place: StorePath, base_model: str, refusal: DlmError) -> Opene
         database = _open_checked(_read_only, place.database)
     except CorruptStore as damage:
         database = Database.in_memory(place.database)
-        _rescue(database, place.database, writable_folder=False)
+        with _closed_on_failure(database):
+            _rescue(database, place.database, writable_folder=False)
         notices.append(damage.message)
     with _closed_on_failure(database):
         notices += settle(place, database, base_model) + missing(place, database)

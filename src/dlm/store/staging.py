@@ -47,7 +47,7 @@ class Staging:
         run: RunRecord,
         trained: Iterable[TrainedSection],
         *,
-        also: Callable[[Database], None] | None = None,
+        also: Callable[[Database], object] | None = None,
     ) -> Version:
         """Make the folder the current version, durably, with its run and sections.
 
@@ -107,7 +107,7 @@ class Staging:
         version: Version,
         run: RunRecord,
         trained: Iterable[TrainedSection],
-        also: Callable[[Database], None] | None,
+        also: Callable[[Database], object] | None,
     ) -> None:
         with self._database.transaction():
             queries.add_run(self._database, run)

@@ -162,8 +162,9 @@ class Store:
 
     def set_current(self, version: Version | str, *, why: str = "rollback") -> Version:
         """Make a version current, after checking that it is whole."""
-        wanted = self.verify(version)
+        wanted = self._known(version)
         with self._exclusively("rollback"):
+            self.verify(wanted)
             with self.database.transaction():
                 queries.move_pointer(self.database, wanted.number, why)
                 self._checkpoint("moved")

@@ -16,7 +16,7 @@ from dlm.engine.model import Score
 class Limits:
     """Bounds of the `auto` budget: epochs, nats per token of an answer, drift in nats, patience."""
 
-    min_epochs: int = 10
+    min_epochs: int = 8
     max_epochs: int = 40
     answer_nll: float = 0.15
     max_drift: float = 0.5

@@ -25,7 +25,7 @@ from dlm.train.options import TrainOptions
 from dlm.train.settings import sequence_length
 from dlm.train.trainer import Optimisation
 
-_GENERAL_LENGTH = 160
+_GENERAL_LENGTH = 112
 
 
 @dataclass(frozen=True, slots=True)
