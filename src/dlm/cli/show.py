@@ -88,7 +88,11 @@ def _trained(document: Document) -> dict[str, Any] | None:
         if current is None:
             return None
         run = store.run_of(current)
-        known = {s.section_id for s in store.trained_sections() if s.last_version == current.name}
+        known = {
+            section.section_id
+            for section in store.trained_sections()
+            if section.first_version <= current.name <= section.last_version
+        }
     here = {section.section_id for section in _trainable(document)}
     return {
         "version": current.name,
