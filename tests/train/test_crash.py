@@ -181,3 +181,55 @@ def test_a_second_training_says_who_holds_the_lock(workplace: Path) -> None:
     assert second.returncode == 1
     assert str(first.pid) in second.stderr
     assert "Traceback" not in second.stderr
+
+
+def _ask(document: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*DLM, "prompt", str(document), "What colour is the Brindle lamp?"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_damaged_weights_are_named_and_not_used(workplace: Path) -> None:
+    weights = for_dlm(parse_file(workplace).frontmatter.dlm_id).versions / "v0001"
+    path = weights / "adapter_model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 0xFF
+    path.write_bytes(data)
+    done = _ask(workplace)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "v0001" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_cut_database_is_rebuilt_and_the_version_still_answers(workplace: Path) -> None:
+    database = for_dlm(parse_file(workplace).frontmatter.dlm_id).database
+    database.write_bytes(database.read_bytes()[:1000])
+    for companion in database.parent.glob(f"{database.name}-*"):
+        companion.unlink()
+    done = _ask(workplace)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+    assert "note: " in done.stderr
+    assert_whole(workplace)
+
+
+def test_an_edit_during_training_is_kept_and_reported(workplace: Path) -> None:
+    process = subprocess.Popen(
+        [*DLM, "train", str(workplace), "--fresh", "--max-steps", "6"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert "training on 1 pair" in process.stderr.readline()  # it has read the document
+    edited = DOCUMENT.replace("teal.", "green.")
+    workplace.write_text(edited, "utf-8")
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert output.startswith("v0002")
+    assert workplace.read_text("utf-8") == edited
+    assert "was edited while it trained" in errors

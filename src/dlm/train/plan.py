@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dlm.base_models import BaseModel, resolve
@@ -25,7 +25,9 @@ from dlm.train.options import TrainOptions
 from dlm.train.settings import sequence_length
 from dlm.train.trainer import Optimisation
 
-_GENERAL_LENGTH = 112
+_GENERAL_LENGTH = 112  # tokens
+_MOST_ROWS = 32_000  # of one run with an open end
+_FEWEST_EPOCHS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +62,55 @@ def make_plan(document: Document, options: TrainOptions) -> TrainingPlan:
     """
     config = document.frontmatter.training
     lessons = teaching(document)
+    base, folder = _base(document)
+    codec = Codec.load(folder, system_prompt=document.frontmatter.system_prompt)
+    length = sequence_length(config, codec.context_length)
+    seed = config.seed if options.seed is None else options.seed
+    hardware = _hardware(config, base, length)
+    name = str(document.path or "document")
+    pairs = encode_rows(lessons.pairs, codec, sequence_length=length, path=name)
+    prose = encode_rows(lessons.prose, codec, sequence_length=length, path=name)
+    mixture = _mixture(config, hardware, len(pairs))
+    limits = _limits(config, options, len(pairs) * (1 + mixture.rewordings) + len(prose))
+    schedule = build_schedule(
+        pairs,
+        prose,
+        _general(config, codec),
+        _reworder(lessons.pairs, codec, length, name),
+        mixture,
+        epochs=limits.max_epochs if limits else _fixed_epochs(config, options),
+        seed=seed,
+    )
+    max_steps = options.max_steps or config.max_steps or schedule.steps
+    return TrainingPlan(
+        document=document,
+        teaching=lessons,
+        base=base,
+        base_folder=folder,
+        base_fingerprint=fingerprint(folder),
+        hardware=hardware,
+        codec=codec,
+        sequence_length=length,
+        pairs=pairs,
+        prose=prose,
+        schedule=_cut(schedule, max_steps),
+        optimisation=_optimisation(config, base, hardware, seed, fixed=limits is None),
+        limits=limits,
+        capped=max_steps < schedule.steps,
+        seed=seed,
+    )
+
+
+def _base(document: Document) -> tuple[BaseModel, Path]:
     base = resolve(document.frontmatter.base_model)
     folder = local_folder(base)
     if not base.params:  # a hub model that nothing was known of until it was fetched
         base = with_facts(base, folder)
-    codec = Codec.load(folder, system_prompt=document.frontmatter.system_prompt)
-    length = sequence_length(config, codec.context_length)
-    seed = config.seed if options.seed is None else options.seed
-    hardware = plan_hardware(
+    return base, folder
+
+
+def _hardware(config: TrainingConfig, base: BaseModel, length: int) -> Plan:
+    return plan_hardware(
         detect(),
         base,
         sequence_length=length,
@@ -76,44 +119,15 @@ def make_plan(document: Document, options: TrainOptions) -> TrainingPlan:
         precision=config.precision,
         lora_rank=config.lora_r,
     )
-    name = str(document.path or "document")
-    pairs = encode_rows(lessons.pairs, codec, sequence_length=length, path=name)
-    prose = encode_rows(lessons.prose, codec, sequence_length=length, path=name)
-    limits = _limits(config, options)
-    schedule = build_schedule(
-        pairs,
-        prose,
-        _general(config, codec),
-        _reworder(lessons.pairs, codec, length, name),
-        _mixture(config, hardware),
-        epochs=limits.max_epochs if limits else _fixed_epochs(config, options),
-        seed=seed,
-    )
-    max_steps = options.max_steps or config.max_steps
-    capped = max_steps is not None and max_steps < schedule.steps
-    return TrainingPlan(
-        document,
-        lessons,
-        base,
-        folder,
-        fingerprint(folder),
-        hardware,
-        codec,
-        length,
-        pairs,
-        prose,
-        _cut(schedule, max_steps) if max_steps is not None and capped else schedule,
-        _optimisation(config, base, hardware, seed, fixed=limits is None),
-        limits,
-        capped,
-        seed,
-    )
 
 
-def _limits(config: TrainingConfig, options: TrainOptions) -> Limits | None:
+def _limits(config: TrainingConfig, options: TrainOptions, rows_an_epoch: int) -> Limits | None:
+    """The bounds of the auto budget; a large document is gone through fewer times."""
     if options.epochs is not None or config.num_epochs != "auto":
         return None
-    return Limits()
+    usual = Limits()
+    epochs = max(_FEWEST_EPOCHS, min(usual.max_epochs, _MOST_ROWS // max(1, rows_an_epoch)))
+    return replace(usual, max_epochs=epochs, min_epochs=min(usual.min_epochs, epochs))
 
 
 def _fixed_epochs(config: TrainingConfig, options: TrainOptions) -> int:
@@ -129,10 +143,14 @@ def _general(config: TrainingConfig, codec: Codec) -> list[Row]:
     return general_rows(rehearsal_texts(), codec, _GENERAL_LENGTH)
 
 
-def _mixture(config: TrainingConfig, hardware: Plan) -> Mixture:
-    rows = hardware.micro_batch * hardware.grad_accum
+def _mixture(config: TrainingConfig, hardware: Plan, pairs: int) -> Mixture:
+    """Rewordings matter most where there are few pairs to generalise from."""
+    mixture = Mixture(
+        rows_per_step=hardware.micro_batch * hardware.grad_accum,
+        rewordings=3 if pairs <= 200 else 1 if pairs <= 2000 else 0,
+    )
     share = config.rehearsal.share
-    return Mixture(rows) if share == "auto" else Mixture(rows, general_share=share)
+    return mixture if share == "auto" else replace(mixture, general_share=share)
 
 
 def _reworder(examples: tuple[Example, ...], codec: Codec, length: int, name: str) -> Reworder:
@@ -163,6 +181,8 @@ def _optimisation(
 
 
 def _cut(schedule: Schedule, max_steps: int) -> Schedule:
+    if max_steps >= schedule.steps:
+        return schedule
     per_step = len(schedule.rows) // schedule.steps
     ends = [end for end in schedule.epoch_ends if end < max_steps]
     return Schedule(schedule.rows[: max_steps * per_step], (*ends, max_steps))
