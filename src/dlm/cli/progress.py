@@ -28,15 +28,11 @@ class TerminalProgress(Progress):
         if not self._tty:
             return
         bar = self._bar or self._start(figures.steps)
-        left = f"{figures.seconds_left // 60:.0f}:{figures.seconds_left % 60:02.0f}"
-        bar.update(
-            bar.task_ids[0],
-            completed=figures.step,
-            description=(
-                f"epoch {figures.epoch:>2}  loss {figures.loss:.3f}  "
-                f"{figures.tokens_per_second:,.0f} tokens/s  {self._known}at most {left} left"
-            ),
-        )
+        minutes, seconds = divmod(round(figures.seconds_left), 60)
+        speed = f"{figures.tokens_per_second:,.0f} tokens/s"
+        left = f"at most {minutes}:{seconds:02} left"
+        text = f"epoch {figures.epoch:>2}  loss {figures.loss:.3f}  {speed}  {self._known}{left}"
+        bar.update(bar.task_ids[0], completed=figures.step, description=text)
 
     def epoch(self, figures: EpochFigures) -> None:
         if figures.scores:

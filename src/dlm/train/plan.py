@@ -11,6 +11,7 @@ from dlm.base_models.fingerprint import fingerprint
 from dlm.base_models.locate import local_folder
 from dlm.base_models.resolve import with_facts
 from dlm.data.chat import Codec
+from dlm.data.contamination import refuse_contamination
 from dlm.data.examples import Example, Teaching, teaching
 from dlm.data.general import rehearsal_texts
 from dlm.data.rewording import reword
@@ -62,12 +63,13 @@ def make_plan(document: Document, options: TrainOptions) -> TrainingPlan:
     """
     config = document.frontmatter.training
     lessons = teaching(document)
+    name = str(document.path or "document")
+    refuse_contamination(lessons.train, lessons.exam, name)
     base, folder = _base(document)
     codec = Codec.load(folder, system_prompt=document.frontmatter.system_prompt)
     length = sequence_length(config, codec.context_length)
     seed = config.seed if options.seed is None else options.seed
     hardware = _hardware(config, base, length)
-    name = str(document.path or "document")
     pairs = encode_rows(lessons.pairs, codec, sequence_length=length, path=name)
     prose = encode_rows(lessons.prose, codec, sequence_length=length, path=name)
     mixture = _mixture(config, hardware, len(pairs))
