@@ -28,7 +28,7 @@ def test_a_file_gets_a_line_an_epoch(capsys: pytest.CaptureFixture[str]) -> None
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == (
-        "loading pocket …\nepoch 2: 1/2 learned answer loss 1.050, drift +0.07\n"
+        "loading pocket …\nepoch 2: 1/2 learned answer loss 1.050 drift +0.07\n"
     )
 
 

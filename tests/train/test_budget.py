@@ -11,7 +11,7 @@ UNSURE = Score(nll=0.4, tokens=9, exact=True)
 UNKNOWN = Score(nll=2.0, tokens=9, exact=False)
 
 
-def _figures(epoch: int, *scores: Score, drift: float = 0.0) -> EpochFigures:
+def _figures(epoch: int, *scores: Score, drift: float | None = None) -> EpochFigures:
     return EpochFigures(epoch, scores, drift)
 
 

@@ -102,7 +102,6 @@ def assert_whole(document: Path) -> None:
         assert current is not None
         store.verify(current)
         names = {version.name for version in store.versions()}
-        assert store.lock is not None
     root = for_dlm(parsed.frontmatter.dlm_id)
     assert {path.name for path in root.versions.iterdir()} == names
     leftovers = [p for p in root.root.rglob("*") if p.name.endswith(".tmp") or "staging/" in str(p)]

@@ -38,11 +38,12 @@ class TerminalProgress(Progress):
         if figures.scores:
             self._known = f"{figures.learned}/{len(figures.scores)} learned  "
         if not self._tty:
-            loss = (
-                f"answer loss {figures.answer_nll:.3f}, " if figures.answer_nll is not None else ""
-            )
-            text = f"epoch {figures.epoch}: {self._known.strip()} {loss}drift {figures.drift:+.2f}"
-            print(" ".join(text.split()), file=sys.stderr, flush=True)
+            parts = [f"epoch {figures.epoch}:", self._known.strip()]
+            if figures.answer_nll is not None:
+                parts.append(f"answer loss {figures.answer_nll:.3f}")
+            if figures.drift is not None:
+                parts.append(f"drift {figures.drift:+.2f}")
+            print(" ".join(part for part in parts if part), file=sys.stderr, flush=True)
 
     def done(self) -> None:
         if self._bar is not None:

@@ -89,7 +89,7 @@ def _print_misses(outcome: Outcome) -> None:
         if not item.right:
             print(f"  {'exam' if item.sealed else 'probe'} at line {item.line}: {item.question}")
             print(f"    expected {item.reference}")
-            print(f"    got      {item.answer}")
+            print(f"    got      {item.answer[:200]}")
 
 
 def _say_if_edited(document: Document, path: Path) -> None:

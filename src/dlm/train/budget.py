@@ -26,11 +26,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class EpochFigures:
-    """What is known after an epoch. `scores` are of the training pairs, in document order."""
+    """What is known after an epoch: the scores of the training pairs, in document order, and the
+    drift, which is not measured after every one.
+    """
 
     epoch: int
     scores: tuple[Score, ...]
-    drift: float
+    drift: float | None = None
 
     @property
     def learned(self) -> int:
@@ -56,7 +58,7 @@ class Budget:
     def verdict(self, figures: EpochFigures) -> str | None:
         """Why to stop now, or None to go on."""
         limits = self._limits
-        if figures.drift > limits.max_drift and figures.epoch >= 3:
+        if figures.drift is not None and figures.drift > limits.max_drift:
             return f"drift on general text passed {limits.max_drift} nats"
         if figures.scores:
             return self._pairs_verdict(figures, figures.scores)

@@ -78,9 +78,7 @@ class _Run:
 
     def look(self, epoch: int) -> str | None:
         """Score the state after an epoch; returns why to stop, if so."""
-        drift = self.epochs[-1].drift if self.epochs else 0.0
-        if epoch % _DRIFT_EVERY == 0:
-            drift = self.gauge.measure(_DRIFT_TEXTS)
+        drift = self.gauge.measure(_DRIFT_TEXTS) if epoch % _DRIFT_EVERY == 0 else None
         figures = EpochFigures(epoch, tuple(self._scores(self.plan.pairs)), drift)
         self.epochs.append(figures)
         self.progress.epoch(figures)
