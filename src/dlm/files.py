@@ -73,6 +73,7 @@ def disk_error(path: Path, error: OSError) -> DlmError:
         errno.EDQUOT: "free some of your quota and run the command again; nothing was changed",
         errno.EROFS: "the file system is read-only; set DLM_HOME to a folder that can be written",
         errno.EACCES: "check who owns the folder and its permissions",
+        errno.ENOENT: "create the folder, or set DLM_HOME to one that can be written",
         errno.EPERM: "check who owns the folder and its permissions",
     }
     return DlmError(f"cannot write {path}: {reason}", hint=hints.get(error.errno or 0))

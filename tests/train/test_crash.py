@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -232,3 +233,46 @@ def test_an_edit_during_training_is_kept_and_reported(workplace: Path) -> None:
     assert output.startswith("v0002")
     assert workplace.read_text("utf-8") == edited
     assert "was edited while it trained" in errors
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system too small for an adapter."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(disk)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip("file systems cannot be mounted here")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_no_version(
+    workplace: Path, small_disk: Path
+) -> None:
+    environment = {**os.environ, "DLM_HOME": str(small_disk)}
+    done = subprocess.run(
+        [*DLM, "train", str(workplace), "--max-steps", "2"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "No space left on device" in done.stderr
+    assert "hint: free some space" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(small_disk.rglob("*.safetensors")) == []
+    history = subprocess.run(
+        [*DLM, "history", str(workplace)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "not trained yet" in history.stdout
