@@ -26,15 +26,6 @@ def held_out_texts() -> tuple[str, ...]:
     return tuple(str(item["text"]) for item in _lines(_folder("heldout.jsonl").read_bytes()))
 
 
-@cache
-def everyday_questions() -> tuple[tuple[str, str], ...]:
-    """Everyday (question, answer) pairs, never trained on."""
-    return tuple(
-        (str(item["question"]), str(item["answer"]))
-        for item in _lines(_folder("questions.jsonl").read_bytes())
-    )
-
-
 def _folder(name: str) -> Traversable:
     return files("dlm.data").joinpath("general_text", name)
 
