@@ -32,7 +32,7 @@ KNOWN_ELSEWHERE: Final = frozenset(
 
 Auto = Literal["auto"]
 Share = Annotated[float, Field(ge=0, le=1)]
-_TRUST = "a number from 0 to 1"
+_FROM_0_TO_1 = "a number from 0 to 1"
 
 
 def _empty_is_default(value: Any) -> Any:
@@ -49,12 +49,12 @@ class _Config(BaseModel):
 class TrustConfig(_Config):
     """How much a section weighs in training, by who wrote it."""
 
-    authored: Share = Field(1.0, description=_TRUST)
-    harvested: Share = Field(1.0, description=_TRUST)
-    synthesized: Share = Field(0.5, description=_TRUST)
-    mined: Share = Field(0.5, description=_TRUST)
-    pushed: Share = Field(1.0, description=_TRUST)
-    imported: Share = Field(0.5, description=_TRUST)
+    authored: Share = Field(1.0, description=_FROM_0_TO_1)
+    harvested: Share = Field(1.0, description=_FROM_0_TO_1)
+    synthesized: Share = Field(0.5, description=_FROM_0_TO_1)
+    mined: Share = Field(0.5, description=_FROM_0_TO_1)
+    pushed: Share = Field(1.0, description=_FROM_0_TO_1)
+    imported: Share = Field(0.5, description=_FROM_0_TO_1)
 
 
 class RehearsalConfig(_Config):
@@ -64,6 +64,13 @@ class RehearsalConfig(_Config):
     share: Auto | Annotated[float, Field(ge=0, le=0.9)] = Field(
         "auto", description="auto or a number from 0 to 0.9"
     )
+
+
+class ReplayConfig(_Config):
+    """What was trained before comes along, so that a retrain does not forget it."""
+
+    share: float = Field(0.3, ge=0, le=0.5, description="a number from 0 to 0.5")
+    removed: Literal["keep", "forget"] = Field("keep", description="keep or forget")
 
 
 class TrainingConfig(_Config):
@@ -109,6 +116,11 @@ class TrainingConfig(_Config):
     rehearsal: Annotated[RehearsalConfig, BeforeValidator(_empty_is_default)] = Field(
         default_factory=RehearsalConfig, description="a mapping with the keys enabled and share"
     )
+    replay: Annotated[ReplayConfig, BeforeValidator(_empty_is_default)] = Field(
+        default_factory=ReplayConfig, description="a mapping with the keys share and removed"
+    )
+    real_share: Share = Field(0.35, description=_FROM_0_TO_1)
+    held_out: float = Field(0.0, ge=0, le=0.5, description="a number from 0 to 0.5")
 
 
 class Frontmatter(_Config):

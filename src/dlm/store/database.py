@@ -1,7 +1,6 @@
 """The SQLite file of one store: opening it safely, its schema, and its errors as sentences.
 
-Knows no versions or sections; `queries` does. A new table is one more function at the end of
-MIGRATIONS.
+Knows no versions or sections; `queries` does. The tables themselves stand in `tables`.
 """
 
 from __future__ import annotations
@@ -12,12 +11,13 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
 from dlm.errors import CorruptStore, StoreError
 from dlm.files import disk_error
+from dlm.store.tables import TABLES
 
 _BUSY_TIMEOUT_MS = 5000
 _DISK_BLOCK = 1 << 16
@@ -125,11 +125,11 @@ class Database:
 
     def _ready(self) -> Self:
         version = self.rows("PRAGMA user_version")[0][0]
-        if version > len(MIGRATIONS):
+        if version > len(TABLES):
             raise StoreError(
                 f"{self.path} was written by a newer version of dlm", hint="upgrade dlm to open it"
             )
-        if version < len(MIGRATIONS):
+        if version < len(TABLES):
             with self.transaction():
                 self._migrate()
         if problems := [row[0] for row in self.rows("PRAGMA quick_check(1)") if row[0] != "ok"]:
@@ -141,8 +141,9 @@ class Database:
         version = self.rows("PRAGMA user_version")[0][0]
         if version == 0 and self.rows("SELECT 1 FROM sqlite_master"):
             raise _corrupt(self.path, "it has tables, but the number of its schema is lost")
-        for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
-            migration(self)
+        for number, statements in enumerate(TABLES[version:], start=version + 1):
+            for statement in statements:
+                self.execute(statement)
             self.execute(f"PRAGMA user_version = {number}")
 
 
@@ -211,65 +212,3 @@ def _has_log(path: Path) -> bool:
 
 def _log(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
-
-
-def _first_schema(database: Database) -> None:
-    for statement in _FIRST_SCHEMA:
-        database.execute(statement)
-
-
-_FIRST_SCHEMA = (
-    """CREATE TABLE meta (
-        id INTEGER PRIMARY KEY CHECK (id = 1),
-        dlm_id TEXT NOT NULL,
-        base_model TEXT NOT NULL,
-        created_at TEXT NOT NULL,
-        last_number INTEGER NOT NULL,
-        pending_number INTEGER
-    )""",
-    """CREATE TABLE runs (
-        run_id TEXT PRIMARY KEY,
-        started_at TEXT NOT NULL,
-        ended_at TEXT NOT NULL,
-        base_key TEXT NOT NULL,
-        base_fingerprint TEXT NOT NULL,
-        document_sha256 TEXT NOT NULL,
-        document_path TEXT NOT NULL,
-        mode TEXT NOT NULL,
-        config TEXT NOT NULL CHECK (json_valid(config)),
-        figures TEXT NOT NULL CHECK (json_valid(figures)),
-        stop_reason TEXT NOT NULL,
-        steps INTEGER NOT NULL,
-        seconds REAL NOT NULL
-    )""",
-    """CREATE TABLE versions (
-        number INTEGER PRIMARY KEY,
-        sha256 TEXT NOT NULL,
-        created_at TEXT NOT NULL,
-        run_id TEXT NOT NULL REFERENCES runs,
-        parent INTEGER
-    )""",
-    """CREATE TABLE current (
-        id INTEGER PRIMARY KEY CHECK (id = 1),
-        number INTEGER NOT NULL REFERENCES versions
-    )""",
-    """CREATE TABLE pointer_log (
-        seq INTEGER PRIMARY KEY,
-        at TEXT NOT NULL,
-        from_number INTEGER,
-        to_number INTEGER NOT NULL,
-        why TEXT NOT NULL
-    )""",
-    """CREATE TABLE trained_sections (
-        section_id TEXT PRIMARY KEY,
-        type TEXT NOT NULL,
-        content TEXT NOT NULL,
-        origin TEXT NOT NULL,
-        line INTEGER NOT NULL,
-        run_id TEXT NOT NULL,
-        first_number INTEGER NOT NULL,
-        last_number INTEGER NOT NULL
-    )""",
-)
-
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (_first_schema,)

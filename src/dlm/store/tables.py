@@ -1,0 +1,65 @@
+"""Every table of a store, as the statements that made it. A new one goes at the end of TABLES.
+
+What stands here is never changed once released: a store that has made the first n steps makes the
+others when it is next opened.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_VERSIONS = (
+    """CREATE TABLE meta (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        dlm_id TEXT NOT NULL,
+        base_model TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        last_number INTEGER NOT NULL,
+        pending_number INTEGER
+    )""",
+    """CREATE TABLE runs (
+        run_id TEXT PRIMARY KEY,
+        started_at TEXT NOT NULL,
+        ended_at TEXT NOT NULL,
+        base_key TEXT NOT NULL,
+        base_fingerprint TEXT NOT NULL,
+        document_sha256 TEXT NOT NULL,
+        document_path TEXT NOT NULL,
+        mode TEXT NOT NULL,
+        config TEXT NOT NULL CHECK (json_valid(config)),
+        figures TEXT NOT NULL CHECK (json_valid(figures)),
+        stop_reason TEXT NOT NULL,
+        steps INTEGER NOT NULL,
+        seconds REAL NOT NULL
+    )""",
+    """CREATE TABLE versions (
+        number INTEGER PRIMARY KEY,
+        sha256 TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        run_id TEXT NOT NULL REFERENCES runs,
+        parent INTEGER
+    )""",
+    """CREATE TABLE current (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        number INTEGER NOT NULL REFERENCES versions
+    )""",
+    """CREATE TABLE pointer_log (
+        seq INTEGER PRIMARY KEY,
+        at TEXT NOT NULL,
+        from_number INTEGER,
+        to_number INTEGER NOT NULL,
+        why TEXT NOT NULL
+    )""",
+    """CREATE TABLE trained_sections (
+        section_id TEXT PRIMARY KEY,
+        type TEXT NOT NULL,
+        content TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        line INTEGER NOT NULL,
+        run_id TEXT NOT NULL,
+        first_number INTEGER NOT NULL,
+        last_number INTEGER NOT NULL
+    )""",
+)
+
+TABLES: Final[tuple[tuple[str, ...], ...]] = (_VERSIONS,)
