@@ -93,12 +93,31 @@ def train(
     seed: Annotated[
         int | None, typer.Option("--seed", help="Seed of the run; default from the frontmatter.")
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run that was interrupted.")
+    ] = False,
+    strict_lock: Annotated[
+        bool, typer.Option("--strict-lock", help="Refuse if the environment is not the locked one.")
+    ] = False,
+    update_lock: Annotated[
+        bool, typer.Option("--update-lock", help="Lock the environment of this training.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Train the document's adapter until it is learned, and keep it as a new version."""
     from dlm.cli.train import run
 
-    run(path, fresh=fresh, epochs=epochs, max_steps=max_steps, seed=seed, as_json=json)
+    run(
+        path,
+        fresh=fresh,
+        epochs=epochs,
+        max_steps=max_steps,
+        seed=seed,
+        resume=resume,
+        strict_lock=strict_lock,
+        update_lock=update_lock,
+        as_json=json,
+    )
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dlm.cli.common import count, note, print_json, print_table, read_document
+from dlm.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,17 +21,24 @@ def run(
     epochs: int | None,
     max_steps: int | None,
     seed: int | None,
+    resume: bool,
+    strict_lock: bool,
+    update_lock: bool,
     as_json: bool,
 ) -> None:
+    if strict_lock and update_lock:
+        raise UsageError("--strict-lock and --update-lock exclude each other")
     document = read_document(path)
     announce(document)
+    from dlm.train.lock_file import LockMode
     from dlm.train.options import TrainOptions
     from dlm.train.run import train
 
     options = TrainOptions(fresh=fresh, epochs=epochs, max_steps=max_steps, seed=seed)
     from dlm.cli.progress import TerminalProgress
 
-    report = train(document, options, TerminalProgress())
+    lock = LockMode.STRICT if strict_lock else LockMode.UPDATE if update_lock else LockMode.WARN
+    report = train(document, options, TerminalProgress(), resume=resume, lock=lock)
     if report is None:
         _say_unchanged(document, as_json)
     elif as_json:

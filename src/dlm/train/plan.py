@@ -19,7 +19,7 @@ from dlm.data.rows import Row, encode_rows, general_rows, pair_row
 from dlm.data.schedule import Mixture, Reworder, Schedule, build_schedule
 from dlm.doc.document import Document
 from dlm.doc.schema import TrainingConfig
-from dlm.hardware import Plan, detect
+from dlm.hardware import Plan, detect, plan_again
 from dlm.hardware import plan as plan_hardware
 from dlm.train.budget import Limits
 from dlm.train.options import TrainOptions
@@ -56,10 +56,13 @@ class TrainingPlan:
         return str(self.document.path or "document")
 
 
-def make_plan(document: Document, options: TrainOptions) -> TrainingPlan:
+def make_plan(
+    document: Document, options: TrainOptions, *, hardware: Plan | None = None
+) -> TrainingPlan:
     """Validate the document, find its base, encode its rows and lay out the run.
 
-    Raises DocumentError, TrainingError or BaseModelError before anything is changed.
+    `hardware` is that of an earlier run, to be taken over as it was. Raises DocumentError,
+    TrainingError or BaseModelError before anything is changed.
     """
     config = document.frontmatter.training
     lessons = teaching(document)
@@ -69,7 +72,7 @@ def make_plan(document: Document, options: TrainOptions) -> TrainingPlan:
     codec = Codec.load(folder, system_prompt=document.frontmatter.system_prompt)
     length = sequence_length(config, codec.context_length)
     seed = config.seed if options.seed is None else options.seed
-    hardware = _hardware(config, base, length)
+    hardware = plan_again(detect(), hardware) if hardware else _hardware(config, base, length)
     pairs = encode_rows(lessons.pairs, codec, sequence_length=length, path=name)
     prose = encode_rows(lessons.prose, codec, sequence_length=length, path=name)
     mixture = _mixture(config, hardware, len(pairs))

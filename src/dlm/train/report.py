@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import secrets
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from dlm.engine.model import Score
 from dlm.store.records import RunRecord, TrainedSection, Version
 from dlm.train.ask import Asked
 from dlm.train.budget import EpochFigures
+from dlm.train.environment import versions
 from dlm.train.plan import TrainingPlan
 
 
@@ -116,7 +116,7 @@ def run_record(
             "grad_accum": plan.hardware.grad_accum,
             "gradient_checkpointing": plan.hardware.gradient_checkpointing,
             "base_commit": commit_of(plan.base_folder),
-            "libraries": _libraries(),
+            "libraries": versions(),
         },
         figures={**outcome.figures(), "losses": list(outcome.losses), "by_epoch": by_epoch},
         stop_reason=outcome.stop_reason,
@@ -139,10 +139,3 @@ def trained_sections(document: Document) -> list[TrainedSection]:
         for section in document.sections
         if section.type in kinds and section.content.strip()
     ]
-
-
-def _libraries() -> dict[str, str]:
-    from importlib.metadata import version
-
-    names = ("dlm", "torch", "transformers", "peft", "trl", "accelerate")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}

@@ -11,17 +11,20 @@ from dlm.data.rows import Row
 from dlm.doc.document import Document
 from dlm.engine.adapter import save_adapter
 from dlm.engine.model import LoraSettings, Model, Score
-from dlm.errors import BaseModelError, Interrupted, TrainingError
+from dlm.errors import BaseModelError, TrainingError
 from dlm.eval.drift import DriftGauge
 from dlm.store.records import Version
 from dlm.store.store import Store
 from dlm.train.ask import ask
 from dlm.train.budget import Budget, EpochFigures
+from dlm.train.checkpoint import Checkpoint, Course, Keeper
 from dlm.train.interrupt import StopFlag, stop_flag
+from dlm.train.lock_file import LockMode, check_lock, write_lock
 from dlm.train.options import TrainOptions
 from dlm.train.plan import TrainingPlan, make_plan
 from dlm.train.progress import Progress, StepFigures
 from dlm.train.report import Outcome, TrainingReport, run_record, trained_sections
+from dlm.train.resume import interrupted, interrupted_run, open_keeper
 from dlm.train.trainer import RowTrainer, StepReport
 
 _DRIFT_EVERY = 3  # epochs; looking more often costs more than it tells
@@ -29,38 +32,70 @@ _DRIFT_TEXTS = 16  # while training; the figure in the report stands on all of t
 _STOPPED = "stopped by the owner"
 
 
-def train(document: Document, options: TrainOptions, progress: Progress) -> TrainingReport | None:
+def train(
+    document: Document,
+    options: TrainOptions,
+    progress: Progress,
+    *,
+    resume: bool = False,
+    lock: LockMode = LockMode.WARN,
+) -> TrainingReport | None:
     """Train on `document` and commit a new version; None when there is nothing new to learn.
 
-    Raises DlmError before anything is changed, or Interrupted at a step boundary.
+    With `resume`, go on with the run that was interrupted. Raises DlmError before anything is
+    changed, or Interrupted at a step boundary.
     """
-    plan = make_plan(document, options)
+    start = None
+    if resume:
+        start, options = interrupted_run(document, options)
+    plan = make_plan(document, options, hardware=start.hardware if start else None)
+    if warning := check_lock(plan, lock):
+        progress.note(warning)
     frontmatter = document.frontmatter
     with (
         Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store,
         store.lock(f"training {plan.name}"),
     ):
         previous = None if options.fresh else _previous(store, plan)
-        if previous is not None and _unchanged(store, previous, plan):
+        if not resume and previous is not None and _unchanged(store, previous, plan):
             return None
-        return _Run(plan, store, previous, progress).execute()
+        keeper = open_keeper(plan, options, store, previous, start, progress)
+        try:
+            report = _Run(plan, store, previous, progress, keeper, start).execute()
+        except KeyboardInterrupt:
+            raise interrupted(plan, store, "stopped at once") from None
+        keeper.forget()
+        write_lock(plan, report.version.name, lock)
+        return report
 
 
 class _Run:
     """The state of one training while it lasts."""
 
     def __init__(
-        self, plan: TrainingPlan, store: Store, previous: Version | None, progress: Progress
+        self,
+        plan: TrainingPlan,
+        store: Store,
+        previous: Version | None,
+        progress: Progress,
+        keeper: Keeper,
+        start: Checkpoint | None,
     ) -> None:
         self.plan, self.store = plan, store
         self.previous, self.progress = previous, progress
-        self.started = datetime.now(UTC)
+        self.keeper, self.start = keeper, start
+        so_far = start.course if start else Course(datetime.now(UTC), 0.0)
+        self.started = so_far.started
+        self.began = time.monotonic() - so_far.seconds
+        self.losses = list(so_far.losses)
+        self.epochs = list(so_far.epochs)
+        self.verdict = so_far.verdict
         self.budget = Budget(plan.limits) if plan.limits else None
-        self.losses: list[float] = []
-        self.epochs: list[EpochFigures] = []
+        if self.budget:
+            for figures in self.epochs:
+                self.budget.verdict(figures)  # it judges by what it saw before
 
     def execute(self) -> TrainingReport:
-        began = time.monotonic()
         self.progress.stage(f"loading {self.plan.base.key}")
         self.model = self._load()
         self.gauge = DriftGauge(self.model, self.plan.codec)
@@ -68,7 +103,7 @@ class _Run:
             base_prose = _mean(self._scores(self.plan.prose))
         steps, stopped = self._fit()
         self.progress.stage("measuring what was learned")
-        outcome = self._measure(steps, stopped, base_prose, began)
+        outcome = self._measure(steps, stopped, base_prose)
         record = run_record(self.plan, outcome, self.started, self.previous)
         with self.store.new_version() as staging:
             save_adapter(self.model, staging.path, base_id=self.plan.base.hf_id)
@@ -82,7 +117,15 @@ class _Run:
         figures = EpochFigures(epoch, tuple(self._scores(self.plan.pairs)), drift)
         self.epochs.append(figures)
         self.progress.epoch(figures)
-        return self.budget.verdict(figures) if self.budget else None
+        self.verdict = self.budget.verdict(figures) if self.budget else None
+        return self.verdict
+
+    def keep(self, trainer: RowTrainer) -> None:
+        """Write a checkpoint of the step that was just taken."""
+        seconds = time.monotonic() - self.began
+        course = Course(self.started, seconds, tuple(self.losses), tuple(self.epochs), self.verdict)
+        if refused := self.keeper.keep(trainer.snapshot(), course):
+            self.progress.note(f"the run goes on without a checkpoint: {refused}")
 
     def _load(self) -> Model:
         plan, config = self.plan, self.plan.document.frontmatter.training
@@ -98,22 +141,20 @@ class _Run:
 
     def _fit(self) -> tuple[int, str]:
         trainer = RowTrainer(self.model, pad_id=self.plan.codec.pad_id)
+        start = self.start.load() if self.start else None
+        rows = self.plan.schedule.rows
+        if start is not None and self.verdict is not None:
+            rows = rows[: start.step * self.plan.optimisation.rows_per_step]  # it had ended
         try:
-            with stop_flag() as flag:
-                steps, reason = trainer.fit(
-                    self.plan.schedule.rows, self.plan.optimisation, _Watcher(self, flag)
-                )
+            with stop_flag(self.progress.stopping) as flag:
+                watcher = _Watcher(self, trainer, flag)
+                steps, reason = trainer.fit(rows, self.plan.optimisation, watcher, start=start)
         finally:
             trainer.close()
             self.progress.done()
         if reason == _STOPPED:
-            current = self.store.current()
-            raise Interrupted(
-                f"stopped at step {steps}; nothing was changed and "
-                f"{current.name if current else 'no version'} is current",
-                hint="run the same command to train again",
-            )
-        return steps, reason or self._ran_out(steps)
+            raise interrupted(self.plan, self.store, f"stopped at step {steps}")
+        return steps, reason or self.verdict or self._ran_out(steps)
 
     def _ran_out(self, steps: int) -> str:
         """Why a run ended that nothing stopped."""
@@ -122,7 +163,7 @@ class _Run:
             return f"the limit of {steps} steps"
         return f"the cap of {epochs} epochs" if self.plan.limits else f"all {epochs} epochs done"
 
-    def _measure(self, steps: int, stopped: str, base_prose: float | None, began: float) -> Outcome:
+    def _measure(self, steps: int, stopped: str, base_prose: float | None) -> Outcome:
         scores = self._scores(self.plan.pairs)
         asked = ask(self.model, self.plan.codec, self.plan.teaching)
         return Outcome(
@@ -141,7 +182,7 @@ class _Run:
             losses=tuple(self.losses),
             epochs=tuple(self.epochs),
             steps=steps,
-            seconds=time.monotonic() - began,
+            seconds=time.monotonic() - self.began,
             stop_reason=stopped,
         )
 
@@ -152,12 +193,13 @@ class _Run:
 class _Watcher:
     """Turns step reports into progress, and asks the budget at each epoch's end."""
 
-    def __init__(self, run: _Run, flag: StopFlag) -> None:
-        self._run, self._flag = run, flag
+    def __init__(self, run: _Run, trainer: RowTrainer, flag: StopFlag) -> None:
+        self._run, self._trainer, self._flag = run, trainer, flag
+        self._before = run.start.step if run.start else 0
         self._ends = {end: epoch for epoch, end in enumerate(run.plan.schedule.epoch_ends, 1)}
         self._began = time.monotonic()
         self._tokens = 0
-        self._epoch = 1
+        self._epoch = 1 + sum(end <= self._before for end in self._ends)
 
     def __call__(self, report: StepReport) -> str | None:
         self._run.losses.append(round(report.loss, 5))
@@ -167,19 +209,19 @@ class _Watcher:
                 hint="lower training.learning_rate; nothing was changed",
             )
         self._show(report)
-        if self._flag.requested:
-            return _STOPPED
-        epoch = self._ends.get(report.step)
-        if epoch is None:
-            return None
-        self._epoch = epoch + 1
-        return self._run.look(epoch)
+        verdict = None
+        if epoch := self._ends.get(report.step):
+            self._epoch = epoch + 1
+            verdict = self._run.look(epoch)
+        if self._flag.requested or self._run.keeper.due:
+            self._run.keep(self._trainer)
+        return _STOPPED if self._flag.requested else verdict
 
     def _show(self, report: StepReport) -> None:
         self._tokens += report.tokens
         elapsed = max(time.monotonic() - self._began, 1e-6)
         steps = self._run.plan.schedule.steps
-        left = elapsed / report.step * (steps - report.step)
+        left = elapsed / (report.step - self._before) * (steps - report.step)
         self._run.progress.step(
             StepFigures(report.step, steps, self._epoch, report.loss, self._tokens / elapsed, left)
         )

@@ -13,6 +13,13 @@ from typing import Any, Protocol
 
 from dlm.data.rows import Row
 from dlm.engine.model import Model
+from dlm.train.snapshot import (
+    Snapshot,
+    capture,
+    restore_optimiser,
+    restore_random,
+    restore_weights,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +66,26 @@ class RowTrainer:
         self._scratch = tempfile.TemporaryDirectory(prefix="dlm-trainer-")
 
     def fit(
-        self, rows: Sequence[Row], optimisation: Optimisation, watcher: StepWatcher
+        self,
+        rows: Sequence[Row],
+        optimisation: Optimisation,
+        watcher: StepWatcher,
+        *,
+        start: Snapshot | None = None,
     ) -> tuple[int, str | None]:
-        """Take one pass over `rows` in order; returns the steps taken and why it stopped early."""
-        trainer = self._enter(rows, optimisation)
-        callback = _callback(watcher, trainer)
+        """Take one pass over `rows` in order; returns the steps taken and why it stopped early.
+
+        From `start` on, a snapshot of an earlier pass over the same rows, the rest of the pass
+        does what it would have done without the interruption, bit for bit on a CPU.
+        """
+        steps = max(1, len(rows) // optimisation.rows_per_step)
+        if start is not None:
+            restore_weights(start, self._model.network)
+            rows = rows[start.step * optimisation.rows_per_step :]
+            if not rows:
+                return start.step, None
+        trainer = self._enter(rows, optimisation, steps)
+        callback = _callback(watcher, trainer, start)
         trainer.add_callback(callback)
         try:
             trainer.train()
@@ -72,13 +94,21 @@ class RowTrainer:
             self._leave_clean(trainer)
         return trainer.state.global_step, callback.reason
 
+    def snapshot(self) -> Snapshot:
+        """The state after the step that was just taken; to be called by a watcher."""
+        trainer = self._trainer
+        step = trainer.state.global_step
+        return capture(step, self._model.network, trainer.optimizer, trainer.lr_scheduler)
+
     def close(self) -> None:
         """Remove the trainer's scratch folder."""
         self._scratch.cleanup()
 
-    def _enter(self, rows: Sequence[Row], how: Optimisation) -> Any:
-        """The resident trainer, set up for a new pass: built at the first, re-entered after."""
-        steps = max(1, len(rows) // how.rows_per_step)
+    def _enter(self, rows: Sequence[Row], how: Optimisation, steps: int) -> Any:
+        """The resident trainer, set up for a new pass: built at the first, re-entered after.
+
+        `steps` are those of the whole pass, of which `rows` may be the rest.
+        """
         if self._trainer is None:
             self._trainer = self._build(rows, how, steps)
             return self._trainer
@@ -265,11 +295,21 @@ def _trainer_class() -> type[Any]:
     return _RowSFTTrainer
 
 
-def _callback(watcher: StepWatcher, trainer: Any) -> Any:
+def _callback(watcher: StepWatcher, trainer: Any, start: Snapshot | None) -> Any:
     from transformers import TrainerCallback
 
     class _Steps(TrainerCallback):  # type: ignore[misc]
         reason: str | None = None
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if start is not None:
+                state.global_step = start.step
+                restore_optimiser(start, trainer.optimizer, trainer.lr_scheduler)
+
+        def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            # Not earlier: the data loader draws a random number when it is entered.
+            if start is not None and state.global_step == start.step:
+                restore_random(start)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
             rate = kwargs["lr_scheduler"].get_last_lr()[0]
