@@ -123,6 +123,7 @@ class Keeper:
         self._pause = _pause()
         self._last = time.monotonic()
         self._cost = 0.0
+        self._told = False
 
     @property
     def due(self) -> bool:
@@ -131,13 +132,14 @@ class Keeper:
         return time.monotonic() - self._last >= pause
 
     def keep(self, snapshot: Snapshot, course: Course) -> DlmError | None:
-        """Replace the checkpoint; returns why the disk refused, if it did."""
+        """Replace the checkpoint; returns why the disk refused, the first time that it does."""
         began = time.monotonic()
         try:
             if snapshot.step >= self._further:
                 write_atomic(self._path, self._bytes(snapshot, course), mode=0o600)
         except DlmError as error:
-            return error
+            told, self._told = self._told, True
+            return None if told else error
         finally:
             self._last = time.monotonic()
             self._cost = self._last - began

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from dlm.doc.document import Document
-from dlm.errors import CorruptStore, TrainingError
+from dlm.errors import CorruptStore, DlmError, TrainingError
 from dlm.files import write_atomic
 from dlm.store.paths import for_dlm
 from dlm.train.environment import differences, environment
@@ -83,14 +83,21 @@ def check_lock(plan: TrainingPlan, mode: LockMode) -> str | None:
     return f"{what} (--update-lock accepts it)"
 
 
-def write_lock(plan: TrainingPlan, version: str, mode: LockMode) -> None:
-    """Record a training that is done, unless the lock names another environment and stands."""
+def write_lock(plan: TrainingPlan, version: str, mode: LockMode) -> str | None:
+    """Record a training that is done, unless the lock names another environment and stands.
+
+    Returns a warning when the disk refuses: the version is committed by then.
+    """
     path, now = lock_path(plan.document), environment(plan)
     before = None if mode is LockMode.UPDATE else read_lock(path)
     if before is not None and before.environment != now:
-        return
+        return None
     lock = Lock(now, plan.document.sha256, plan.seed, version)
-    write_atomic(path, f"{json.dumps(asdict(lock), indent=2)}\n".encode())
+    try:
+        write_atomic(path, f"{json.dumps(asdict(lock), indent=2)}\n".encode())
+    except DlmError as error:
+        return error.message
+    return None
 
 
 _LOCK = TypeAdapter(Lock)

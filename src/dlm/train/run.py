@@ -65,7 +65,8 @@ def train(
         except KeyboardInterrupt:
             raise interrupted(plan, store, "stopped at once") from None
         keeper.forget()
-        write_lock(plan, report.version.name, lock)
+        if warning := write_lock(plan, report.version.name, lock):
+            progress.note(warning)
         return report
 
 
@@ -140,8 +141,8 @@ class _Run:
         return Model.load(plan.base_folder, plan.hardware, new_adapter=shape)
 
     def _fit(self) -> tuple[int, str]:
-        trainer = RowTrainer(self.model, pad_id=self.plan.codec.pad_id)
         start = self.start.load() if self.start else None
+        trainer = RowTrainer(self.model, pad_id=self.plan.codec.pad_id)
         rows = self.plan.schedule.rows
         if start is not None and self.verdict is not None:
             rows = rows[: start.step * self.plan.optimisation.rows_per_step]  # it had ended
