@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from dlm.cli import replay_commands
+
 app = typer.Typer(
     name="dlm",
     help="Turn one plain-text file into a local language model that you can keep improving.",
@@ -15,6 +17,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(replay_commands.app, name="replay")
 
 PathArgument = Annotated[
     str | None,
