@@ -24,6 +24,7 @@ from dlm.train.budget import EpochFigures
 from dlm.train.checkpoint import read_checkpoint
 from dlm.train.options import TrainOptions
 from dlm.train.progress import Progress, StepFigures
+from dlm.train.report import TrainingReport
 from dlm.train.run import train
 
 # Dropout, so that the random numbers matter; a loss that decays, so that the schedule does.
@@ -126,7 +127,7 @@ def run(
     doc: Document, watch: Watch | None = None, *, resume: bool = False, **options: Any
 ) -> Result:
     report = train(doc, TrainOptions(**options), watch or Watch(), resume=resume)
-    assert report is not None
+    assert isinstance(report, TrainingReport)
     record = json.loads((report.version.path / "training_run.json").read_text("utf-8"))
     outcome = report.outcome
     return Result(
@@ -412,7 +413,8 @@ def rewrite(place: StorePath, change: Callable[[dict[str, Any]], None]) -> None:
     from safetensors.torch import load_file, save_file
 
     with safe_open(place.checkpoint, framework="np") as file:
-        data = json.loads(file.metadata()["dlm"])
+        metadata = file.metadata()
+    data = json.loads(metadata["dlm"])
     change(data)
     tensors = load_file(place.checkpoint)
-    save_file(tensors, place.checkpoint, metadata={"dlm": json.dumps(data)})
+    save_file(tensors, place.checkpoint, metadata=metadata | {"dlm": json.dumps(data)})

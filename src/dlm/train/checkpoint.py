@@ -67,6 +67,7 @@ class Checkpoint:
     step: int
     steps: int
     settings: Mapping[str, Any]
+    header: str
     digest: str
 
     @property
@@ -82,7 +83,7 @@ class Checkpoint:
             tensors = load_file(self.path)
         except (OSError, SafetensorError) as error:
             raise _damaged(self.path, str(error)) from error
-        if _digest(tensors) != self.digest:
+        if _digest(self.header, tensors) != self.digest:
             raise _damaged(self.path, "its contents are not those that were written")
         return Snapshot(self.step, tensors, self.settings)
 
@@ -95,7 +96,10 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
         return None
     try:
         with safe_open(path, framework="np") as file:
-            data = json.loads(file.metadata()["dlm"])
+            metadata = file.metadata()
+        data = json.loads(metadata["dlm"])
+        if data["format"] != _FORMAT:
+            raise ValueError(f"its format {data['format']} is not known")
         return Checkpoint(
             path=path,
             identity=_IDENTITY.validate_python(data["identity"]),
@@ -104,7 +108,8 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
             step=int(data["step"]),
             steps=int(data["steps"]),
             settings=data["settings"],
-            digest=str(data["digest"]),
+            header=metadata["dlm"],
+            digest=metadata["digest"],
         )
     except (OSError, SafetensorError, ValueError, TypeError, KeyError) as error:
         raise _damaged(path, str(error).strip().split("\n")[0]) from error
@@ -157,13 +162,14 @@ class Keeper:
             "format": _FORMAT,
             "step": snapshot.step,
             "steps": self._steps,
-            "digest": _digest(tensors),
             "identity": asdict(self._identity),
             "hardware": asdict(self._hardware),
             "course": {**_COURSE.dump_python(course), "started": course.started.isoformat()},
             "settings": snapshot.settings,
         }
-        return bytes(save(tensors, metadata={"dlm": json.dumps(data)}))
+        header = json.dumps(data)
+        metadata = {"dlm": header, "digest": _digest(header, tensors)}
+        return bytes(save(tensors, metadata=metadata))
 
 
 _IDENTITY = TypeAdapter(Identity)
@@ -171,8 +177,8 @@ _HARDWARE = TypeAdapter(Plan)
 _COURSE = TypeAdapter(Course)
 
 
-def _digest(tensors: Mapping[str, Any]) -> str:
-    digest = hashlib.sha256()
+def _digest(header: str, tensors: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(header.encode())
     for name in sorted(tensors):
         value = tensors[name]
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())

@@ -16,6 +16,7 @@ from dlm.train.plan import TrainingPlan
 
 Environment = Mapping[str, str]
 
+_VECTORS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
 _LIBRARIES = ("dlm", "torch", "transformers", "peft", "trl", "accelerate", "tokenizers")
 
 
@@ -57,12 +58,15 @@ def _version(name: str) -> str:
 
 
 def _processor() -> str:
-    """The model of the processor: its instruction set decides which kernels compute."""
+    """Its model, and the instructions that decide which kernels compute: a model may be masked."""
     try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
+        text = Path("/proc/cpuinfo").read_text()
     except OSError:
-        found = None
-    return found[1].strip() if found else platform.processor() or "unknown"
+        text = ""
+    known = dict(re.findall(r"^(model name|flags)\s*:\s*(.+)$", text, re.M))
+    vectors = [flag for flag in _VECTORS if flag in known.get("flags", "").split()]
+    name = known.get("model name") or platform.processor() or "unknown"
+    return f"{name.strip()} ({' '.join(vectors)})" if vectors else name
 
 
 def _device(kind: str) -> str:

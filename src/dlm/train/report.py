@@ -8,15 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dlm.base_models.cache import commit_of
-from dlm.data.examples import Example, origin_of
-from dlm.doc.document import Document
-from dlm.doc.sections import SectionType
+from dlm.data.examples import Example
 from dlm.engine.model import Score
-from dlm.store.records import RunRecord, TrainedSection, Version
+from dlm.store.records import RunRecord, Version
 from dlm.train.ask import Asked
 from dlm.train.budget import EpochFigures
 from dlm.train.environment import versions
 from dlm.train.plan import TrainingPlan
+from dlm.train.preview import shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,24 +117,13 @@ def run_record(
             "base_commit": commit_of(plan.base_folder),
             "libraries": versions(),
         },
-        figures={**outcome.figures(), "losses": list(outcome.losses), "by_epoch": by_epoch},
+        figures={
+            **outcome.figures(),
+            "shares": [asdict(one) for one in shares(plan.rows_of(outcome.steps))],
+            "losses": list(outcome.losses),
+            "by_epoch": by_epoch,
+        },
         stop_reason=outcome.stop_reason,
         steps=outcome.steps,
         seconds=outcome.seconds,
     )
-
-
-def trained_sections(document: Document) -> list[TrainedSection]:
-    """The sections that a training on `document` has seen."""
-    kinds = (SectionType.PROSE, SectionType.INSTRUCTION)
-    return [
-        TrainedSection(
-            section_id=section.section_id,
-            type=section.type.value,
-            content=section.content,
-            origin=origin_of(section),
-            line=section.line,
-        )
-        for section in document.sections
-        if section.type in kinds and section.content.strip()
-    ]

@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 from array import array
 from dataclasses import asdict, replace
-from pathlib import Path
 
 from dlm.doc.document import Document
 from dlm.errors import CorruptStore, Interrupted, TrainingError
-from dlm.store.paths import for_dlm
 from dlm.store.records import Version
 from dlm.store.store import Store
 from dlm.train.checkpoint import Checkpoint, Identity, Keeper, read_checkpoint
@@ -17,20 +15,25 @@ from dlm.train.environment import differences, environment
 from dlm.train.options import TrainOptions
 from dlm.train.plan import TrainingPlan
 from dlm.train.progress import Progress
+from dlm.train.start import Start
 
 
-def interrupted_run(document: Document, options: TrainOptions) -> tuple[Checkpoint, TrainOptions]:
+def interrupted_run(
+    document: Document, options: TrainOptions, store: Store
+) -> tuple[Checkpoint, TrainOptions]:
     """The run of this document to go on with, and the options it was started with.
 
-    Raises TrainingError when there is none, when the document was edited since, or when an option
-    is given that the run was not started with; CorruptStore when the checkpoint is damaged.
+    Raises TrainingError when there is none, when the document or the current version is another
+    one since, or when an option is given that the run was not started with; CorruptStore when the
+    checkpoint is damaged.
     """
     name = str(document.path or "document")
-    kept = read_checkpoint(for_dlm(document.frontmatter.dlm_id).checkpoint)
+    kept = read_checkpoint(store.path.checkpoint)
     if kept is None:
         raise TrainingError(
             f"there is no interrupted run of {name} to resume", hint=f"start one: dlm train {name}"
         )
+    _refuse_finished(store, kept, name)
     if kept.identity.document != document.sha256:
         raise TrainingError(
             f"{name} was edited since its run was interrupted at {kept.place}: "
@@ -38,43 +41,51 @@ def interrupted_run(document: Document, options: TrainOptions) -> tuple[Checkpoi
             hint=f"start that: dlm train {name}; or restore the text and resume",
         )
     _refuse_other_options(kept, options)
-    return kept, replace(options, **kept.identity.options)
+    options = replace(options, **kept.identity.options)
+    current = None if options.fresh else store.current()
+    if kept.identity.previous != (current.sha256 if current else None):
+        raise TrainingError(
+            f"the run interrupted at {kept.place} continued another version than the one that is "
+            "current now",
+            hint=f"go back to that with `dlm rollback` and resume; or start over: dlm train {name}",
+        )
+    return kept, options
 
 
 def open_keeper(
-    plan: TrainingPlan,
+    start: Start,
     options: TrainOptions,
     store: Store,
-    previous: Version | None,
-    start: Checkpoint | None,
+    kept: Checkpoint | None,
     progress: Progress,
 ) -> Keeper:
     """What writes this run's checkpoints.
 
-    Raises TrainingError, saying what changed, when it is to go on from `start` and could not do so
-    exactly. Without `start`, says what run is left behind.
+    Raises TrainingError, saying what changed, when it is to go on from `kept` and could not do so
+    exactly. Without `kept`, says what run is left behind.
     """
-    path, this = store.path.checkpoint, _identity(plan, options, previous)
-    kept = start or _left_behind(store, path, progress)
-    if start is not None:
-        _refuse_finished(store, start, plan.name)
-        _refuse_changed(start, this, plan.name)
-        progress.note(f"going on after {start.place}")
-    return Keeper(path, this, plan.hardware, plan.schedule.steps, kept)
+    plan, this = start.plan, _identity(start, options)
+    if kept is None:
+        kept = _left_behind(store, progress)
+    else:
+        _refuse_changed(kept, this, plan.name)
+        progress.note(f"going on after {kept.place}")
+    return Keeper(store.path.checkpoint, this, plan.hardware, plan.schedule.steps, kept)
 
 
-def interrupted(plan: TrainingPlan, store: Store, what: str) -> Interrupted:
+def interrupted(store: Store, name: str, what: str) -> Interrupted:
     """What to raise when the owner stopped the run: where things stand and how to go on."""
     current = store.current()
     kept = read_checkpoint(store.path.checkpoint)
-    go_on = f"go on after {kept.place}: dlm train {plan.name} --resume" if kept else None
+    go_on = f"go on after {kept.place}: dlm train {name} --resume" if kept else None
     return Interrupted(
         f"{what}; {current.name if current else 'no version'} is current",
         hint=go_on or "run the same command to train again",
     )
 
 
-def _identity(plan: TrainingPlan, options: TrainOptions, previous: Version | None) -> Identity:
+def _identity(start: Start, options: TrainOptions) -> Identity:
+    plan, previous = start.plan, start.previous
     return Identity(
         document=plan.document.sha256,
         options=asdict(options),
@@ -85,10 +96,10 @@ def _identity(plan: TrainingPlan, options: TrainOptions, previous: Version | Non
     )
 
 
-def _left_behind(store: Store, path: Path, progress: Progress) -> Checkpoint | None:
+def _left_behind(store: Store, progress: Progress) -> Checkpoint | None:
     """The checkpoint that a start from the first step leaves unused, if it is one of use."""
     try:
-        kept = read_checkpoint(path)
+        kept = read_checkpoint(store.path.checkpoint)
     except CorruptStore as error:
         progress.note(error.message)
         return None
@@ -127,11 +138,6 @@ def _refuse_changed(kept: Checkpoint, now: Identity, name: str) -> None:
         raise TrainingError(f"{run} was training another base model than this", hint=over)
     if changes := differences(before.environment, now.environment):
         raise TrainingError(f"{run} cannot go on here: {'; '.join(changes)}", hint=over)
-    if before.previous != now.previous:
-        raise TrainingError(
-            f"{run} continued another version than the one that is current now",
-            hint=f"go back to that with `dlm rollback` and resume; or {over}",
-        )
     raise TrainingError(f"{run} would train on other rows now", hint=over)
 
 
@@ -161,7 +167,7 @@ def _work(plan: TrainingPlan) -> str:
     for row in plan.schedule.rows:
         if id(row) not in seen:
             parts = array("q", row.ids).tobytes() + bytes(row.supervised)
-            seen[id(row)] = hashlib.sha256(parts + repr(row.weight).encode()).digest()
+            seen[id(row)] = hashlib.sha256(parts + repr((row.part, row.weight)).encode()).digest()
         digest.update(seen[id(row)])
     digest.update(repr(plan.schedule.epoch_ends).encode())
     return digest.hexdigest()

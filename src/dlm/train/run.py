@@ -11,24 +11,25 @@ from dlm.data.rows import Row
 from dlm.doc.document import Document
 from dlm.engine.adapter import save_adapter
 from dlm.engine.model import LoraSettings, Model, Score
-from dlm.errors import BaseModelError, TrainingError
+from dlm.errors import TrainingError
 from dlm.eval.drift import DriftGauge
-from dlm.store.records import Version
+from dlm.store.records import Remembered, Version
 from dlm.store.store import Store
 from dlm.train.ask import ask
-from dlm.train.budget import Budget, EpochFigures
+from dlm.train.budget import Budget
 from dlm.train.checkpoint import Checkpoint, Course, Keeper
 from dlm.train.interrupt import StopFlag, stop_flag
 from dlm.train.lock_file import LockMode, check_lock, write_lock
+from dlm.train.lookout import Lookout
+from dlm.train.memory import memory_after, place_of
 from dlm.train.options import TrainOptions
-from dlm.train.plan import TrainingPlan, make_plan
+from dlm.train.plan import TrainingPlan
 from dlm.train.progress import Progress, StepFigures
-from dlm.train.report import Outcome, TrainingReport, run_record, trained_sections
+from dlm.train.report import Outcome, TrainingReport, run_record
 from dlm.train.resume import interrupted, interrupted_run, open_keeper
+from dlm.train.start import NothingToTrain, prepare
 from dlm.train.trainer import RowTrainer, StepReport
 
-_DRIFT_EVERY = 3  # epochs; looking more often costs more than it tells
-_DRIFT_TEXTS = 16  # while training; the figure in the report stands on all of them
 _STOPPED = "stopped by the owner"
 
 
@@ -39,33 +40,31 @@ def train(
     *,
     resume: bool = False,
     lock: LockMode = LockMode.WARN,
-) -> TrainingReport | None:
-    """Train on `document` and commit a new version; None when there is nothing new to learn.
+) -> TrainingReport | NothingToTrain:
+    """Train on `document` and commit a new version, unless the current one knows all of it.
 
     With `resume`, go on with the run that was interrupted. Raises DlmError before anything is
     changed, or Interrupted at a step boundary.
     """
-    start = None
-    if resume:
-        start, options = interrupted_run(document, options)
-    plan = make_plan(document, options, hardware=start.hardware if start else None)
-    if warning := check_lock(plan, lock):
-        progress.note(warning)
     frontmatter = document.frontmatter
+    name = str(document.path or "document")
     with (
         Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store,
-        store.lock(f"training {plan.name}"),
+        store.lock(f"training {name}"),
     ):
-        previous = None if options.fresh else _previous(store, plan)
-        if not resume and previous is not None and _unchanged(store, previous, plan):
-            return None
-        keeper = open_keeper(plan, options, store, previous, start, progress)
+        kept, options = interrupted_run(document, options, store) if resume else (None, options)
+        start = prepare(document, options, store, hardware=kept.hardware if kept else None)
+        if isinstance(start, NothingToTrain):
+            return start
+        if warning := check_lock(start.plan, lock):
+            progress.note(warning)
+        keeper = open_keeper(start, options, store, kept, progress)
         try:
-            report = _Run(plan, store, previous, progress, keeper, start).execute()
+            report = _Run(start.plan, store, start.previous, progress, keeper, kept).execute()
         except KeyboardInterrupt:
-            raise interrupted(plan, store, "stopped at once") from None
+            raise interrupted(store, name, "stopped at once") from None
         keeper.forget()
-        if warning := write_lock(plan, report.version.name, lock):
+        if warning := write_lock(start.plan, report.version.name, lock):
             progress.note(warning)
         return report
 
@@ -80,12 +79,12 @@ class _Run:
         previous: Version | None,
         progress: Progress,
         keeper: Keeper,
-        start: Checkpoint | None,
+        kept: Checkpoint | None,
     ) -> None:
         self.plan, self.store = plan, store
         self.previous, self.progress = previous, progress
-        self.keeper, self.start = keeper, start
-        so_far = start.course if start else Course(datetime.now(UTC), 0.0)
+        self.keeper, self.kept = keeper, kept
+        so_far = kept.course if kept else Course(datetime.now(UTC), 0.0)
         self.started = so_far.started
         self.began = time.monotonic() - so_far.seconds
         self.losses = list(so_far.losses)
@@ -102,20 +101,21 @@ class _Run:
         self.gauge = DriftGauge(self.model, self.plan.codec)
         with self.model.base_only():
             base_prose = _mean(self._scores(self.plan.prose))
+        self.lookout = Lookout(self.model, self.plan, self.gauge)
         steps, stopped = self._fit()
         self.progress.stage("measuring what was learned")
         outcome = self._measure(steps, stopped, base_prose)
         record = run_record(self.plan, outcome, self.started, self.previous)
         with self.store.new_version() as staging:
             save_adapter(self.model, staging.path, base_id=self.plan.base.hf_id)
-            version = staging.commit(record, trained_sections(self.plan.document))
+            remembered = self._remembered(outcome, staging.name, steps)
+            version = staging.commit(record, remembered)
         self.store.prune(self.plan.document.frontmatter.training.keep_last_n)
         return TrainingReport(version, self.previous, outcome)
 
     def look(self, epoch: int) -> str | None:
-        """Score the state after an epoch; returns why to stop, if so."""
-        drift = self.gauge.measure(_DRIFT_TEXTS) if epoch % _DRIFT_EVERY == 0 else None
-        figures = EpochFigures(epoch, tuple(self._scores(self.plan.pairs)), drift)
+        """Measure the state after an epoch; returns why to stop, if so."""
+        figures = self.lookout.look(epoch, self.budget)
         self.epochs.append(figures)
         self.progress.epoch(figures)
         self.verdict = self.budget.verdict(figures) if self.budget else None
@@ -141,7 +141,7 @@ class _Run:
         return Model.load(plan.base_folder, plan.hardware, new_adapter=shape)
 
     def _fit(self) -> tuple[int, str]:
-        start = self.start.load() if self.start else None
+        start = self.kept.load() if self.kept else None
         trainer = RowTrainer(self.model, pad_id=self.plan.codec.pad_id)
         rows = self.plan.schedule.rows
         if start is not None and self.verdict is not None:
@@ -154,7 +154,7 @@ class _Run:
             trainer.close()
             self.progress.done()
         if reason == _STOPPED:
-            raise interrupted(self.plan, self.store, f"stopped at step {steps}")
+            raise interrupted(self.store, self.plan.name, f"stopped at step {steps}")
         return steps, reason or self.verdict or self._ran_out(steps)
 
     def _ran_out(self, steps: int) -> str:
@@ -187,6 +187,15 @@ class _Run:
             stop_reason=stopped,
         )
 
+    def _remembered(self, outcome: Outcome, name: str, steps: int) -> list[Remembered]:
+        """What the new version remembers: the document, and what was removed and stays."""
+        removed = {place_of(one.item) for one in self.plan.known.kept}
+        kept = [row for row in self.plan.material.replay if place_of(row) in removed]
+        rows = [*self.plan.pairs, *kept]
+        scores = [*outcome.scores, *self._scores(kept)]
+        by_place = dict(zip(map(place_of, rows), scores, strict=True))
+        return memory_after(self.plan, name, self.plan.rows_of(steps), by_place)
+
     def _scores(self, rows: Sequence[Row]) -> list[Score]:
         return self.model.score([row.encoded for row in rows], pad_id=self.plan.codec.pad_id)
 
@@ -196,7 +205,7 @@ class _Watcher:
 
     def __init__(self, run: _Run, trainer: RowTrainer, flag: StopFlag) -> None:
         self._run, self._trainer, self._flag = run, trainer, flag
-        self._before = run.start.step if run.start else 0
+        self._before = run.kept.step if run.kept else 0
         self._ends = {end: epoch for epoch, end in enumerate(run.plan.schedule.epoch_ends, 1)}
         self._began = time.monotonic()
         self._tokens = 0
@@ -226,32 +235,6 @@ class _Watcher:
         self._run.progress.step(
             StepFigures(report.step, steps, self._epoch, report.loss, self._tokens / elapsed, left)
         )
-
-
-def _previous(store: Store, plan: TrainingPlan) -> Version | None:
-    """The version to continue from. Raises BaseModelError when it was made for another base."""
-    current = store.current()
-    if current is None:
-        return None
-    run = store.run_of(current)
-    if run.base_fingerprint != plan.base_fingerprint:
-        raise BaseModelError(
-            f"{current.name} was trained on {run.base_key}, not on this {plan.base.key}: "
-            "an adapter fits only the weights it was trained on",
-            hint="`dlm train --fresh` starts over on the new base; or restore base_model",
-        )
-    return current
-
-
-def _unchanged(store: Store, previous: Version, plan: TrainingPlan) -> bool:
-    """Whether the current version was made from exactly these bytes with this seed."""
-    run = store.run_of(previous)
-    return (
-        run.document_sha256 == plan.document.sha256
-        and run.config.get("seed") == plan.seed
-        and plan.limits is not None
-        and not plan.capped
-    )
 
 
 def _mean(scores: Sequence[Score]) -> float | None:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from dlm.data.rows import Row
 from dlm.engine.model import Model
+from dlm.train.batches import Collator, dataset, tokenizer
 from dlm.train.snapshot import (
     Snapshot,
     capture,
@@ -113,7 +114,7 @@ class RowTrainer:
             self._trainer = self._build(rows, how, steps)
             return self._trainer
         trainer = self._trainer
-        trainer.train_dataset = _dataset(rows)
+        trainer.train_dataset = dataset(rows)
         trainer.optimizer = trainer.lr_scheduler = None
         for name, value in _arguments(how, steps).items():
             setattr(trainer.args, name, value)
@@ -148,9 +149,9 @@ class RowTrainer:
         trainer = _trainer_class()(
             model=self._model.network,
             args=arguments,
-            train_dataset=_dataset(rows),
-            data_collator=_Collator(self._pad_id),
-            processing_class=_tokenizer(self._pad_id),
+            train_dataset=dataset(rows),
+            data_collator=Collator(self._pad_id),
+            processing_class=tokenizer(self._pad_id),
         )
         trainer.remove_callback(PrinterCallback)  # it writes to standard output
         return trainer
@@ -190,68 +191,18 @@ def _arguments(how: Optimisation, steps: int) -> dict[str, Any]:
     }
 
 
-class _Collator:
-    """Pads a list of row dictionaries on the right; shapes are (rows, longest row)."""
-
-    def __init__(self, pad_id: int) -> None:
-        self._pad_id = pad_id
-
-    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        import torch
-
-        width = max(len(row["input_ids"]) for row in rows)
-
-        def padded(key: str, fill: int) -> Any:
-            return torch.tensor([row[key] + [fill] * (width - len(row[key])) for row in rows])
-
-        attention = [
-            [1] * len(row["input_ids"]) + [0] * (width - len(row["input_ids"])) for row in rows
-        ]
-        return {
-            "input_ids": padded("input_ids", self._pad_id),
-            "labels": padded("labels", -100),
-            "attention_mask": torch.tensor(attention),
-            "row_weight": torch.tensor([row["row_weight"] for row in rows], dtype=torch.float32),
-        }
-
-
-def _dataset(rows: Sequence[Row]) -> Any:
-    from datasets import Dataset
-
-    return Dataset.from_dict(
-        {
-            "input_ids": [list(row.ids) for row in rows],
-            "labels": [
-                [token if on else -100 for token, on in zip(row.ids, row.supervised, strict=True)]
-                for row in rows
-            ],
-            "row_weight": [row.weight for row in rows],
-        }
-    )
-
-
-def _tokenizer(pad_id: int) -> Any:
-    """TRL insists on a tokenizer; rows are encoded already, so one with a pad token serves."""
-    from tokenizers import Tokenizer, models
-    from transformers import PreTrainedTokenizerFast
-
-    vocabulary = {f"<{i}>": i for i in range(pad_id + 1)}
-    bare = Tokenizer(models.WordLevel(vocabulary, unk_token="<0>"))
-    return PreTrainedTokenizerFast(
-        tokenizer_object=bare, pad_token=f"<{pad_id}>", eos_token=f"<{pad_id}>"
-    )
-
-
 def _trainer_class() -> type[Any]:
     import torch
-    from torch.nn.functional import cross_entropy
+    from torch.nn.functional import cross_entropy, kl_div
     from trl import SFTTrainer
 
     class _RowSFTTrainer(SFTTrainer):  # type: ignore[misc]
         """SFTTrainer on supervised positions only, each row's tokens scaled by its weight.
 
         With w the row weights and n the supervised tokens, the loss of an optimiser step is
-        sum(w * nll) / sum(w * n) over all its micro-batches and processes.
+        sum(w * nll) / sum(w * n) over all its micro-batches and processes. On rows that are to be
+        forgotten, KL(base || adapter) takes the place of the nll, so that what the model says
+        there becomes what the base said.
         """
 
         _signature_columns: list[str]
@@ -260,8 +211,8 @@ def _trainer_class() -> type[Any]:
 
         def _set_signature_columns_if_needed(self) -> None:
             super()._set_signature_columns_if_needed()
-            if "row_weight" not in self._signature_columns:
-                self._signature_columns = [*self._signature_columns, "row_weight"]
+            ours = [x for x in ("row_weight", "toward_base") if x not in self._signature_columns]
+            self._signature_columns = [*self._signature_columns, *ours]
 
         def _get_num_items_in_batch(self, batches: list[Any], device: Any) -> Any:
             self.last_loss, self.last_tokens = 0.0, 0
@@ -283,14 +234,26 @@ def _trainer_class() -> type[Any]:
             weight, labels = inputs.pop("row_weight"), inputs.pop("labels")
             keep = torch.zeros_like(labels, dtype=torch.bool)
             keep[:, :-1] = labels[:, 1:] != -100
-            logits = model(**inputs, use_cache=False, logits_to_keep=keep).logits.float()
+            toward_base = inputs.pop("toward_base")[:, None].expand_as(keep)[keep]
+            inputs |= {"use_cache": False, "logits_to_keep": keep}
+            base = self._base_logits(model, inputs) if toward_base.any() else None
+            logits = model(**inputs).logits.float()
             targets = labels[:, 1:][keep[:, :-1]]
             nll = cross_entropy(logits, targets, reduction="none")  # (supervised tokens,)
+            if base is not None:
+                said, wanted = logits.log_softmax(-1), base.log_softmax(-1)
+                divergence = kl_div(said, wanted, reduction="none", log_target=True).sum(-1)
+                nll = torch.where(toward_base, divergence, nll)
             row_weight = weight[:, None].expand_as(keep)[keep]
             loss = (nll * row_weight).sum() / num_items_in_batch
             self.last_loss += loss.item()
             self.last_tokens += int(inputs["attention_mask"].sum())
             return loss * self.accelerator.num_processes
+
+        def _base_logits(self, model: Any, inputs: Any) -> Any:
+            adapted = self.accelerator.unwrap_model(model)
+            with torch.no_grad(), adapted.disable_adapter():
+                return adapted(**inputs).logits.float()
 
     return _RowSFTTrainer
 
