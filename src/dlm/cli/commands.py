@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from dlm.cli.metrics_commands import metrics_app
+
 app = typer.Typer(
     name="dlm",
     help="Turn one plain-text file into a local language model that you can keep improving.",
@@ -213,3 +215,6 @@ def migrate(
     from dlm.cli.migrate import run
 
     run(path, dry_run=dry_run)
+
+
+app.add_typer(metrics_app, name="metrics")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import secrets
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +16,7 @@ from dlm.store.records import RunRecord, TrainedSection, Version
 from dlm.train.ask import Asked
 from dlm.train.budget import EpochFigures
 from dlm.train.plan import TrainingPlan
+from dlm.train.recorder import Recorder
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class TrainingReport:
 
 
 def run_record(
-    plan: TrainingPlan, outcome: Outcome, started: datetime, previous: Version | None
+    plan: TrainingPlan, outcome: Outcome, recorder: Recorder, previous: Version | None
 ) -> RunRecord:
     """The record that is kept with the version."""
     config = plan.document.frontmatter.training.model_dump(mode="json")
@@ -96,8 +96,8 @@ def run_record(
         for e in outcome.epochs
     ]
     return RunRecord(
-        run_id=f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
-        started_at=started,
+        run_id=recorder.run_id,
+        started_at=recorder.started,
         ended_at=datetime.now(UTC),
         base_key=plan.base.key,
         base_fingerprint=plan.base_fingerprint,

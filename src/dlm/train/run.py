@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from dlm.data.rows import Row
 from dlm.doc.document import Document
@@ -21,6 +20,7 @@ from dlm.train.interrupt import StopFlag, stop_flag
 from dlm.train.options import TrainOptions
 from dlm.train.plan import TrainingPlan, make_plan
 from dlm.train.progress import Progress, StepFigures
+from dlm.train.recorder import Recorder
 from dlm.train.report import Outcome, TrainingReport, run_record, trained_sections
 from dlm.train.trainer import RowTrainer, StepReport
 
@@ -34,27 +34,41 @@ def train(document: Document, options: TrainOptions, progress: Progress) -> Trai
 
     Raises DlmError before anything is changed, or Interrupted at a step boundary.
     """
-    plan = make_plan(document, options)
     frontmatter = document.frontmatter
+    name = str(document.path or "document")
     with (
         Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store,
-        store.lock(f"training {plan.name}"),
+        store.lock(f"training {name}"),
+        Recorder(
+            store.database,
+            mode="fresh" if options.fresh or store.current() is None else "continue",
+            base_key=frontmatter.base_model,
+            document_path=name,
+            say=progress.stage,
+        ) as recorder,
     ):
+        plan = make_plan(document, options)
         previous = None if options.fresh else _previous(store, plan)
         if previous is not None and _unchanged(store, previous, plan):
             return None
-        return _Run(plan, store, previous, progress).execute()
+        recorder.begin(plan.schedule.steps)
+        return _Run(plan, store, previous, progress, recorder).execute()
 
 
 class _Run:
     """The state of one training while it lasts."""
 
     def __init__(
-        self, plan: TrainingPlan, store: Store, previous: Version | None, progress: Progress
+        self,
+        plan: TrainingPlan,
+        store: Store,
+        previous: Version | None,
+        progress: Progress,
+        recorder: Recorder,
     ) -> None:
         self.plan, self.store = plan, store
         self.previous, self.progress = previous, progress
-        self.started = datetime.now(UTC)
+        self.recorder = recorder
         self.budget = Budget(plan.limits) if plan.limits else None
         self.losses: list[float] = []
         self.epochs: list[EpochFigures] = []
@@ -69,10 +83,11 @@ class _Run:
         steps, stopped = self._fit()
         self.progress.stage("measuring what was learned")
         outcome = self._measure(steps, stopped, base_prose, began)
-        record = run_record(self.plan, outcome, self.started, self.previous)
+        record = run_record(self.plan, outcome, self.recorder, self.previous)
         with self.store.new_version() as staging:
             save_adapter(self.model, staging.path, base_id=self.plan.base.hf_id)
-            version = staging.commit(record, trained_sections(self.plan.document))
+            ended = self.recorder.committed(staging.number, stopped)
+            version = staging.commit(record, trained_sections(self.plan.document), also=ended)
         self.store.prune(self.plan.document.frontmatter.training.keep_last_n)
         return TrainingReport(version, self.previous, outcome)
 
@@ -81,6 +96,7 @@ class _Run:
         drift = self.gauge.measure(_DRIFT_TEXTS) if epoch % _DRIFT_EVERY == 0 else None
         figures = EpochFigures(epoch, tuple(self._scores(self.plan.pairs)), drift)
         self.epochs.append(figures)
+        self.recorder.epoch(figures)
         self.progress.epoch(figures)
         return self.budget.verdict(figures) if self.budget else None
 
@@ -161,6 +177,7 @@ class _Watcher:
 
     def __call__(self, report: StepReport) -> str | None:
         self._run.losses.append(round(report.loss, 5))
+        self._run.recorder.step(report, self._epoch)
         if not math.isfinite(report.loss):
             raise TrainingError(
                 f"the loss became {report.loss} at step {report.step}",
