@@ -40,9 +40,12 @@ def test_writing_a_step_again_replaces_it_and_a_run_that_goes_on_keeps_its_start
         metrics.begin(store.database, RUN)
         metrics.add(store.database, "r1", [step(1), step(2, 9.0)], [])
         metrics.end(store.database, "r1", RunOutcome.INTERRUPTED, "stopped at step 2")
-        metrics.begin(store.database, replace(RUN, started_at=datetime(2030, 1, 1, tzinfo=UTC)))
+        again = replace(RUN, started_at=datetime(2030, 1, 1, tzinfo=UTC))
+        metrics.begin(store.database, again, after=2)
         metrics.add(store.database, "r1", [step(2), step(3)], [])
         assert metrics.steps(store.database, "r1") == (step(1), step(2), step(3))
+        metrics.begin(store.database, again, after=1)
+        assert metrics.steps(store.database, "r1") == (step(1),)
         assert metrics.runs(store.database) == (RUN,)
 
 

@@ -84,6 +84,12 @@ def train(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over from the base, on this document alone.")
     ] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Unlearn what was removed from the document.")
+    ] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show what would be trained and why, and stop.")
+    ] = False,
     epochs: Annotated[
         int | None,
         typer.Option("--epochs", min=1, help="Train this many epochs instead of until learned."),
@@ -100,7 +106,16 @@ def train(
     """Train the document's adapter until it is learned, and keep it as a new version."""
     from dlm.cli.train import run
 
-    run(path, fresh=fresh, epochs=epochs, max_steps=max_steps, seed=seed, as_json=json)
+    run(
+        path,
+        fresh=fresh,
+        forget=forget,
+        plan=plan,
+        epochs=epochs,
+        max_steps=max_steps,
+        seed=seed,
+        as_json=json,
+    )
 
 
 @app.command()

@@ -80,22 +80,33 @@ class Evaluation:
     figures: Mapping[str, Any] = field(default_factory=dict)
 
 
-def begin(database: Database, run: MetricRun) -> None:
-    """Note that a run begins, or goes on if it is known: then its start stays as it was."""
-    database.execute(
-        """INSERT INTO metric_runs
-            (run_id, mode, base_key, document_path, started_at, planned_steps, outcome, detail)
-        VALUES (?, ?, ?, ?, ?, ?, ?, '')
-        ON CONFLICT (run_id) DO UPDATE SET planned_steps = excluded.planned_steps,
-            ended_at = NULL, outcome = excluded.outcome, detail = '', version = NULL""",
-        run.run_id,
-        run.mode,
-        run.base_key,
-        run.document_path,
-        run.started_at.isoformat(),
-        run.planned_steps,
-        RunOutcome.RUNNING.value,
-    )
+def begin(database: Database, run: MetricRun, *, after: int = 0) -> None:
+    """Note that a run begins.
+
+    One that is known goes on `after` a step: its start stays, and what came later is forgotten.
+    """
+    with database.transaction():
+        database.execute(
+            """INSERT INTO metric_runs
+                (run_id, mode, base_key, document_path, started_at, planned_steps, outcome, detail)
+            VALUES (?, ?, ?, ?, ?, ?, ?, '')
+            ON CONFLICT (run_id) DO UPDATE SET planned_steps = excluded.planned_steps,
+                ended_at = NULL, outcome = excluded.outcome, detail = '', version = NULL""",
+            run.run_id,
+            run.mode,
+            run.base_key,
+            run.document_path,
+            run.started_at.isoformat(),
+            run.planned_steps,
+            RunOutcome.RUNNING.value,
+        )
+        for table in ("metric_steps", "metric_evaluations"):
+            database.execute(
+                f"""DELETE FROM {table} WHERE step > ?
+                    AND run = (SELECT id FROM metric_runs WHERE run_id = ?)""",
+                after,
+                run.run_id,
+            )
 
 
 def end(

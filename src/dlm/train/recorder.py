@@ -6,7 +6,6 @@ refuses them costs the metrics, and is said once.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +17,7 @@ from dlm.errors import DlmError, Interrupted, StoreError
 from dlm.store import metrics
 from dlm.store.database import Database
 from dlm.store.metrics import Evaluation, MetricRun, RunOutcome, StepMetric
+from dlm.store.records import run_name
 from dlm.train.budget import EpochFigures
 from dlm.train.trainer import StepReport
 
@@ -38,7 +38,8 @@ class Board(Protocol):
 class Recorder:
     """One run, from the moment it is asked for; a context manager that records how it ended.
 
-    Needs the store's lock. An error that leaves it before `begin` is a refusal.
+    Needs the store's lock. An error that leaves it before `begin` is a refusal. To resume a run,
+    give the moment at which it `started`, by which it is known.
     """
 
     def __init__(
@@ -48,13 +49,13 @@ class Recorder:
         mode: str,
         base_key: str,
         document_path: str,
-        run_id: str | None = None,
+        started: datetime | None = None,
         say: Callable[[str], object] = lambda text: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database, self._say, self._clock = database, say, clock
-        self.started = datetime.now(UTC)
-        self.run_id = run_id or f"{self.started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+        self.started = started or datetime.now(UTC)
+        self.run_id = run_name(self.started)
         self._run = MetricRun(self.run_id, mode, base_key, document_path, self.started)
         self._board: Board | None = None
         self._steps: list[StepMetric] = []
@@ -64,13 +65,13 @@ class Recorder:
         self._epoch = 1
         self._is_begun = self._lost = False
 
-    def begin(self, planned_steps: int, *, board: Board | None = None) -> None:
-        """The run was accepted. One that is known by its id goes on where its metrics end."""
+    def begin(self, planned_steps: int, *, after: int = 0, board: Board | None = None) -> None:
+        """The run was accepted. A resumed one goes on `after` a step; what came later goes."""
         self._board = board
         self._run = replace(self._run, planned_steps=planned_steps)
+        self._note(lambda: metrics.begin(self._database, self._run, after=after))
         known = metrics.steps(self._database, self.run_id)
         self._began = self._clock() - (known[-1].seconds if known else 0.0)
-        self._note(lambda: metrics.begin(self._database, self._run))
         self._is_begun = True
 
     def step(self, report: StepReport, epoch: int) -> None:
@@ -163,7 +164,10 @@ def _named(figures: EpochFigures) -> dict[str, Any]:
         "learned": figures.learned,
         "pairs": len(figures.scores),
         "answer_nll": figures.answer_nll,
+        "held_out_nll": figures.held_out_nll,
         "drift": figures.drift,
+        "lost": figures.lost,
+        "remembered": figures.remembered,
     }
 
 

@@ -8,15 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dlm.base_models.cache import commit_of
-from dlm.data.examples import Example, origin_of
-from dlm.doc.document import Document
-from dlm.doc.sections import SectionType
+from dlm.data.examples import Example
 from dlm.engine.model import Score
-from dlm.store.records import RunRecord, TrainedSection, Version
+from dlm.store.records import RunRecord, Version, run_name
 from dlm.train.ask import Asked
 from dlm.train.budget import EpochFigures
 from dlm.train.plan import TrainingPlan
-from dlm.train.recorder import Recorder
+from dlm.train.preview import shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ class TrainingReport:
 
 
 def run_record(
-    plan: TrainingPlan, outcome: Outcome, recorder: Recorder, previous: Version | None
+    plan: TrainingPlan, outcome: Outcome, started: datetime, previous: Version | None
 ) -> RunRecord:
     """The record that is kept with the version."""
     config = plan.document.frontmatter.training.model_dump(mode="json")
@@ -96,8 +94,8 @@ def run_record(
         for e in outcome.epochs
     ]
     return RunRecord(
-        run_id=recorder.run_id,
-        started_at=recorder.started,
+        run_id=run_name(started),
+        started_at=started,
         ended_at=datetime.now(UTC),
         base_key=plan.base.key,
         base_fingerprint=plan.base_fingerprint,
@@ -118,27 +116,16 @@ def run_record(
             "base_commit": commit_of(plan.base_folder),
             "libraries": _libraries(),
         },
-        figures={**outcome.figures(), "losses": list(outcome.losses), "by_epoch": by_epoch},
+        figures={
+            **outcome.figures(),
+            "shares": [asdict(one) for one in shares(plan.rows_of(outcome.steps))],
+            "losses": list(outcome.losses),
+            "by_epoch": by_epoch,
+        },
         stop_reason=outcome.stop_reason,
         steps=outcome.steps,
         seconds=outcome.seconds,
     )
-
-
-def trained_sections(document: Document) -> list[TrainedSection]:
-    """The sections that a training on `document` has seen."""
-    kinds = (SectionType.PROSE, SectionType.INSTRUCTION)
-    return [
-        TrainedSection(
-            section_id=section.section_id,
-            type=section.type.value,
-            content=section.content,
-            origin=origin_of(section),
-            line=section.line,
-        )
-        for section in document.sections
-        if section.type in kinds and section.content.strip()
-    ]
 
 
 def _libraries() -> dict[str, str]:
