@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dlm.cli.exam_commands import exam_app
 from dlm.cli.metrics_commands import metrics_app
 
 app = typer.Typer(
@@ -233,3 +234,4 @@ def migrate(
 
 
 app.add_typer(metrics_app, name="metrics")
+app.add_typer(exam_app, name="exam")
