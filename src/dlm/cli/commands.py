@@ -102,6 +102,10 @@ def train(
     seed: Annotated[
         int | None, typer.Option("--seed", help="Seed of the run; default from the frontmatter.")
     ] = None,
+    tensorboard: Annotated[
+        str | None,
+        typer.Option("--tensorboard", metavar="DIR", help="Write TensorBoard events there too."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Train the document's adapter until it is learned, and keep it as a new version."""
@@ -115,6 +119,7 @@ def train(
         epochs=epochs,
         max_steps=max_steps,
         seed=seed,
+        tensorboard=tensorboard,
         as_json=json,
     )
 

@@ -35,7 +35,11 @@ def watch_run(path: str | None, *, wait: float, as_json: bool) -> None:
             run = _running(store)
     with trained_store(document) as store:
         assert store is not None
-        _follow(document, store.database, run, _Json() if as_json else _Text())
+        try:
+            _follow(document, store.database, run, _Json() if as_json else _Text())
+        except KeyboardInterrupt:
+            note("\nstopped watching; the training goes on")
+            sys.exit(130)
 
 
 def _running(store: Store | None) -> MetricRun | None:

@@ -28,6 +28,8 @@ _AFTER_FAILURE = 30.0
 class Board(Protocol):
     """Somewhere else that the same figures go."""
 
+    def begin(self, run_id: str, after: int) -> None: ...
+
     def step(self, metric: StepMetric) -> None: ...
 
     def evaluation(self, metric: Evaluation) -> None: ...
@@ -50,6 +52,7 @@ class Recorder:
         base_key: str,
         document_path: str,
         started: datetime | None = None,
+        board: Board | None = None,
         say: Callable[[str], object] = lambda text: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -57,7 +60,7 @@ class Recorder:
         self.started = started or datetime.now(UTC)
         self.run_id = run_name(self.started)
         self._run = MetricRun(self.run_id, mode, base_key, document_path, self.started)
-        self._board: Board | None = None
+        self._board = board
         self._steps: list[StepMetric] = []
         self._evaluations: list[Evaluation] = []
         self._began = self._free_since = self._written = clock()
@@ -65,13 +68,14 @@ class Recorder:
         self._epoch = 1
         self._is_begun = self._lost = False
 
-    def begin(self, planned_steps: int, *, after: int = 0, board: Board | None = None) -> None:
+    def begin(self, planned_steps: int, *, after: int = 0) -> None:
         """The run was accepted. A resumed one goes on `after` a step; what came later goes."""
-        self._board = board
         self._run = replace(self._run, planned_steps=planned_steps)
         self._note(lambda: metrics.begin(self._database, self._run, after=after))
         known = metrics.steps(self._database, self.run_id)
         self._began = self._clock() - (known[-1].seconds if known else 0.0)
+        if self._board:
+            self._board.begin(self.run_id, after)
         self._is_begun = True
 
     def step(self, report: StepReport, epoch: int) -> None:

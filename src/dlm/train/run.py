@@ -22,7 +22,7 @@ from dlm.train.memory import memory_after, place_of
 from dlm.train.options import TrainOptions
 from dlm.train.plan import TrainingPlan
 from dlm.train.progress import Progress, StepFigures
-from dlm.train.recorder import Recorder
+from dlm.train.recorder import Board, Recorder
 from dlm.train.report import Outcome, TrainingReport, run_record
 from dlm.train.start import NothingToTrain, prepare
 from dlm.train.trainer import RowTrainer, StepReport
@@ -31,9 +31,11 @@ _STOPPED = "stopped by the owner"
 
 
 def train(
-    document: Document, options: TrainOptions, progress: Progress
+    document: Document, options: TrainOptions, progress: Progress, *, board: Board | None = None
 ) -> TrainingReport | NothingToTrain:
     """Train on `document` and commit a new version, unless the current one knows all of it.
+
+    What is measured goes into the store as it comes, and to `board` too.
 
     Raises DlmError before anything is changed, or Interrupted at a step boundary.
     """
@@ -47,6 +49,7 @@ def train(
             mode="fresh" if options.fresh or store.current() is None else "continue",
             base_key=frontmatter.base_model,
             document_path=name,
+            board=board,
             say=progress.stage,
         ) as recorder,
     ):
