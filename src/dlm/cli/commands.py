@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dlm.cli.exam_commands import exam_app
-from dlm.cli.metrics_commands import metrics_app
+from dlm.cli import exam_commands, metrics_commands
 
 app = typer.Typer(
     name="dlm",
@@ -18,6 +17,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(exam_commands.app, name="exam")
+app.add_typer(metrics_commands.app, name="metrics")
 
 PathArgument = Annotated[
     str | None,
@@ -236,7 +238,3 @@ def migrate(
     from dlm.cli.migrate import run
 
     run(path, dry_run=dry_run)
-
-
-app.add_typer(metrics_app, name="metrics")
-app.add_typer(exam_app, name="exam")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-exam_app = typer.Typer(
+app = typer.Typer(
     help="The questions that are only asked, never trained on.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -21,7 +21,7 @@ PathArgument = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
-@exam_app.command("list")
+@app.command("list")
 def list_(path: PathArgument = None, json: JsonOption = False) -> None:
     """List the exam questions, and the pairs that are held out."""
     from dlm.cli.exam import list_exam
@@ -29,7 +29,7 @@ def list_(path: PathArgument = None, json: JsonOption = False) -> None:
     list_exam(path, as_json=json)
 
 
-@exam_app.command()
+@app.command()
 def verify(path: PathArgument = None, json: JsonOption = False) -> None:
     """Check that nothing which trains nearly repeats an exam question."""
     from dlm.cli.exam import verify_exam

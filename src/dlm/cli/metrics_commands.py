@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-metrics_app = typer.Typer(
+app = typer.Typer(
     help="What trainings measured: losses, learning rates, speed and evaluations.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -20,7 +20,7 @@ PathArgument = Annotated[
 ]
 
 
-@metrics_app.command()
+@app.command()
 def show(
     path: PathArgument = None,
     run: Annotated[
@@ -39,7 +39,7 @@ def show(
     show_run(path, run_id=run, version=version, as_json=json, as_csv=csv)
 
 
-@metrics_app.command()
+@app.command()
 def watch(
     path: PathArgument = None,
     wait: Annotated[
@@ -54,7 +54,7 @@ def watch(
     watch_run(path, wait=wait, as_json=json)
 
 
-@metrics_app.command("list")
+@app.command("list")
 def list_(
     path: PathArgument = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
