@@ -9,6 +9,7 @@ import typer
 app = typer.Typer(
     help="The questions that are only asked, never trained on.",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
 )
 

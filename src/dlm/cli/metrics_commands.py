@@ -9,6 +9,7 @@ import typer
 app = typer.Typer(
     help="What trainings measured: losses, learning rates, speed and evaluations.",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
 )
 
