@@ -65,9 +65,15 @@ def start(place: Path, *arguments: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_heed_ctrl_c,
     )
     STARTED.append(process)
     return process
+
+
+def _heed_ctrl_c() -> None:
+    """Tests that run in the background of a shell are told to ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def dlm(place: Path, *arguments: str, status: int = 0) -> str:
