@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from dlm.data.examples import teaching
+from dlm.data.items import items
 from dlm.doc.parser import parse_file, parse_text
 from dlm.errors import BaseModelError, TrainingError
 from dlm.store.store import Store
@@ -20,6 +22,7 @@ from dlm.train.plan import make_plan
 from dlm.train.progress import Progress
 from dlm.train.report import TrainingReport
 from dlm.train.run import train
+from dlm.train.start import NothingToTrain, require_same_base
 
 TEXT = """---
 dlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C
@@ -100,7 +103,7 @@ def trained(lamp: Path, home: Path) -> tuple[TrainingReport, Epochs]:
         patch.setenv("DLM_HOME", str(home))
         progress = Epochs()
         report = train(parse_file(lamp), TrainOptions(), progress)
-    assert report is not None
+    assert isinstance(report, TrainingReport)
     return report, progress
 
 
@@ -140,13 +143,16 @@ def test_the_version_and_its_record_are_in_the_store(
         assert current is not None
         store.verify(current)
         run = store.run_of(current)
-        sections = store.trained_sections()
+        memory = store.memory(current)
     assert run.document_sha256 == document.sha256
     assert run.figures["learned"] == 3
     assert len(run.figures["losses"]) == run.steps
-    assert {section.section_id for section in sections} == {
-        section.section_id for section in document.sections
-    }
+    assert [one.item for one in memory] == list(items(teaching(document).train))
+    assert all(one.exact for one in memory if one.item.question)
+    assert {one.since for one in memory} == {current.name}
+    sources = {share["source"]: share["share"] for share in run.figures["shares"]}
+    assert set(sources) == {"authored", "general text"}
+    assert sum(sources.values()) == pytest.approx(1)
     record = json.loads((current.path / "training_run.json").read_text("utf-8"))
     assert record["run"] == run.to_json()
 
@@ -166,35 +172,20 @@ def test_the_command_line_answers_with_what_was_taught(
 def test_training_again_without_a_change_does_nothing(
     trained: tuple[TrainingReport, Epochs], lamp: Path
 ) -> None:
-    assert train(parse_file(lamp), TrainOptions(), Progress()) is None
-
-
-def test_an_added_pair_is_learned_on_top_and_the_old_ones_stay(
-    trained: tuple[TrainingReport, Epochs], lamp: Path
-) -> None:
-    extra = (
-        "\n::instruction::\n### Q\nWhere is it repaired?\n\n### A\nIt is repaired in Tollen.\n::\n"
-    )
-    document = parse_text(TEXT + extra, path=lamp)
-    report = train(document, TrainOptions(), Progress())
-    assert report is not None
-    assert report.previous is not None
-    assert report.previous.name == trained[0].version.name
-    assert (report.outcome.learned, report.outcome.pairs) == (4, 4)
+    found = train(parse_file(lamp), TrainOptions(), Progress())
+    assert found == NothingToTrain(trained[0].version)
 
 
 def test_another_base_is_refused_and_fresh_is_offered(
     trained: tuple[TrainingReport, Epochs], lamp: Path
 ) -> None:
-    from dlm.train.run import _previous
-
     document = parse_file(lamp)
     plan = replace(make_plan(document, TrainOptions()), base_fingerprint="another")
     with (
         Store.open(document.frontmatter.dlm_id) as store,
         pytest.raises(BaseModelError, match="an adapter fits only") as caught,
     ):
-        _previous(store, plan)
+        require_same_base(plan, store, trained[0].version)
     assert "--fresh" in str(caught.value.hint)
 
 
@@ -202,7 +193,7 @@ def test_the_same_seed_gives_the_same_adapter_bytes(lamp: Path) -> None:
     digests = set()
     for _ in range(2):
         report = train(parse_file(lamp), TrainOptions(fresh=True, max_steps=4), Progress())
-        assert report is not None
+        assert isinstance(report, TrainingReport)
         weights = report.version.path / "adapter_model.safetensors"
         digests.add(hashlib.sha256(weights.read_bytes()).hexdigest())
     assert len(digests) == 1
@@ -223,6 +214,6 @@ def test_a_rate_that_destroys_the_adapter_commits_nothing(lamp: Path) -> None:
 
 def test_a_fixed_number_of_epochs_is_kept_to(lamp: Path) -> None:
     report = train(parse_file(lamp), TrainOptions(fresh=True, epochs=2), Progress())
-    assert report is not None
+    assert isinstance(report, TrainingReport)
     assert len(report.outcome.epochs) == 2
     assert report.outcome.stop_reason == "all 2 epochs done"

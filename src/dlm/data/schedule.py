@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dlm.data.replay import Replay
-from dlm.data.rows import Part, Row
+from dlm.data.rows import Part, Row, RowKind
 
 Reworder = Callable[[Row, random.Random], Row]
 
@@ -67,17 +67,14 @@ def build_schedule(
     """Lay out `epochs` epochs; every epoch is a whole number of steps."""
     general = list(material.general)
     random.Random(f"general:{seed}").shuffle(general)
-    replay = Replay(material.replay, material.recency)
+    pairs, prose = _pools(material)
     rows: list[Row] = []
     ends: list[int] = []
     taken = 0
     for epoch in range(epochs):
         rng = random.Random(f"epoch:{seed}:{epoch}")
         own = _new(material, reword, mixture, epoch, rng)
-        known = [
-            reword(row, rng) if rng.random() < _REWORDED else row
-            for row in replay.draw(_tokens(own), mixture.replay_share, rng)
-        ]
+        known = _known(own, pairs, prose, reword, mixture, epoch, rng)
         known += _anchor([*own, *known], material, reword, mixture, rng)
         fresh = _general(general, taken, [*own, *known], mixture)
         taken += len(fresh)
@@ -96,6 +93,31 @@ def _new(
     if epoch % mixture.prose_every == 0 or not pairs:
         own += material.prose
     return own or list(material.prose)
+
+
+def _pools(material: Material) -> tuple[Replay, Replay]:
+    """What is known, apart: long rows of prose would otherwise crowd out the pairs."""
+    both = list(zip(material.replay, material.recency, strict=True))
+    pairs = [one for one in both if one[0].kind is RowKind.PAIR]
+    prose = [one for one in both if one[0].kind is not RowKind.PAIR]
+    return Replay(pairs), Replay(prose)
+
+
+def _known(
+    own: Sequence[Row],
+    pairs: Replay,
+    prose: Replay,
+    reword: Reworder,
+    mixture: Mixture,
+    epoch: int,
+    rng: random.Random,
+) -> list[Row]:
+    """Known pairs, half of them in other words; prose in the epochs that have prose."""
+    drawn = pairs.draw(_tokens(own), mixture.replay_share, rng)
+    known = [reword(row, rng) if rng.random() < _REWORDED else row for row in drawn]
+    if epoch % mixture.prose_every == 0 or not pairs:
+        known += prose.draw(_tokens(own) - _tokens(known), mixture.replay_share, rng)
+    return known
 
 
 def _anchor(

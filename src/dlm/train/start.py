@@ -44,7 +44,7 @@ def prepare(document: Document, options: TrainOptions, store: Store) -> Start | 
     if known.nothing_to_do:
         return NothingToTrain(previous, tuple(one.item for one in known.kept))
     plan = make_plan(document, options, known, number=previous.number)
-    _require_same_base(plan, store, previous)
+    require_same_base(plan, store, previous)
     return Start(plan, previous)
 
 
@@ -64,7 +64,8 @@ def _known(
     return everything(here) if known.nothing_to_do and asked_for_more else known
 
 
-def _require_same_base(plan: TrainingPlan, store: Store, previous: Version) -> None:
+def require_same_base(plan: TrainingPlan, store: Store, previous: Version) -> None:
+    """Raise BaseModelError when `previous` was made for other weights than the plan's."""
     run = store.run_of(previous)
     if run.base_fingerprint != plan.base_fingerprint:
         raise BaseModelError(
