@@ -39,7 +39,10 @@ class Mixture:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """The rows of a run by what they are for; `recency` weighs those of `replay`, in order."""
+    """The rows of a run by what they are for; `recency` weighs those of `replay`, in order.
+
+    `general` is text of people, `samples` what the base wrote itself: they take turns.
+    """
 
     pairs: Sequence[Row] = ()
     prose: Sequence[Row] = ()
@@ -47,6 +50,7 @@ class Material:
     replay: Sequence[Row] = ()
     recency: Sequence[float] = ()
     general: Sequence[Row] = ()
+    samples: Sequence[Row] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,7 @@ def build_schedule(
     material: Material, reword: Reworder, mixture: Mixture, *, epochs: int, seed: int
 ) -> Schedule:
     """Lay out `epochs` epochs; every epoch is a whole number of steps."""
-    general = list(material.general)
-    random.Random(f"general:{seed}").shuffle(general)
+    general = _taking_turns(material.general, material.samples, seed)
     pairs, prose = _pools(material)
     rows: list[Row] = []
     ends: list[int] = []
@@ -149,6 +152,14 @@ def _anchor(
         real, total = real + len(row.ids), total + len(row.ids)
         replayed += len(row.ids) if row.part is Part.REPLAYED else 0
     return added
+
+
+def _taking_turns(general: Sequence[Row], samples: Sequence[Row], seed: int) -> list[Row]:
+    texts, own = list(general), list(samples)
+    random.Random(f"general:{seed}").shuffle(texts)
+    random.Random(f"samples:{seed}").shuffle(own)
+    turns = [row for both in zip(texts, own, strict=False) for row in both]
+    return turns + texts[len(own) :] + own[len(texts) :]
 
 
 def _general(order: Sequence[Row], taken: int, own: Sequence[Row], mixture: Mixture) -> list[Row]:

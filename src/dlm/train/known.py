@@ -6,7 +6,7 @@ what another one superseded. Pure: the store's records come in as values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dlm.data.alignment import Superseded, align
@@ -60,14 +60,6 @@ def compare(memory: Sequence[Remembered], here: Sequence[Item], *, forget: bool)
 def everything(here: Sequence[Item]) -> Known:
     """All of the document as new: a training from the base, or over again."""
     return Known(new=tuple({item.item_id: item for item in here}.values()))
-
-
-def lines(found: Iterable[Item]) -> str:
-    """`lines 3, 9 and 12 more`, for one sentence."""
-    numbers = [str(item.line) for item in found]
-    shown = ", ".join(numbers[:6])
-    more = f" and {len(numbers) - 6} more" if len(numbers) > 6 else ""
-    return f"line{'s' if len(numbers) > 1 else ''} {shown}{more}"
 
 
 def _sits(one: Remembered) -> bool:

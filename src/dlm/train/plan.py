@@ -24,6 +24,7 @@ from dlm.train.budget import Limits
 from dlm.train.known import Known, everything
 from dlm.train.material import Encoder, gather, reworder
 from dlm.train.options import TrainOptions
+from dlm.train.samples import sample_rows, samples_of
 from dlm.train.settings import sequence_length
 from dlm.train.trainer import Optimisation
 
@@ -82,7 +83,8 @@ def make_plan(
     seed = config.seed if options.seed is None else options.seed
     hardware = _hardware(config, base, length)
     encode = Encoder(codec, length, name, config.trust)
-    material = gather(known, lessons, _general(config, codec), encode, number=number)
+    general, samples = _rehearsal(config, codec, folder)
+    material = gather(known, lessons, general, samples, encode, number=number)
     mixture = _mixture(config, hardware, len(material.pairs))
     limits = _limits(config, options, material, mixture)
     schedule = build_schedule(
@@ -153,10 +155,12 @@ def _fixed_epochs(config: TrainingConfig, options: TrainOptions) -> int:
     return config.num_epochs
 
 
-def _general(config: TrainingConfig, codec: Codec) -> list[Row]:
+def _rehearsal(config: TrainingConfig, codec: Codec, folder: Path) -> tuple[list[Row], list[Row]]:
+    """General text of people, and of the base itself."""
     if not config.rehearsal.enabled:
-        return []
-    return general_rows(rehearsal_texts(), codec, _GENERAL_LENGTH)
+        return [], []
+    texts = general_rows(rehearsal_texts(), codec, _GENERAL_LENGTH)
+    return texts, sample_rows(samples_of(folder) or (), codec)
 
 
 def _mixture(config: TrainingConfig, hardware: Plan, pairs: int) -> Mixture:

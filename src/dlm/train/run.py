@@ -22,9 +22,11 @@ from dlm.train.lookout import Lookout
 from dlm.train.memory import memory_after, place_of
 from dlm.train.options import TrainOptions
 from dlm.train.plan import TrainingPlan
+from dlm.train.preview import summary, warnings
 from dlm.train.progress import Progress, StepFigures
 from dlm.train.report import Outcome, TrainingReport, run_record
-from dlm.train.start import NothingToTrain, prepare
+from dlm.train.samples import samples_of, take_samples
+from dlm.train.start import NothingToTrain, Start, prepare
 from dlm.train.trainer import RowTrainer, StepReport
 
 _STOPPED = "stopped by the owner"
@@ -46,7 +48,20 @@ def train(
         start = prepare(document, options, store)
         if isinstance(start, NothingToTrain):
             return start
+        if _sample_the_base(start.plan, progress):
+            start = prepare(document, options, store)
+            assert isinstance(start, Start)
         return _Run(start.plan, store, start.previous, progress).execute()
+
+
+def _sample_the_base(plan: TrainingPlan, progress: Progress) -> bool:
+    """Take what the base writes itself, where that was never done; returns whether it was."""
+    wanted = plan.document.frontmatter.training.rehearsal.enabled
+    if not wanted or samples_of(plan.base_folder) is not None:
+        return False
+    progress.stage(f"sampling what {plan.base.key} writes by itself (once)")
+    take_samples(plan.base, plan.base_folder)
+    return True
 
 
 class _Run:
@@ -64,6 +79,7 @@ class _Run:
 
     def execute(self) -> TrainingReport:
         began = time.monotonic()
+        self.progress.planned(summary(self.plan, self.previous), warnings(self.plan))
         self.progress.stage(f"loading {self.plan.base.key}")
         self.model = self._load()
         self.gauge = DriftGauge(self.model, self.plan.codec)
