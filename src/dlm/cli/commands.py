@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dlm.cli import replay_commands
+from dlm.cli import exam_commands, metrics_commands, replay_commands
 
 app = typer.Typer(
     name="dlm",
@@ -18,6 +18,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.add_typer(exam_commands.app, name="exam")
+app.add_typer(metrics_commands.app, name="metrics")
 app.add_typer(replay_commands.app, name="replay")
 
 PathArgument = Annotated[
@@ -103,6 +105,10 @@ def train(
     seed: Annotated[
         int | None, typer.Option("--seed", help="Seed of the run; default from the frontmatter.")
     ] = None,
+    tensorboard: Annotated[
+        str | None,
+        typer.Option("--tensorboard", metavar="DIR", help="Write TensorBoard events there too."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Train the document's adapter until it is learned, and keep it as a new version."""
@@ -116,6 +122,7 @@ def train(
         epochs=epochs,
         max_steps=max_steps,
         seed=seed,
+        tensorboard=tensorboard,
         as_json=json,
     )
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlm.cli.common import count, note, print_json, print_table, read_document
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from dlm.doc.document import Document
+    from dlm.train.recorder import Board
     from dlm.train.report import Outcome, TrainingReport
     from dlm.train.start import NothingToTrain
 
@@ -23,9 +23,11 @@ def run(
     epochs: int | None,
     max_steps: int | None,
     seed: int | None,
+    tensorboard: str | None,
     as_json: bool,
 ) -> None:
     document = read_document(path)
+    board = _board(tensorboard)
     announce(document)
     from dlm.train.options import TrainOptions
 
@@ -41,7 +43,7 @@ def run(
     from dlm.train.run import train
     from dlm.train.start import NothingToTrain
 
-    report = train(document, options, TerminalProgress())
+    report = train(document, options, TerminalProgress(), board=board)
     if isinstance(report, NothingToTrain):
         say_nothing_to_train(document, report, as_json=as_json)
         return
@@ -51,6 +53,15 @@ def run(
         print_report(document, report)
     if document.path is not None:
         _say_if_edited(document, document.path)
+
+
+def _board(folder: str | None) -> Board | None:
+    """Where the figures go beside the store; raises DlmError when they cannot."""
+    if folder is None:
+        return None
+    from dlm.train.tensorboard import TensorBoard
+
+    return TensorBoard(Path(folder))
 
 
 def announce(document: Document) -> None:
@@ -66,6 +77,9 @@ def announce(document: Document) -> None:
         note(f"  asked afterwards: {count(len(lessons.probes), 'probe')} (trained too)")
     if lessons.exam:
         note(f"  only asked, never trained: {count(len(lessons.exam), 'exam pair')}")
+    if fraction := document.frontmatter.training.held_out:
+        held_out = count(len(lessons.held_out), "pair")
+        note(f"  only measured, held out: {held_out} (training.held_out: {fraction:g})")
     if lessons.preferences:
         note(f"  not used by this training: {count(lessons.preferences, 'preference triple')}")
 

@@ -25,6 +25,7 @@ from dlm.train.known import Known, everything
 from dlm.train.material import Encoder, gather, reworder
 from dlm.train.options import TrainOptions
 from dlm.train.samples import sample_rows, samples_of
+from dlm.train.sealing import sealed
 from dlm.train.settings import sequence_length
 from dlm.train.trainer import Optimisation
 
@@ -48,6 +49,7 @@ class TrainingPlan:
     known: Known
     pairs: tuple[Row, ...]  # all of the document, in its order
     prose: tuple[Row, ...]
+    held_out: tuple[Row, ...]  # never trained on
     material: Material
     schedule: Schedule
     optimisation: Optimisation
@@ -76,7 +78,7 @@ def make_plan(
     lessons = teaching(document)
     name = str(document.path or "document")
     refuse_contamination(lessons.train, lessons.exam, name)
-    known = known or everything(items(lessons.train))
+    known = sealed(known or everything(items(lessons.train)), lessons)
     base, folder = _base(document)
     codec = Codec.load(folder, system_prompt=document.frontmatter.system_prompt)
     length = sequence_length(config, codec.context_length)
@@ -107,6 +109,7 @@ def make_plan(
         known=known,
         pairs=encode.rows(lessons.pairs),
         prose=encode.rows(lessons.prose),
+        held_out=encode.rows(lessons.held_out),
         material=material,
         schedule=_cut(schedule, max_steps),
         optimisation=_optimisation(config, base, hardware, seed, fixed=limits is None),

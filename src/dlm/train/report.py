@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import secrets
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from dlm.base_models.cache import commit_of
 from dlm.data.examples import Example
 from dlm.engine.model import Score
-from dlm.store.records import RunRecord, Version
+from dlm.store.records import RunRecord, Version, run_name
 from dlm.train.ask import Asked
 from dlm.train.budget import EpochFigures
 from dlm.train.plan import TrainingPlan
@@ -95,7 +94,7 @@ def run_record(
         for e in outcome.epochs
     ]
     return RunRecord(
-        run_id=f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
+        run_id=run_name(started),
         started_at=started,
         ended_at=datetime.now(UTC),
         base_key=plan.base.key,

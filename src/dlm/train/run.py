@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from dlm.data.rows import Row
 from dlm.doc.document import Document
@@ -24,6 +23,7 @@ from dlm.train.options import TrainOptions
 from dlm.train.plan import TrainingPlan
 from dlm.train.preview import summary, warnings
 from dlm.train.progress import Progress, StepFigures
+from dlm.train.recorder import Board, Recorder
 from dlm.train.report import Outcome, TrainingReport, run_record
 from dlm.train.samples import samples_of, take_samples
 from dlm.train.start import NothingToTrain, Start, prepare
@@ -33,9 +33,11 @@ _STOPPED = "stopped by the owner"
 
 
 def train(
-    document: Document, options: TrainOptions, progress: Progress
+    document: Document, options: TrainOptions, progress: Progress, *, board: Board | None = None
 ) -> TrainingReport | NothingToTrain:
     """Train on `document` and commit a new version, unless the current one knows all of it.
+
+    What is measured goes into the store as it comes, and to `board` too.
 
     Raises DlmError before anything is changed, or Interrupted at a step boundary.
     """
@@ -44,6 +46,14 @@ def train(
     with (
         Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store,
         store.lock(f"training {name}"),
+        Recorder(
+            store.database,
+            mode="fresh" if options.fresh or store.current() is None else "continue",
+            base_key=frontmatter.base_model,
+            document_path=name,
+            board=board,
+            say=progress.stage,
+        ) as recorder,
     ):
         start = prepare(document, options, store)
         if isinstance(start, NothingToTrain):
@@ -51,7 +61,8 @@ def train(
         if _sample_the_base(start.plan, progress):
             start = prepare(document, options, store)
             assert isinstance(start, Start)
-        return _Run(start.plan, store, start.previous, progress).execute()
+        recorder.begin(start.plan.schedule.steps)
+        return _Run(start.plan, store, start.previous, progress, recorder).execute()
 
 
 def _sample_the_base(plan: TrainingPlan, progress: Progress) -> bool:
@@ -68,11 +79,16 @@ class _Run:
     """The state of one training while it lasts."""
 
     def __init__(
-        self, plan: TrainingPlan, store: Store, previous: Version | None, progress: Progress
+        self,
+        plan: TrainingPlan,
+        store: Store,
+        previous: Version | None,
+        progress: Progress,
+        recorder: Recorder,
     ) -> None:
         self.plan, self.store = plan, store
         self.previous, self.progress = previous, progress
-        self.started = datetime.now(UTC)
+        self.recorder, self.started = recorder, recorder.started
         self.budget = Budget(plan.limits) if plan.limits else None
         self.losses: list[float] = []
         self.epochs: list[EpochFigures] = []
@@ -93,7 +109,8 @@ class _Run:
         with self.store.new_version() as staging:
             save_adapter(self.model, staging.path, base_id=self.plan.base.hf_id)
             remembered = self._remembered(outcome, staging.name, steps)
-            version = staging.commit(record, remembered)
+            ended = self.recorder.committed(staging.number, stopped)
+            version = staging.commit(record, remembered, also=ended)
         self.store.prune(self.plan.document.frontmatter.training.keep_last_n)
         return TrainingReport(version, self.previous, outcome)
 
@@ -101,6 +118,7 @@ class _Run:
         """Measure the state after an epoch; returns why to stop, if so."""
         figures = self.lookout.look(epoch, self.budget)
         self.epochs.append(figures)
+        self.recorder.epoch(figures)
         self.progress.epoch(figures)
         return self.budget.verdict(figures) if self.budget else None
 
@@ -190,6 +208,7 @@ class _Watcher:
 
     def __call__(self, report: StepReport) -> str | None:
         self._run.losses.append(round(report.loss, 5))
+        self._run.recorder.step(report, self._epoch)
         if not math.isfinite(report.loss):
             raise TrainingError(
                 f"the loss became {report.loss} at step {report.step}",
