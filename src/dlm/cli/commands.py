@@ -109,6 +109,15 @@ def train(
         str | None,
         typer.Option("--tensorboard", metavar="DIR", help="Write TensorBoard events there too."),
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run that was interrupted.")
+    ] = False,
+    strict_lock: Annotated[
+        bool, typer.Option("--strict-lock", help="Refuse if the environment is not the locked one.")
+    ] = False,
+    update_lock: Annotated[
+        bool, typer.Option("--update-lock", help="Lock the environment of this training.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Train the document's adapter until it is learned, and keep it as a new version."""
@@ -123,6 +132,9 @@ def train(
         max_steps=max_steps,
         seed=seed,
         tensorboard=tensorboard,
+        resume=resume,
+        strict_lock=strict_lock,
+        update_lock=update_lock,
         as_json=json,
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlm.cli.common import count, note, print_json, print_table, read_document
+from dlm.errors import UsageError
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document
@@ -24,8 +25,15 @@ def run(
     max_steps: int | None,
     seed: int | None,
     tensorboard: str | None,
+    resume: bool,
+    strict_lock: bool,
+    update_lock: bool,
     as_json: bool,
 ) -> None:
+    if strict_lock and update_lock:
+        raise UsageError("--strict-lock and --update-lock exclude each other")
+    if resume and plan:
+        raise UsageError("--plan shows a new training; --resume goes on with one that has its plan")
     document = read_document(path)
     board = _board(tensorboard)
     announce(document)
@@ -40,10 +48,12 @@ def run(
         show_plan(document, options, as_json=as_json)
         return
     from dlm.cli.progress import TerminalProgress
+    from dlm.train.lock_file import LockMode
     from dlm.train.run import train
     from dlm.train.start import NothingToTrain
 
-    report = train(document, options, TerminalProgress(), board=board)
+    lock = LockMode.STRICT if strict_lock else LockMode.UPDATE if update_lock else LockMode.WARN
+    report = train(document, options, TerminalProgress(), resume=resume, lock=lock, board=board)
     if isinstance(report, NothingToTrain):
         say_nothing_to_train(document, report, as_json=as_json)
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +12,7 @@ from dlm.engine.model import Score
 from dlm.store.records import RunRecord, Version, run_name
 from dlm.train.ask import Asked
 from dlm.train.budget import EpochFigures
+from dlm.train.environment import versions
 from dlm.train.plan import TrainingPlan
 from dlm.train.preview import shares
 
@@ -114,7 +114,7 @@ def run_record(
             "grad_accum": plan.hardware.grad_accum,
             "gradient_checkpointing": plan.hardware.gradient_checkpointing,
             "base_commit": commit_of(plan.base_folder),
-            "libraries": _libraries(),
+            "libraries": versions(),
         },
         figures={
             **outcome.figures(),
@@ -126,10 +126,3 @@ def run_record(
         steps=outcome.steps,
         seconds=outcome.seconds,
     )
-
-
-def _libraries() -> dict[str, str]:
-    from importlib.metadata import version
-
-    names = ("dlm", "torch", "transformers", "peft", "trl", "accelerate")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
