@@ -13,9 +13,10 @@ from dlm.engine.adapter import save_adapter
 from dlm.engine.model import LoraSettings, Model, Score
 from dlm.errors import BaseModelError, Interrupted, TrainingError
 from dlm.eval.drift import DriftGauge
+from dlm.eval.keeping import keep, with_current
+from dlm.eval.measure import measure
 from dlm.store.records import Version
 from dlm.store.store import Store
-from dlm.train.ask import ask
 from dlm.train.budget import Budget, EpochFigures
 from dlm.train.interrupt import StopFlag, stop_flag
 from dlm.train.options import TrainOptions
@@ -64,17 +65,20 @@ class _Run:
         self.progress.stage(f"loading {self.plan.base.key}")
         self.model = self._load()
         self.gauge = DriftGauge(self.model, self.plan.codec)
-        with self.model.base_only():
-            base_prose = _mean(self._scores(self.plan.prose))
         steps, stopped = self._fit()
         self.progress.stage("measuring what was learned")
-        outcome = self._measure(steps, stopped, base_prose, began)
+        outcome = self._measure(steps, stopped, began)
         record = run_record(self.plan, outcome, self.started, self.previous)
         with self.store.new_version() as staging:
             save_adapter(self.model, staging.path, base_id=self.plan.base.hf_id)
-            version = staging.commit(record, trained_sections(self.plan.document))
+            compared = with_current(self.store, outcome.card)
+            version = staging.commit(
+                record,
+                trained_sections(self.plan.document),
+                also=lambda database: keep(database, staging.number, outcome.card),
+            )
         self.store.prune(self.plan.document.frontmatter.training.keep_last_n)
-        return TrainingReport(version, self.previous, outcome)
+        return TrainingReport(version, self.previous, outcome, compared)
 
     def look(self, epoch: int) -> str | None:
         """Score the state after an epoch; returns why to stop, if so."""
@@ -122,22 +126,16 @@ class _Run:
             return f"the limit of {steps} steps"
         return f"the cap of {epochs} epochs" if self.plan.limits else f"all {epochs} epochs done"
 
-    def _measure(self, steps: int, stopped: str, base_prose: float | None, began: float) -> Outcome:
-        scores = self._scores(self.plan.pairs)
-        asked = ask(self.model, self.plan.codec, self.plan.teaching)
+    def _measure(self, steps: int, stopped: str, began: float) -> Outcome:
+        card = measure(
+            self.model,
+            self.plan.codec,
+            self.plan.teaching,
+            document_sha256=self.plan.document.sha256,
+            sequence_length=self.plan.sequence_length,
+        )
         return Outcome(
-            scores=tuple(scores),
-            missed=tuple(
-                example
-                for example, score in zip(self.plan.teaching.pairs, scores, strict=True)
-                if not score.exact
-            ),
-            answer_nll=_mean(scores),
-            prose_nll=_mean(self._scores(self.plan.prose)),
-            base_prose_nll=base_prose,
-            drift=self.gauge.measure(),
-            drift_texts=self.gauge.texts,
-            asked=asked,
+            card=card,
             losses=tuple(self.losses),
             epochs=tuple(self.epochs),
             steps=steps,
@@ -209,9 +207,3 @@ def _unchanged(store: Store, previous: Version, plan: TrainingPlan) -> bool:
         and plan.limits is not None
         and not plan.capped
     )
-
-
-def _mean(scores: Sequence[Score]) -> float | None:
-    """Nats per token over all scored tokens."""
-    tokens = sum(score.tokens for score in scores)
-    return sum(score.nll * score.tokens for score in scores) / tokens if tokens else None
