@@ -102,5 +102,10 @@ class Item:
         )
 
 
+def opening(text: str) -> str:
+    """The first words of a text: enough to know it by."""
+    return " ".join(text.split()[:12])
+
+
 def _said(data: Mapping[str, Any] | None) -> Said | None:
     return None if data is None else Said(**data)

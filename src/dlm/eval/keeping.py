@@ -33,3 +33,11 @@ def with_current(store: Store, card: Scorecard) -> Comparison | None:
     current = store.current()
     before = kept(store, current) if current else None
     return compare(current.name, before, card) if current and before else None
+
+
+def with_earlier(store: Store, version: Version, card: Scorecard) -> Comparison | None:
+    """The same against the nearest earlier version that has a scorecard."""
+    for earlier in reversed(store.versions()):
+        if earlier.number < version.number and (before := kept(store, earlier)):
+            return compare(earlier.name, before, card)
+    return None

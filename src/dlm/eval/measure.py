@@ -9,22 +9,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dlm.data.chat import Codec, Encoded
-from dlm.data.examples import Teaching
-from dlm.data.general import held_out_texts
-from dlm.data.rows import general_rows, prose_rows
+from dlm.data.examples import Example, Teaching
+from dlm.data.rows import prose_rows
 from dlm.engine.model import Model, Score
 from dlm.eval.answers import repetition, score_answer
-from dlm.eval.items import Fit, Item, Kind, Said
+from dlm.eval.drift import DriftGauge
+from dlm.eval.items import Fit, Item, Kind, Said, opening
 from dlm.eval.questions import Question, question_sheet
 from dlm.eval.scorecard import Scorecard, scorecard
 
-_TEXT_LENGTH = 128  # tokens of a general text
 _BOUNDS = (32, 64, 128, 256, 512)  # tokens an answer may take: the first that is long enough
 _ROOM = 1.5  # times the length of the reference
 
 
 def measure(
-    model: Model, codec: Codec, teaching: Teaching, *, document_sha256: str, sequence_length: int
+    model: Model,
+    codec: Codec,
+    teaching: Teaching,
+    gauge: DriftGauge,
+    *,
+    document_sha256: str,
+    sequence_length: int,
 ) -> Scorecard:
     """Ask and score everything; the model is left as it was.
 
@@ -36,7 +41,8 @@ def measure(
     examiner = _Examiner(model, codec)
     items = [
         *examiner.questions(fitting),
-        *examiner.texts(_texts(codec, teaching, sequence_length)),
+        *examiner.prose(_prose(codec, teaching, sequence_length)),
+        *gauge.items(),
     ]
     return scorecard(
         items,
@@ -63,14 +69,11 @@ class _Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class _Text:
-    """A text as token rows."""
+class _Prose:
+    """A prose section as token rows."""
 
-    kind: Kind
-    text: str
+    example: Example
     rows: list[Encoded]
-    section_id: str = ""
-    line: int = 0
 
 
 class _Examiner:
@@ -95,14 +98,20 @@ class _Examiner:
             for one, fit in zip(all_, fits, strict=True)
         ]
 
-    def texts(self, texts: Sequence[_Text]) -> list[Item]:
-        """The losses of texts, each over all of its rows."""
-        fits = iter(self._fits([row for text in texts for row in text.rows]))
-        items = []
-        for text in texts:
-            parts = [next(fits) for _ in text.rows]
-            items.append(Item(text.kind, "", text.text, _joined(parts), text.section_id, text.line))
-        return items
+    def prose(self, sections: Sequence[_Prose]) -> list[Item]:
+        """The losses of prose, each section's over all of its rows."""
+        fits = iter(self._fits([row for section in sections for row in section.rows]))
+        return [
+            Item(
+                kind=Kind.PROSE,
+                question="",
+                reference=opening(section.example.text),
+                fit=_joined([next(fits) for _ in section.rows]),
+                section_id=section.example.section_id,
+                line=section.example.line,
+            )
+            for section in sections
+        ]
 
     def _fits(self, rows: list[Encoded]) -> list[Fit]:
         with_adapter = self._scores(rows)
@@ -163,27 +172,12 @@ def _asked(codec: Codec, question: Question) -> _Asked:
     return _Asked(question, prompt, codec.pair(question.text, question.reference))
 
 
-def _texts(codec: Codec, teaching: Teaching, sequence_length: int) -> list[_Text]:
-    """The prose of the document, and general texts."""
-    prose = [
-        _Text(
-            Kind.PROSE,
-            example.text,
-            [row.encoded for row in prose_rows(example, codec, sequence_length)],
-            example.section_id,
-            example.line,
-        )
+def _prose(codec: Codec, teaching: Teaching, sequence_length: int) -> list[_Prose]:
+    sections = [
+        _Prose(example, [row.encoded for row in prose_rows(example, codec, sequence_length)])
         for example in teaching.prose
     ]
-    texts = held_out_texts()
-    rows = general_rows(texts, codec, _TEXT_LENGTH)
-    general = [_Text(Kind.TEXT, text, [row.encoded]) for text, row in zip(texts, rows, strict=True)]
-    return [text for text in (*prose, *general) if text.rows]
-
-
-def _opening(text: _Text) -> str:
-    """The first words of a text; the rest stands in the document."""
-    return " ".join(text.text.split()[:12])
+    return [section for section in sections if section.rows]
 
 
 def _item(question: Question, fit: Fit, said: Said | None, base_said: Said | None) -> Item:

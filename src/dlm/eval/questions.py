@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from dlm.data.examples import Example, Teaching
@@ -65,7 +65,7 @@ def question_sheet(teaching: Teaching) -> Sheet:
         if asked:
             questions += _reworded(example, asked=not unseen)
     questions += unseen
-    questions += _general()
+    questions += _general({normalise(question.text) for question in questions})
     return Sheet(tuple(questions), len(teaching.pairs), len(chosen))
 
 
@@ -121,7 +121,9 @@ def _reworded(example: Example, *, asked: bool) -> Iterator[Question]:
         )
 
 
-def _general() -> Iterator[Question]:
+def _general(own: Collection[str]) -> Iterator[Question]:
+    """Questions of everyday knowledge, but none that the document answers itself."""
     order = sorted(general_questions(), key=lambda pair: _hash(pair[0]))
-    for number, (question, answer) in enumerate(order):
+    others = [pair for pair in order if normalise(pair[0]) not in own]
+    for number, (question, answer) in enumerate(others):
         yield Question(Kind.GENERAL, question, answer, asked=number < _GENERAL_ASKED)

@@ -122,7 +122,7 @@ def fluent(item: Item) -> bool:
     return item.said is not None and item.said.base_nll <= item.fit.base_nll + _FLUENT
 
 
-def knowledge(items: Sequence[Item]) -> list[float]:
+def known_shares(items: Sequence[Item]) -> list[float]:
     """How much of each pair and each prose section is known, 0..1; a pair under its rewordings."""
     reworded: dict[tuple[str, int], list[float]] = {}
     for item in items:
@@ -243,7 +243,7 @@ def _overall(items: Sequence[Item], groups: Figures) -> dict[str, Figure]:
         if found
         else Figure.absent("the document has no pairs"),
         "coherence": groups["coherence"]["coherence"],
-        "knowledge": mean(knowledge(items), why_none="the document teaches nothing"),
+        "knowledge": mean(known_shares(items), why_none="the document teaches nothing"),
     }
     missing = [name for name, figure in parts.items() if figure.value is None]
     if missing:

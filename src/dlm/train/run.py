@@ -131,6 +131,7 @@ class _Run:
             self.model,
             self.plan.codec,
             self.plan.teaching,
+            self.gauge,
             document_sha256=self.plan.document.sha256,
             sequence_length=self.plan.sequence_length,
         )
