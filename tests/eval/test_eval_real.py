@@ -85,7 +85,7 @@ def report(lamp: Path, home: Path) -> TrainingReport:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DLM_HOME", str(home))
         found = train(parse_file(lamp), TrainOptions(), Progress())
-    assert found is not None
+    assert isinstance(found, TrainingReport)
     return found
 
 
@@ -185,7 +185,7 @@ def test_what_a_training_lost_is_named_and_rollback_is_offered(
 ) -> None:
     document = parse_file(lamp)
     worse = train(document, TrainOptions(fresh=True, max_steps=1), Progress())
-    assert worse is not None
+    assert isinstance(worse, TrainingReport)
     assert worse.compared is not None
     assert worse.compared.before == "v0001"
     assert len(worse.compared.lost) == 3

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from dlm.cli import replay_commands
+
 app = typer.Typer(
     name="dlm",
     help="Turn one plain-text file into a local language model that you can keep improving.",
@@ -15,6 +17,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(replay_commands.app, name="replay")
 
 PathArgument = Annotated[
     str | None,
@@ -82,6 +86,12 @@ def train(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over from the base, on this document alone.")
     ] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Unlearn what was removed from the document.")
+    ] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show what would be trained and why, and stop.")
+    ] = False,
     epochs: Annotated[
         int | None,
         typer.Option("--epochs", min=1, help="Train this many epochs instead of until learned."),
@@ -98,7 +108,16 @@ def train(
     """Train the document's adapter until it is learned, and keep it as a new version."""
     from dlm.cli.train import run
 
-    run(path, fresh=fresh, epochs=epochs, max_steps=max_steps, seed=seed, as_json=json)
+    run(
+        path,
+        fresh=fresh,
+        forget=forget,
+        plan=plan,
+        epochs=epochs,
+        max_steps=max_steps,
+        seed=seed,
+        as_json=json,
+    )
 
 
 @app.command()

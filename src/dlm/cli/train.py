@@ -12,12 +12,15 @@ if TYPE_CHECKING:
 
     from dlm.doc.document import Document
     from dlm.train.report import TrainingReport
+    from dlm.train.start import NothingToTrain
 
 
 def run(
     path: str | None,
     *,
     fresh: bool,
+    forget: bool,
+    plan: bool,
     epochs: int | None,
     max_steps: int | None,
     seed: int | None,
@@ -26,19 +29,28 @@ def run(
     document = read_document(path)
     announce(document)
     from dlm.train.options import TrainOptions
-    from dlm.train.run import train
 
-    options = TrainOptions(fresh=fresh, epochs=epochs, max_steps=max_steps, seed=seed)
+    options = TrainOptions(
+        fresh=fresh, forget=forget, epochs=epochs, max_steps=max_steps, seed=seed
+    )
+    if plan:
+        from dlm.cli.plan import show_plan
+
+        show_plan(document, options, as_json=as_json)
+        return
     from dlm.cli.progress import TerminalProgress
+    from dlm.train.run import train
+    from dlm.train.start import NothingToTrain
 
     report = train(document, options, TerminalProgress())
-    if report is None:
-        _say_unchanged(document, as_json)
-    elif as_json:
+    if isinstance(report, NothingToTrain):
+        say_nothing_to_train(document, report, as_json=as_json)
+        return
+    if as_json:
         print_json(report.to_json())
     else:
         print_report(document, report)
-    if report is not None and document.path is not None:
+    if document.path is not None:
         _say_if_edited(document, document.path)
 
 
@@ -59,6 +71,21 @@ def announce(document: Document) -> None:
         note(f"  not used by this training: {count(lessons.preferences, 'preference triple')}")
 
 
+def say_nothing_to_train(document: Document, found: NothingToTrain, *, as_json: bool) -> None:
+    """The current version knows it all; what was removed stays known until it is forgotten."""
+    if as_json:
+        kept = [{"line": item.line, "text": item.first_words} for item in found.kept]
+        print_json({"version": None, "unchanged": True, "kept": kept})
+        return
+    print(f"nothing to train: {found.version.name} knows all that {document.path} says")
+    for item in found.kept:
+        print(f"  still known, though removed: {item.first_words}")
+    if found.kept:
+        note("hint: `dlm train --forget` makes it forget what was removed")
+    else:
+        note("hint: edit the document, or use --fresh to start over from the base")
+
+
 def print_report(document: Document, report: TrainingReport) -> None:
     """The scorecard, one line each, then what was lost and what is not learned yet."""
     outcome = report.outcome
@@ -74,11 +101,3 @@ def _say_if_edited(document: Document, path: Path) -> None:
     if not path.exists() or path.read_bytes() != document.to_bytes():
         note(f"note: {path} was edited while it trained; this version knows the text as it was")
         note("hint: run `dlm train` again to teach it the rest")
-
-
-def _say_unchanged(document: Document, as_json: bool) -> None:
-    if as_json:
-        print_json({"version": None, "unchanged": True})
-        return
-    print(f"nothing to train: the current version was made from exactly this {document.path}")
-    note("hint: edit the document, or use --fresh to start over from the base")

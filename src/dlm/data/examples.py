@@ -8,11 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dlm.doc.document import Document
+from dlm.doc.provenance import Origin
 from dlm.doc.schema import TrustConfig
 from dlm.doc.sections import PairRole, Section, SectionType
 from dlm.errors import DocumentError, TrainingError
 
 AUTHORED = "authored"
+SYNTHETIC = frozenset({Origin.SYNTHESIZED.value, Origin.MINED.value})
 
 
 @dataclass(frozen=True, slots=True)

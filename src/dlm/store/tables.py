@@ -50,15 +50,24 @@ _VERSIONS = (
         to_number INTEGER NOT NULL,
         why TEXT NOT NULL
     )""",
-    """CREATE TABLE trained_sections (
-        section_id TEXT PRIMARY KEY,
-        type TEXT NOT NULL,
-        content TEXT NOT NULL,
+    """CREATE TABLE items (
+        item_id TEXT PRIMARY KEY,
+        question TEXT,
+        text TEXT NOT NULL
+    )""",
+    """CREATE TABLE memory (
+        number INTEGER NOT NULL REFERENCES versions ON DELETE CASCADE,
+        place INTEGER NOT NULL,
+        item_id TEXT NOT NULL REFERENCES items,
+        section_id TEXT NOT NULL,
         origin TEXT NOT NULL,
         line INTEGER NOT NULL,
-        run_id TEXT NOT NULL,
-        first_number INTEGER NOT NULL,
-        last_number INTEGER NOT NULL
+        since INTEGER NOT NULL,
+        seen INTEGER NOT NULL,
+        removed INTEGER NOT NULL,
+        nll REAL,
+        exact INTEGER,
+        PRIMARY KEY (number, item_id)
     )""",
 )
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import platform
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from dlm.base_models.cache import commit_of
-from dlm.data.examples import origin_of
-from dlm.doc.document import Document
-from dlm.doc.sections import SectionType
+from dlm.engine.model import Score
 from dlm.eval.comparison import Comparison
+from dlm.eval.items import Kind
 from dlm.eval.scorecard import Scorecard
-from dlm.store.records import RunRecord, TrainedSection, Version
+from dlm.store.records import RunRecord, Version
 from dlm.train.budget import EpochFigures
 from dlm.train.plan import TrainingPlan
+from dlm.train.preview import shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,12 @@ class Outcome:
     steps: int
     seconds: float
     stop_reason: str
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """Of the training pairs, in the order of the document."""
+        fits = (item.fit for item in self.card.of(Kind.TRAINED))
+        return tuple(Score(fit.nll, fit.tokens, fit.exact) for fit in fits)
 
     @property
     def pairs(self) -> int:
@@ -121,27 +127,16 @@ def run_record(
             "base_commit": commit_of(plan.base_folder),
             "libraries": _libraries(),
         },
-        figures={**outcome.figures(), "losses": list(outcome.losses), "by_epoch": by_epoch},
+        figures={
+            **outcome.figures(),
+            "shares": [asdict(one) for one in shares(plan.rows_of(outcome.steps))],
+            "losses": list(outcome.losses),
+            "by_epoch": by_epoch,
+        },
         stop_reason=outcome.stop_reason,
         steps=outcome.steps,
         seconds=outcome.seconds,
     )
-
-
-def trained_sections(document: Document) -> list[TrainedSection]:
-    """The sections that a training on `document` has seen."""
-    kinds = (SectionType.PROSE, SectionType.INSTRUCTION)
-    return [
-        TrainedSection(
-            section_id=section.section_id,
-            type=section.type.value,
-            content=section.content,
-            origin=origin_of(section),
-            line=section.line,
-        )
-        for section in document.sections
-        if section.type in kinds and section.content.strip()
-    ]
 
 
 def _libraries() -> dict[str, str]:

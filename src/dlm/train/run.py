@@ -11,40 +11,43 @@ from dlm.data.rows import Row
 from dlm.doc.document import Document
 from dlm.engine.adapter import save_adapter
 from dlm.engine.model import LoraSettings, Model, Score
-from dlm.errors import BaseModelError, Interrupted, TrainingError
+from dlm.errors import Interrupted, TrainingError
 from dlm.eval.drift import DriftGauge
 from dlm.eval.keeping import keep, with_current
 from dlm.eval.measure import measure
-from dlm.store.records import Version
+from dlm.store.records import Remembered, Version
 from dlm.store.store import Store
 from dlm.train.budget import Budget, EpochFigures
 from dlm.train.interrupt import StopFlag, stop_flag
+from dlm.train.lookout import Lookout
+from dlm.train.memory import memory_after, place_of
 from dlm.train.options import TrainOptions
-from dlm.train.plan import TrainingPlan, make_plan
+from dlm.train.plan import TrainingPlan
 from dlm.train.progress import Progress, StepFigures
-from dlm.train.report import Outcome, TrainingReport, run_record, trained_sections
+from dlm.train.report import Outcome, TrainingReport, run_record
+from dlm.train.start import NothingToTrain, prepare
 from dlm.train.trainer import RowTrainer, StepReport
 
-_DRIFT_EVERY = 3  # epochs; looking more often costs more than it tells
-_DRIFT_TEXTS = 16  # while training; the figure in the report stands on all of them
 _STOPPED = "stopped by the owner"
 
 
-def train(document: Document, options: TrainOptions, progress: Progress) -> TrainingReport | None:
-    """Train on `document` and commit a new version; None when there is nothing new to learn.
+def train(
+    document: Document, options: TrainOptions, progress: Progress
+) -> TrainingReport | NothingToTrain:
+    """Train on `document` and commit a new version, unless the current one knows all of it.
 
     Raises DlmError before anything is changed, or Interrupted at a step boundary.
     """
-    plan = make_plan(document, options)
     frontmatter = document.frontmatter
+    name = str(document.path or "document")
     with (
         Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store,
-        store.lock(f"training {plan.name}"),
+        store.lock(f"training {name}"),
     ):
-        previous = None if options.fresh else _previous(store, plan)
-        if previous is not None and _unchanged(store, previous, plan):
-            return None
-        return _Run(plan, store, previous, progress).execute()
+        start = prepare(document, options, store)
+        if isinstance(start, NothingToTrain):
+            return start
+        return _Run(start.plan, store, start.previous, progress).execute()
 
 
 class _Run:
@@ -65,25 +68,26 @@ class _Run:
         self.progress.stage(f"loading {self.plan.base.key}")
         self.model = self._load()
         self.gauge = DriftGauge(self.model, self.plan.codec)
+        self.lookout = Lookout(self.model, self.plan, self.gauge)
         steps, stopped = self._fit()
         self.progress.stage("measuring what was learned")
         outcome = self._measure(steps, stopped, began)
         record = run_record(self.plan, outcome, self.started, self.previous)
         with self.store.new_version() as staging:
             save_adapter(self.model, staging.path, base_id=self.plan.base.hf_id)
+            remembered = self._remembered(outcome, staging.name, steps)
             compared = with_current(self.store, outcome.card)
             version = staging.commit(
                 record,
-                trained_sections(self.plan.document),
+                remembered,
                 also=lambda database: keep(database, staging.number, outcome.card),
             )
         self.store.prune(self.plan.document.frontmatter.training.keep_last_n)
         return TrainingReport(version, self.previous, outcome, compared)
 
     def look(self, epoch: int) -> str | None:
-        """Score the state after an epoch; returns why to stop, if so."""
-        drift = self.gauge.measure(_DRIFT_TEXTS) if epoch % _DRIFT_EVERY == 0 else None
-        figures = EpochFigures(epoch, tuple(self._scores(self.plan.pairs)), drift)
+        """Measure the state after an epoch; returns why to stop, if so."""
+        figures = self.lookout.look(epoch, self.budget)
         self.epochs.append(figures)
         self.progress.epoch(figures)
         return self.budget.verdict(figures) if self.budget else None
@@ -144,6 +148,15 @@ class _Run:
             stop_reason=stopped,
         )
 
+    def _remembered(self, outcome: Outcome, name: str, steps: int) -> list[Remembered]:
+        """What the new version remembers: the document, and what was removed and stays."""
+        removed = {place_of(one.item) for one in self.plan.known.kept}
+        kept = [row for row in self.plan.material.replay if place_of(row) in removed]
+        rows = [*self.plan.pairs, *kept]
+        scores = [*outcome.scores, *self._scores(kept)]
+        by_place = dict(zip(map(place_of, rows), scores, strict=True))
+        return memory_after(self.plan, name, self.plan.rows_of(steps), by_place)
+
     def _scores(self, rows: Sequence[Row]) -> list[Score]:
         return self.model.score([row.encoded for row in rows], pad_id=self.plan.codec.pad_id)
 
@@ -182,29 +195,3 @@ class _Watcher:
         self._run.progress.step(
             StepFigures(report.step, steps, self._epoch, report.loss, self._tokens / elapsed, left)
         )
-
-
-def _previous(store: Store, plan: TrainingPlan) -> Version | None:
-    """The version to continue from. Raises BaseModelError when it was made for another base."""
-    current = store.current()
-    if current is None:
-        return None
-    run = store.run_of(current)
-    if run.base_fingerprint != plan.base_fingerprint:
-        raise BaseModelError(
-            f"{current.name} was trained on {run.base_key}, not on this {plan.base.key}: "
-            "an adapter fits only the weights it was trained on",
-            hint="`dlm train --fresh` starts over on the new base; or restore base_model",
-        )
-    return current
-
-
-def _unchanged(store: Store, previous: Version, plan: TrainingPlan) -> bool:
-    """Whether the current version was made from exactly these bytes with this seed."""
-    run = store.run_of(previous)
-    return (
-        run.document_sha256 == plan.document.sha256
-        and run.config.get("seed") == plan.seed
-        and plan.limits is not None
-        and not plan.capped
-    )

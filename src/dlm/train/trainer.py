@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from dlm.data.rows import Row
+from dlm.data.rows import Part, Row
 from dlm.engine.model import Model
 
 
@@ -182,6 +182,7 @@ class _Collator:
             "labels": padded("labels", -100),
             "attention_mask": torch.tensor(attention),
             "row_weight": torch.tensor([row["row_weight"] for row in rows], dtype=torch.float32),
+            "toward_base": torch.tensor([row["toward_base"] for row in rows]),
         }
 
 
@@ -196,6 +197,7 @@ def _dataset(rows: Sequence[Row]) -> Any:
                 for row in rows
             ],
             "row_weight": [row.weight for row in rows],
+            "toward_base": [row.part is Part.FORGOTTEN for row in rows],
         }
     )
 
@@ -214,14 +216,16 @@ def _tokenizer(pad_id: int) -> Any:
 
 def _trainer_class() -> type[Any]:
     import torch
-    from torch.nn.functional import cross_entropy
+    from torch.nn.functional import cross_entropy, kl_div
     from trl import SFTTrainer
 
     class _RowSFTTrainer(SFTTrainer):  # type: ignore[misc]
         """SFTTrainer on supervised positions only, each row's tokens scaled by its weight.
 
         With w the row weights and n the supervised tokens, the loss of an optimiser step is
-        sum(w * nll) / sum(w * n) over all its micro-batches and processes.
+        sum(w * nll) / sum(w * n) over all its micro-batches and processes. On rows that are to be
+        forgotten, KL(base || adapter) takes the place of the nll, so that what the model says
+        there becomes what the base said.
         """
 
         _signature_columns: list[str]
@@ -230,8 +234,8 @@ def _trainer_class() -> type[Any]:
 
         def _set_signature_columns_if_needed(self) -> None:
             super()._set_signature_columns_if_needed()
-            if "row_weight" not in self._signature_columns:
-                self._signature_columns = [*self._signature_columns, "row_weight"]
+            ours = [x for x in ("row_weight", "toward_base") if x not in self._signature_columns]
+            self._signature_columns = [*self._signature_columns, *ours]
 
         def _get_num_items_in_batch(self, batches: list[Any], device: Any) -> Any:
             self.last_loss, self.last_tokens = 0.0, 0
@@ -253,14 +257,26 @@ def _trainer_class() -> type[Any]:
             weight, labels = inputs.pop("row_weight"), inputs.pop("labels")
             keep = torch.zeros_like(labels, dtype=torch.bool)
             keep[:, :-1] = labels[:, 1:] != -100
-            logits = model(**inputs, use_cache=False, logits_to_keep=keep).logits.float()
+            toward_base = inputs.pop("toward_base")[:, None].expand_as(keep)[keep]
+            inputs |= {"use_cache": False, "logits_to_keep": keep}
+            base = self._base_logits(model, inputs) if toward_base.any() else None
+            logits = model(**inputs).logits.float()
             targets = labels[:, 1:][keep[:, :-1]]
             nll = cross_entropy(logits, targets, reduction="none")  # (supervised tokens,)
+            if base is not None:
+                said, wanted = logits.log_softmax(-1), base.log_softmax(-1)
+                divergence = kl_div(said, wanted, reduction="none", log_target=True).sum(-1)
+                nll = torch.where(toward_base, divergence, nll)
             row_weight = weight[:, None].expand_as(keep)[keep]
             loss = (nll * row_weight).sum() / num_items_in_batch
             self.last_loss += loss.item()
             self.last_tokens += int(inputs["attention_mask"].sum())
             return loss * self.accelerator.num_processes
+
+        def _base_logits(self, model: Any, inputs: Any) -> Any:
+            adapted = self.accelerator.unwrap_model(model)
+            with torch.no_grad(), adapted.disable_adapter():
+                return adapted(**inputs).logits.float()
 
     return _RowSFTTrainer
 
