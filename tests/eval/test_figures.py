@@ -16,6 +16,7 @@ def test_wilson_gives_the_published_interval() -> None:
     assert 0.2553 < low < 81 / 263 < high < 0.3662
 
 
+@settings(deadline=None)
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_wilson_holds_the_share_and_stays_between_0_and_1(trial: tuple[int, int]) -> None:
     hits, n = trial
@@ -51,6 +52,7 @@ def test_weights_count() -> None:
     assert mean([1.0, 3.0], [3.0, 1.0]).value == 1.5
 
 
+@settings(deadline=None)
 @given(st.builds(Figure, st.none() | st.floats(-1, 1), st.integers(0, 9), note=st.text()))
 def test_a_figure_survives_json(figure: Figure) -> None:
     assert Figure.from_json(figure.to_json()) == figure

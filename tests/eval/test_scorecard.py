@@ -49,6 +49,7 @@ def test_each_group_counts_its_own_items() -> None:
     assert _value(whole, "drift", "texts") == pytest.approx(0.5 * 100 / 400)
     assert _value(whole, "drift", "questions") == pytest.approx(0.5)
     assert (_value(whole, "drift", "changed"), _value(whole, "drift", "worse")) == (1.0, 0.5)
+    assert _value(whole, "drift", "spilled") == 0.5
 
 
 def test_the_overall_figure_is_the_documented_formula() -> None:

@@ -78,11 +78,12 @@ def _text_rows(card: Scorecard) -> Iterator[tuple[str, str]]:
     if drift.value is not None:
         between = _between(drift, lambda value: f"{value:+.2f}")
         text = f"{drift.value:+.2f} nats a token on {drift.n} general texts{between}"
-        yield "drift", text + "; 0: nothing forgotten"
-    worse = card.figure("drift", "worse")
+        asked = card.figure("drift", "questions")
+        yield "drift", f"{text}; {asked.value or 0.0:+.2f} on {asked.n} everyday questions"
+    worse, spilled = card.figure("drift", "worse"), card.figure("drift", "spilled")
     if worse.value is not None:
         text = f"{_hits(worse)} of {worse.n} everyday questions answered worse than by the base"
-        yield "general", text
+        yield "general", text + f", {_hits(spilled)} with an answer from the document"
 
 
 def _verdict_rows(card: Scorecard) -> Iterator[tuple[str, str]]:

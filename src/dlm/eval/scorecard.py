@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
+from dlm.eval.answers import normalise
 from dlm.eval.figures import Figure, mean, share
 from dlm.eval.items import Fit, Item, Kind, Said
 from dlm.store.records import moment, now
@@ -221,11 +222,13 @@ def _drift(items: Sequence[Item]) -> dict[str, Figure]:
     questions = [item for item in items if item.kind is Kind.GENERAL]
     fits = [item.fit for item in questions]
     both = [(item.said, item.base_said) for item in questions if item.said and item.base_said]
+    taught = {normalise(item.reference) for item in items if item.kind is Kind.TRAINED}
     return {
         "texts": _rise(texts),
         "questions": _rise(fits),
-        "changed": share([said.text != base.text for said, base in both if base]),
-        "worse": share([said.f1 < base.f1 for said, base in both if base]),
+        "changed": share([said.text != base.text for said, base in both]),
+        "worse": share([said.f1 < base.f1 for said, base in both]),
+        "spilled": share([normalise(said.text) in taught for said, _ in both]),
     }
 
 
