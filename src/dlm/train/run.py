@@ -12,9 +12,11 @@ from dlm.engine.adapter import save_adapter
 from dlm.engine.model import LoraSettings, Model, Score
 from dlm.errors import TrainingError
 from dlm.eval.drift import DriftGauge
+from dlm.eval.keeping import keep, with_current
+from dlm.eval.measure import measure
+from dlm.store.database import Database
 from dlm.store.records import Remembered
 from dlm.store.store import Store
-from dlm.train.ask import ask
 from dlm.train.budget import Budget
 from dlm.train.checkpoint import Checkpoint, Course, Keeper
 from dlm.train.interrupt import StopFlag, stop_flag
@@ -140,20 +142,24 @@ class _Run:
         self.progress.stage(f"loading {self.plan.base.key}")
         self.model = self._load()
         self.gauge = DriftGauge(self.model, self.plan.codec)
-        with self.model.base_only():
-            base_prose = _mean(self._scores(self.plan.prose))
         self.lookout = Lookout(self.model, self.plan, self.gauge)
         steps, stopped = self._fit()
         self.progress.stage("measuring what was learned")
-        outcome = self._measure(steps, stopped, base_prose)
+        outcome = self._measure(steps, stopped)
         record = run_record(self.plan, outcome, self.started, self.previous)
         with self.store.new_version() as staging:
             save_adapter(self.model, staging.path, base_id=self.plan.base.hf_id)
             remembered = self._remembered(outcome, staging.name, steps)
             ended = self.recorder.committed(staging.number, stopped)
-            version = staging.commit(record, remembered, also=ended)
+            compared = with_current(self.store, outcome.card)
+
+            def also(database: Database) -> None:
+                ended(database)
+                keep(database, staging.number, outcome.card)
+
+            version = staging.commit(record, remembered, also=also)
         self.store.prune(self.plan.document.frontmatter.training.keep_last_n)
-        return TrainingReport(version, self.previous, outcome)
+        return TrainingReport(version, self.previous, outcome, compared)
 
     def look(self, epoch: int) -> str | None:
         """Measure the state after an epoch; returns why to stop, if so."""
@@ -207,22 +213,17 @@ class _Run:
             return f"the limit of {steps} steps"
         return f"the cap of {epochs} epochs" if self.plan.limits else f"all {epochs} epochs done"
 
-    def _measure(self, steps: int, stopped: str, base_prose: float | None) -> Outcome:
-        scores = self._scores(self.plan.pairs)
-        asked = ask(self.model, self.plan.codec, self.plan.teaching)
+    def _measure(self, steps: int, stopped: str) -> Outcome:
+        card = measure(
+            self.model,
+            self.plan.codec,
+            self.plan.teaching,
+            self.gauge,
+            document_sha256=self.plan.document.sha256,
+            sequence_length=self.plan.sequence_length,
+        )
         return Outcome(
-            scores=tuple(scores),
-            missed=tuple(
-                example
-                for example, score in zip(self.plan.teaching.pairs, scores, strict=True)
-                if not score.exact
-            ),
-            answer_nll=_mean(scores),
-            prose_nll=_mean(self._scores(self.plan.prose)),
-            base_prose_nll=base_prose,
-            drift=self.gauge.measure(),
-            drift_texts=self.gauge.texts,
-            asked=asked,
+            card=card,
             losses=tuple(self.losses),
             epochs=tuple(self.epochs),
             steps=steps,
@@ -279,9 +280,3 @@ class _Watcher:
         self._run.progress.step(
             StepFigures(report.step, steps, self._epoch, report.loss, self._tokens / elapsed, left)
         )
-
-
-def _mean(scores: Sequence[Score]) -> float | None:
-    """Nats per token over all scored tokens."""
-    tokens = sum(score.tokens for score in scores)
-    return sum(score.nll * score.tokens for score in scores) / tokens if tokens else None
