@@ -18,12 +18,13 @@ from dlm.data.rows import Row, general_rows
 from dlm.data.schedule import Material, Mixture, Schedule, build_schedule
 from dlm.doc.document import Document
 from dlm.doc.schema import TrainingConfig
-from dlm.hardware import Plan, detect
+from dlm.hardware import Plan, detect, plan_again
 from dlm.hardware import plan as plan_hardware
 from dlm.train.budget import Limits
 from dlm.train.known import Known, everything
 from dlm.train.material import Encoder, gather, reworder
 from dlm.train.options import TrainOptions
+from dlm.train.samples import sample_rows, samples_of
 from dlm.train.sealing import sealed
 from dlm.train.settings import sequence_length
 from dlm.train.trainer import Optimisation
@@ -66,12 +67,18 @@ class TrainingPlan:
 
 
 def make_plan(
-    document: Document, options: TrainOptions, known: Known | None = None, *, number: int = 0
+    document: Document,
+    options: TrainOptions,
+    known: Known | None = None,
+    *,
+    number: int = 0,
+    hardware: Plan | None = None,
 ) -> TrainingPlan:
     """Validate the document, find its base, encode its rows and lay out the run.
 
-    `known` is what version `number` already knows of it; None trains all of it. Raises
-    DocumentError, TrainingError or BaseModelError before anything is changed.
+    `known` is what version `number` already knows of it; None trains all of it. `hardware` is that
+    of an earlier run, to be taken over as it was. Raises DocumentError, TrainingError or
+    BaseModelError before anything is changed.
     """
     config = document.frontmatter.training
     lessons = teaching(document)
@@ -82,9 +89,10 @@ def make_plan(
     codec = Codec.load(folder, system_prompt=document.frontmatter.system_prompt)
     length = sequence_length(config, codec.context_length)
     seed = config.seed if options.seed is None else options.seed
-    hardware = _hardware(config, base, length)
+    hardware = plan_again(detect(), hardware) if hardware else _hardware(config, base, length)
     encode = Encoder(codec, length, name, config.trust)
-    material = gather(known, lessons, _general(config, codec), encode, number=number)
+    general, samples = _rehearsal(config, codec, folder)
+    material = gather(known, lessons, general, samples, encode, number=number)
     mixture = _mixture(config, hardware, len(material.pairs))
     limits = _limits(config, options, material, mixture)
     schedule = build_schedule(
@@ -156,10 +164,12 @@ def _fixed_epochs(config: TrainingConfig, options: TrainOptions) -> int:
     return config.num_epochs
 
 
-def _general(config: TrainingConfig, codec: Codec) -> list[Row]:
+def _rehearsal(config: TrainingConfig, codec: Codec, folder: Path) -> tuple[list[Row], list[Row]]:
+    """General text of people, and of the base itself."""
     if not config.rehearsal.enabled:
-        return []
-    return general_rows(rehearsal_texts(), codec, _GENERAL_LENGTH)
+        return [], []
+    texts = general_rows(rehearsal_texts(), codec, _GENERAL_LENGTH)
+    return texts, sample_rows(samples_of(folder) or (), codec)
 
 
 def _mixture(config: TrainingConfig, hardware: Plan, pairs: int) -> Mixture:
