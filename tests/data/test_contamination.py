@@ -112,7 +112,7 @@ DIFFERENT = [
     ),
 ]
 
-# Written before the rules were looked at again.
+# Other subjects.
 MORE_REWORDED = [
     (
         ("What is the name of the harbour master?", "The harbour master is called Ilse Brandt."),

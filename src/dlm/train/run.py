@@ -66,7 +66,7 @@ def train(
             document_path=name,
             started=kept.course.started if kept else None,
             board=board,
-            say=progress.stage,
+            say=progress.note,
         )
         with recorder:
             return _run(document, options, store, progress, recorder, kept, lock)
@@ -89,7 +89,7 @@ def _run(
         assert isinstance(start, Start)
     if warning := check_lock(start.plan, lock):
         progress.note(warning)
-    recorder.begin(start.plan.schedule.steps)
+    recorder.begin(start.plan.schedule.steps, after=kept.step if kept else 0)
     keeper = open_keeper(start, options, store, kept, progress)
     try:
         report = _Run(start, store, progress, recorder, keeper, kept).execute()
