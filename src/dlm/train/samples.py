@@ -1,9 +1,9 @@
 """The base's own writing, to rehearse beside a document so that an adapter keeps what it could do.
 
 Taken once per base with no adapter, and kept: continuations of general text, answers to the
-requests that a teacher is asked, and answers to the questions that it then wrote. The embedded base ships with its own. That samples of the model
-itself serve as replay is from "Forgetting in Language Models: Capacity, Optimization, and
-Self-Generated Replay" (Marek et al., 2026).
+requests that a teacher is asked, and answers to the questions that it then wrote. The embedded base
+ships with its own. That samples of the model itself serve as replay is from "Forgetting in Language
+Models: Capacity, Optimization, and Self-Generated Replay" (Marek et al., 2026).
 """
 
 from __future__ import annotations
