@@ -18,7 +18,7 @@ def show_plan(document: Document, options: TrainOptions, *, as_json: bool) -> No
     """Plan the run as `dlm train` would, and print it."""
     from dlm.cli.train import say_nothing_to_train
     from dlm.store.store import Store
-    from dlm.train.preview import to_json, warnings
+    from dlm.train.preview import summary, to_json, warnings
     from dlm.train.start import NothingToTrain, prepare
 
     frontmatter = document.frontmatter
@@ -31,26 +31,17 @@ def show_plan(document: Document, options: TrainOptions, *, as_json: bool) -> No
         continues = start.previous.name if start.previous else None
         print_json({**to_json(start.plan), "continues": continues})
         return
-    print(f"continues {start.previous.name}" if start.previous else "starts from the base")
-    _print_items(start.plan)
+    print(summary(start.plan, start.previous))
+    _print_decisions(start.plan)
     _print_shares(start.plan)
-    for text in warnings(start.plan):
+    for text in (*warnings(start.plan), *start.notes):
         note(f"warning: {text}")
 
 
-def _print_items(plan: TrainingPlan) -> None:
+def _print_decisions(plan: TrainingPlan) -> None:
     from dlm.train.preview import decisions
 
-    known = plan.known
-    parts = [
-        (len(known.new), "new or changed"),
-        (len(known.unlearned), "not learned yet"),
-        (len(known.unchanged), "known"),
-        (len(known.kept), "removed but kept"),
-        (len(known.forgotten), "to forget"),
-    ]
-    print("  items  " + ", ".join(f"{number} {what}" for number, what in parts if number))
-    found = decisions(known)
+    found = decisions(plan.known)
     for one in found[:_SHOWN]:
         print(f"  line {one.line:<5} {one.what:<8} {one.text}")
         print(f"  {'':<10} {'':<8} {one.why}")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from dlm.cli.common import note
 from dlm.train.progress import Progress, StepFigures
 
 if TYPE_CHECKING:
@@ -21,6 +23,11 @@ class TerminalProgress(Progress):
         self._bar: Bar | None = None
         self._known = ""
         self._tty = sys.stderr.isatty()
+
+    def planned(self, summary: str, warnings: Sequence[str]) -> None:
+        note(f"  {summary}")
+        for text in warnings:
+            note(f"warning: {text}")
 
     def stage(self, text: str) -> None:
         print(f"{text} …", file=sys.stderr, flush=True)

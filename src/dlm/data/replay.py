@@ -23,10 +23,13 @@ def recency(age: int) -> float:
 class Replay:
     """Draws rows from a pool without replacement until all were drawn, then again."""
 
-    def __init__(self, pool: Sequence[Row], weights: Sequence[float]) -> None:
-        self._pool = pool
-        self._weights = weights
+    def __init__(self, pool: Sequence[tuple[Row, float]]) -> None:
+        self._pool = [row for row, _ in pool]
+        self._weights = [weight for _, weight in pool]
         self._drawn: Counter[int] = Counter()
+
+    def __bool__(self) -> bool:
+        return bool(self._pool)
 
     def draw(self, own_tokens: int, share: float, rng: random.Random) -> list[Row]:
         """Rows that make up `share` of the tokens together with `own_tokens` of other material.

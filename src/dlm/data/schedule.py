@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dlm.data.replay import Replay
-from dlm.data.rows import Part, Row
+from dlm.data.rows import Part, Row, RowKind
 
 Reworder = Callable[[Row, random.Random], Row]
 
@@ -39,7 +39,10 @@ class Mixture:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """The rows of a run by what they are for; `recency` weighs those of `replay`, in order."""
+    """The rows of a run by what they are for; `recency` weighs those of `replay`, in order.
+
+    `general` is text of people, `samples` what the base wrote itself: they take turns.
+    """
 
     pairs: Sequence[Row] = ()
     prose: Sequence[Row] = ()
@@ -47,6 +50,7 @@ class Material:
     replay: Sequence[Row] = ()
     recency: Sequence[float] = ()
     general: Sequence[Row] = ()
+    samples: Sequence[Row] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +69,15 @@ def build_schedule(
     material: Material, reword: Reworder, mixture: Mixture, *, epochs: int, seed: int
 ) -> Schedule:
     """Lay out `epochs` epochs; every epoch is a whole number of steps."""
-    general = list(material.general)
-    random.Random(f"general:{seed}").shuffle(general)
-    replay = Replay(material.replay, material.recency)
+    general = _taking_turns(material.general, material.samples, seed)
+    pairs, prose = _pools(material)
     rows: list[Row] = []
     ends: list[int] = []
     taken = 0
     for epoch in range(epochs):
         rng = random.Random(f"epoch:{seed}:{epoch}")
         own = _new(material, reword, mixture, epoch, rng)
-        known = [
-            reword(row, rng) if rng.random() < _REWORDED else row
-            for row in replay.draw(_tokens(own), mixture.replay_share, rng)
-        ]
+        known = _known(own, pairs, prose, reword, mixture, epoch, rng)
         known += _anchor([*own, *known], material, reword, mixture, rng)
         fresh = _general(general, taken, [*own, *known], mixture)
         taken += len(fresh)
@@ -96,6 +96,31 @@ def _new(
     if epoch % mixture.prose_every == 0 or not pairs:
         own += material.prose
     return own or list(material.prose)
+
+
+def _pools(material: Material) -> tuple[Replay, Replay]:
+    """What is known, apart: long rows of prose would otherwise crowd out the pairs."""
+    both = list(zip(material.replay, material.recency, strict=True))
+    pairs = [one for one in both if one[0].kind is RowKind.PAIR]
+    prose = [one for one in both if one[0].kind is not RowKind.PAIR]
+    return Replay(pairs), Replay(prose)
+
+
+def _known(
+    own: Sequence[Row],
+    pairs: Replay,
+    prose: Replay,
+    reword: Reworder,
+    mixture: Mixture,
+    epoch: int,
+    rng: random.Random,
+) -> list[Row]:
+    """Known pairs, half of them in other words; prose in the epochs that have prose."""
+    drawn = pairs.draw(_tokens(own), mixture.replay_share, rng)
+    known = [reword(row, rng) if rng.random() < _REWORDED else row for row in drawn]
+    if epoch % mixture.prose_every == 0 or not pairs:
+        known += prose.draw(_tokens(own) - _tokens(known), mixture.replay_share, rng)
+    return known
 
 
 def _anchor(
@@ -127,6 +152,14 @@ def _anchor(
         real, total = real + len(row.ids), total + len(row.ids)
         replayed += len(row.ids) if row.part is Part.REPLAYED else 0
     return added
+
+
+def _taking_turns(general: Sequence[Row], samples: Sequence[Row], seed: int) -> list[Row]:
+    texts, own = list(general), list(samples)
+    random.Random(f"general:{seed}").shuffle(texts)
+    random.Random(f"samples:{seed}").shuffle(own)
+    turns = [row for both in zip(texts, own, strict=False) for row in both]
+    return turns + texts[len(own) :] + own[len(texts) :]
 
 
 def _general(order: Sequence[Row], taken: int, own: Sequence[Row], mixture: Mixture) -> list[Row]:

@@ -20,8 +20,8 @@ _LEARNED = 0.5  # nats per token; an answer above it is trained again though it 
 class Known:
     """How the items of a document stand against a version.
 
-    `unlearned` were trained and do not sit; `kept` were removed and stay known; the records of
-    `unchanged` and `kept` tell since when. All are in document order.
+    `unlearned` were trained and do not sit; `kept` were removed and stay known; `sealed` too, and
+    are now only asked. Their records tell since when. All are in document order.
     """
 
     new: tuple[Item, ...]
@@ -30,6 +30,7 @@ class Known:
     kept: tuple[Remembered, ...] = ()
     forgotten: tuple[Item, ...] = ()
     superseded: tuple[Superseded, ...] = ()
+    sealed: tuple[Remembered, ...] = ()
 
     @property
     def to_learn(self) -> tuple[Item, ...]:

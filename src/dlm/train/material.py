@@ -44,7 +44,13 @@ class Encoder:
 
 
 def gather(
-    known: Known, lessons: Teaching, general: Sequence[Row], encode: Encoder, *, number: int
+    known: Known,
+    lessons: Teaching,
+    general: Sequence[Row],
+    samples: Sequence[Row],
+    encode: Encoder,
+    *,
+    number: int,
 ) -> Material:
     """The rows of a run that follows version `number`."""
     learn = {item.item_id for item in known.to_learn}
@@ -57,6 +63,7 @@ def gather(
         replay=replay,
         recency=weights,
         general=general,
+        samples=samples,
     )
 
 

@@ -24,6 +24,8 @@ from dlm.train.budget import Limits
 from dlm.train.known import Known, everything
 from dlm.train.material import Encoder, gather, reworder
 from dlm.train.options import TrainOptions
+from dlm.train.samples import sample_rows, samples_of
+from dlm.train.sealing import sealed
 from dlm.train.settings import sequence_length
 from dlm.train.trainer import Optimisation
 
@@ -47,6 +49,7 @@ class TrainingPlan:
     known: Known
     pairs: tuple[Row, ...]  # all of the document, in its order
     prose: tuple[Row, ...]
+    held_out: tuple[Row, ...]  # never trained on
     material: Material
     schedule: Schedule
     optimisation: Optimisation
@@ -81,14 +84,15 @@ def make_plan(
     lessons = teaching(document)
     name = str(document.path or "document")
     refuse_contamination(lessons.train, lessons.exam, name)
-    known = known or everything(items(lessons.train))
+    known = sealed(known or everything(items(lessons.train)), lessons)
     base, folder = _base(document)
     codec = Codec.load(folder, system_prompt=document.frontmatter.system_prompt)
     length = sequence_length(config, codec.context_length)
     seed = config.seed if options.seed is None else options.seed
     hardware = plan_again(detect(), hardware) if hardware else _hardware(config, base, length)
     encode = Encoder(codec, length, name, config.trust)
-    material = gather(known, lessons, _general(config, codec), encode, number=number)
+    general, samples = _rehearsal(config, codec, folder)
+    material = gather(known, lessons, general, samples, encode, number=number)
     mixture = _mixture(config, hardware, len(material.pairs))
     limits = _limits(config, options, material, mixture)
     schedule = build_schedule(
@@ -111,6 +115,7 @@ def make_plan(
         known=known,
         pairs=encode.rows(lessons.pairs),
         prose=encode.rows(lessons.prose),
+        held_out=encode.rows(lessons.held_out),
         material=material,
         schedule=_cut(schedule, max_steps),
         optimisation=_optimisation(config, base, hardware, seed, fixed=limits is None),
@@ -159,10 +164,12 @@ def _fixed_epochs(config: TrainingConfig, options: TrainOptions) -> int:
     return config.num_epochs
 
 
-def _general(config: TrainingConfig, codec: Codec) -> list[Row]:
+def _rehearsal(config: TrainingConfig, codec: Codec, folder: Path) -> tuple[list[Row], list[Row]]:
+    """General text of people, and of the base itself."""
     if not config.rehearsal.enabled:
-        return []
-    return general_rows(rehearsal_texts(), codec, _GENERAL_LENGTH)
+        return [], []
+    texts = general_rows(rehearsal_texts(), codec, _GENERAL_LENGTH)
+    return texts, sample_rows(samples_of(folder) or (), codec)
 
 
 def _mixture(config: TrainingConfig, hardware: Plan, pairs: int) -> Mixture:

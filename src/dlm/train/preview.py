@@ -8,9 +8,13 @@ from typing import Any
 
 from dlm.data.examples import SYNTHETIC
 from dlm.data.rows import Part, Row
-from dlm.train.known import Known, lines
+from dlm.store.records import Version
+from dlm.train.known import Known
 from dlm.train.plan import TrainingPlan
+from dlm.train.samples import BASE
+from dlm.train.sealing import sealed_sentence
 
+_GENERAL = ("general text", "samples of the base")
 _FEW_PAIRS = 5
 _SAME_OPENING = 0.8  # of the questions of a document
 _TINY = 100_000_000  # parameters
@@ -49,7 +53,21 @@ def shares(rows: Sequence[Row]) -> tuple[Share, ...]:
         for (source, weight), group in found.items()
         for tokens in [sum(len(row.ids) for row in group)]
     ]
-    return tuple(sorted(made, key=lambda one: (one.source == "general text", -one.tokens)))
+    return tuple(sorted(made, key=lambda one: (one.source in _GENERAL, -one.tokens)))
+
+
+def summary(plan: TrainingPlan, previous: Version | None) -> str:
+    """One line: where the run starts, what it learns, and what comes along."""
+    known = plan.known
+    parts = [
+        (len(known.new), "new or changed"),
+        (len(known.unlearned), "not learned yet"),
+        (len(known.unchanged), "known"),
+        (len(known.kept), "removed but kept"),
+        (len(known.forgotten), "to forget"),
+    ]
+    where = f"continues {previous.name}" if previous else "starts from the base"
+    return f"{where}: " + ", ".join(f"{number} {what}" for number, what in parts if number)
 
 
 def decisions(known: Known) -> tuple[Decision, ...]:
@@ -77,7 +95,9 @@ def decisions(known: Known) -> tuple[Decision, ...]:
 
 def warnings(plan: TrainingPlan) -> tuple[str, ...]:
     """The known traps that this run walks into, a sentence each."""
-    return tuple(filter(None, (_few(plan), _monotone(plan), _synthetic(plan), _too_much(plan))))
+    asked_before = sealed_sentence(plan.known, plan.teaching)
+    found = (_few(plan), _monotone(plan), _synthetic(plan), _too_much(plan), asked_before)
+    return tuple(filter(None, found))
 
 
 def to_json(plan: TrainingPlan) -> dict[str, Any]:
@@ -105,7 +125,7 @@ def to_json(plan: TrainingPlan) -> dict[str, Any]:
 def _source(row: Row) -> str:
     match row.part:
         case Part.GENERAL:
-            return "general text"
+            return _GENERAL[row.origin == BASE]
         case Part.FORGOTTEN:
             return "to forget"
         case Part.REPLAYED:
@@ -158,11 +178,3 @@ def _too_much(plan: TrainingPlan) -> str | None:
         f"{tokens:,} tokens of prose are more than a base of {plan.base.params / 1e6:.0f}M "
         "parameters can hold as knowledge: expect its manner, and the answers of the pairs"
     )
-
-
-def removed_sentence(known: Known) -> str | None:
-    """What became of what is no longer in the document."""
-    if not known.kept:
-        return None
-    kept = [one.item for one in known.kept]
-    return f"removed but still known, and replayed: {lines(kept)} of the earlier text"

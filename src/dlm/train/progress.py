@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dlm.train.budget import EpochFigures
@@ -24,6 +25,9 @@ class StepFigures:
 
 class Progress:
     """Override what should be shown."""
+
+    def planned(self, summary: str, warnings: Sequence[str]) -> None:
+        """The run is laid out; nothing heavy was loaded yet."""
 
     def stage(self, text: str) -> None:
         """Something that takes a while begins."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from dlm.data.rows import Row
 from dlm.doc.document import Document
@@ -13,9 +12,11 @@ from dlm.engine.adapter import save_adapter
 from dlm.engine.model import LoraSettings, Model, Score
 from dlm.errors import TrainingError
 from dlm.eval.drift import DriftGauge
-from dlm.store.records import Remembered, Version
+from dlm.eval.keeping import keep, with_current
+from dlm.eval.measure import measure
+from dlm.store.database import Database
+from dlm.store.records import Remembered
 from dlm.store.store import Store
-from dlm.train.ask import ask
 from dlm.train.budget import Budget
 from dlm.train.checkpoint import Checkpoint, Course, Keeper
 from dlm.train.interrupt import StopFlag, stop_flag
@@ -24,10 +25,13 @@ from dlm.train.lookout import Lookout
 from dlm.train.memory import memory_after, place_of
 from dlm.train.options import TrainOptions
 from dlm.train.plan import TrainingPlan
+from dlm.train.preview import summary, warnings
 from dlm.train.progress import Progress, StepFigures
+from dlm.train.recorder import Board, Recorder
 from dlm.train.report import Outcome, TrainingReport, run_record
 from dlm.train.resume import interrupted, interrupted_run, open_keeper
-from dlm.train.start import NothingToTrain, prepare
+from dlm.train.samples import samples_of, take_samples
+from dlm.train.start import NothingToTrain, Start, prepare
 from dlm.train.trainer import RowTrainer, StepReport
 
 _STOPPED = "stopped by the owner"
@@ -40,11 +44,13 @@ def train(
     *,
     resume: bool = False,
     lock: LockMode = LockMode.WARN,
+    board: Board | None = None,
 ) -> TrainingReport | NothingToTrain:
     """Train on `document` and commit a new version, unless the current one knows all of it.
 
-    With `resume`, go on with the run that was interrupted. Raises DlmError before anything is
-    changed, or Interrupted at a step boundary.
+    With `resume`, go on with the run that was interrupted. What is measured goes into the store as
+    it comes, and to `board` too. Raises DlmError before anything is changed, or Interrupted at a
+    step boundary.
     """
     frontmatter = document.frontmatter
     name = str(document.path or "document")
@@ -53,20 +59,56 @@ def train(
         store.lock(f"training {name}"),
     ):
         kept, options = interrupted_run(document, options, store) if resume else (None, options)
-        start = prepare(document, options, store, hardware=kept.hardware if kept else None)
-        if isinstance(start, NothingToTrain):
-            return start
-        if warning := check_lock(start.plan, lock):
-            progress.note(warning)
-        keeper = open_keeper(start, options, store, kept, progress)
-        try:
-            report = _Run(start.plan, store, start.previous, progress, keeper, kept).execute()
-        except KeyboardInterrupt:
-            raise interrupted(store, name, "stopped at once") from None
-        keeper.forget()
-        if warning := write_lock(start.plan, report.version.name, lock):
-            progress.note(warning)
-        return report
+        recorder = Recorder(
+            store.database,
+            mode="fresh" if options.fresh or store.current() is None else "continue",
+            base_key=frontmatter.base_model,
+            document_path=name,
+            started=kept.course.started if kept else None,
+            board=board,
+            say=progress.note,
+        )
+        with recorder:
+            return _run(document, options, store, progress, recorder, kept, lock)
+
+
+def _run(
+    document: Document,
+    options: TrainOptions,
+    store: Store,
+    progress: Progress,
+    recorder: Recorder,
+    kept: Checkpoint | None,
+    lock: LockMode,
+) -> TrainingReport | NothingToTrain:
+    start = prepare(document, options, store, hardware=kept.hardware if kept else None)
+    if isinstance(start, NothingToTrain):
+        return start
+    if _sample_the_base(start.plan, progress):
+        start = prepare(document, options, store, hardware=start.plan.hardware)
+        assert isinstance(start, Start)
+    if warning := check_lock(start.plan, lock):
+        progress.note(warning)
+    recorder.begin(start.plan.schedule.steps, after=kept.step if kept else 0)
+    keeper = open_keeper(start, options, store, kept, progress)
+    try:
+        report = _Run(start, store, progress, recorder, keeper, kept).execute()
+    except KeyboardInterrupt:
+        raise interrupted(store, start.plan.name, "stopped at once") from None
+    keeper.forget()
+    if warning := write_lock(start.plan, report.version.name, lock):
+        progress.note(warning)
+    return report
+
+
+def _sample_the_base(plan: TrainingPlan, progress: Progress) -> bool:
+    """Take what the base writes itself, where that was never done; returns whether it was."""
+    wanted = plan.document.frontmatter.training.rehearsal.enabled
+    if not wanted or samples_of(plan.base_folder) is not None:
+        return False
+    progress.stage(f"sampling what {plan.base.key} writes by itself (once)")
+    take_samples(plan.base, plan.base_folder)
+    return True
 
 
 class _Run:
@@ -74,49 +116,57 @@ class _Run:
 
     def __init__(
         self,
-        plan: TrainingPlan,
+        start: Start,
         store: Store,
-        previous: Version | None,
         progress: Progress,
+        recorder: Recorder,
         keeper: Keeper,
         kept: Checkpoint | None,
     ) -> None:
-        self.plan, self.store = plan, store
-        self.previous, self.progress = previous, progress
+        self.plan, self.previous, self.notes = start.plan, start.previous, start.notes
+        self.store, self.progress, self.recorder = store, progress, recorder
         self.keeper, self.kept = keeper, kept
-        so_far = kept.course if kept else Course(datetime.now(UTC), 0.0)
+        so_far = kept.course if kept else Course(recorder.started, 0.0)
         self.started = so_far.started
         self.began = time.monotonic() - so_far.seconds
         self.losses = list(so_far.losses)
         self.epochs = list(so_far.epochs)
         self.verdict = so_far.verdict
-        self.budget = Budget(plan.limits) if plan.limits else None
+        self.budget = Budget(self.plan.limits) if self.plan.limits else None
         if self.budget:
             for figures in self.epochs:
                 self.budget.verdict(figures)  # it judges by what it saw before
 
     def execute(self) -> TrainingReport:
+        traps = (*warnings(self.plan), *self.notes)
+        self.progress.planned(summary(self.plan, self.previous), traps)
         self.progress.stage(f"loading {self.plan.base.key}")
         self.model = self._load()
         self.gauge = DriftGauge(self.model, self.plan.codec)
-        with self.model.base_only():
-            base_prose = _mean(self._scores(self.plan.prose))
         self.lookout = Lookout(self.model, self.plan, self.gauge)
         steps, stopped = self._fit()
         self.progress.stage("measuring what was learned")
-        outcome = self._measure(steps, stopped, base_prose)
+        outcome = self._measure(steps, stopped)
         record = run_record(self.plan, outcome, self.started, self.previous)
         with self.store.new_version() as staging:
             save_adapter(self.model, staging.path, base_id=self.plan.base.hf_id)
             remembered = self._remembered(outcome, staging.name, steps)
-            version = staging.commit(record, remembered)
+            ended = self.recorder.committed(staging.number, stopped)
+            compared = with_current(self.store, outcome.card)
+
+            def also(database: Database) -> None:
+                ended(database)
+                keep(database, staging.number, outcome.card)
+
+            version = staging.commit(record, remembered, also=also)
         self.store.prune(self.plan.document.frontmatter.training.keep_last_n)
-        return TrainingReport(version, self.previous, outcome)
+        return TrainingReport(version, self.previous, outcome, compared)
 
     def look(self, epoch: int) -> str | None:
         """Measure the state after an epoch; returns why to stop, if so."""
         figures = self.lookout.look(epoch, self.budget)
         self.epochs.append(figures)
+        self.recorder.epoch(figures)
         self.progress.epoch(figures)
         self.verdict = self.budget.verdict(figures) if self.budget else None
         return self.verdict
@@ -164,22 +214,17 @@ class _Run:
             return f"the limit of {steps} steps"
         return f"the cap of {epochs} epochs" if self.plan.limits else f"all {epochs} epochs done"
 
-    def _measure(self, steps: int, stopped: str, base_prose: float | None) -> Outcome:
-        scores = self._scores(self.plan.pairs)
-        asked = ask(self.model, self.plan.codec, self.plan.teaching)
+    def _measure(self, steps: int, stopped: str) -> Outcome:
+        card = measure(
+            self.model,
+            self.plan.codec,
+            self.plan.teaching,
+            self.gauge,
+            document_sha256=self.plan.document.sha256,
+            sequence_length=self.plan.sequence_length,
+        )
         return Outcome(
-            scores=tuple(scores),
-            missed=tuple(
-                example
-                for example, score in zip(self.plan.teaching.pairs, scores, strict=True)
-                if not score.exact
-            ),
-            answer_nll=_mean(scores),
-            prose_nll=_mean(self._scores(self.plan.prose)),
-            base_prose_nll=base_prose,
-            drift=self.gauge.measure(),
-            drift_texts=self.gauge.texts,
-            asked=asked,
+            card=card,
             losses=tuple(self.losses),
             epochs=tuple(self.epochs),
             steps=steps,
@@ -213,6 +258,7 @@ class _Watcher:
 
     def __call__(self, report: StepReport) -> str | None:
         self._run.losses.append(round(report.loss, 5))
+        self._run.recorder.step(report, self._epoch)
         if not math.isfinite(report.loss):
             raise TrainingError(
                 f"the loss became {report.loss} at step {report.step}",
@@ -235,9 +281,3 @@ class _Watcher:
         self._run.progress.step(
             StepFigures(report.step, steps, self._epoch, report.loss, self._tokens / elapsed, left)
         )
-
-
-def _mean(scores: Sequence[Score]) -> float | None:
-    """Nats per token over all scored tokens."""
-    tokens = sum(score.tokens for score in scores)
-    return sum(score.nll * score.tokens for score in scores) / tokens if tokens else None
