@@ -147,4 +147,19 @@ _EDITS = (
     )""",
 )
 
-TABLES: Final[tuple[tuple[str, ...], ...]] = (_VERSIONS, _METRICS, _SCORECARDS, _EDITS)
+_COMPLETIONS = (
+    """CREATE TABLE completions (
+        key TEXT PRIMARY KEY,
+        teacher TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        texts TEXT NOT NULL CHECK (json_valid(texts))
+    )""",
+)
+
+TABLES: Final[tuple[tuple[str, ...], ...]] = (
+    _VERSIONS,
+    _METRICS,
+    _SCORECARDS,
+    _EDITS,
+    _COMPLETIONS,
+)
