@@ -53,7 +53,7 @@ class Model:
     def __init__(self, network: Any, plan: Plan, torch: Any) -> None:
         self.network = network
         self.plan = plan
-        self._torch = torch
+        self.torch = torch
 
     @classmethod
     def load(
@@ -95,7 +95,7 @@ class Model:
     def score(self, rows: Sequence[Encoded], *, pad_id: int = 0) -> list[Score]:
         """Score the supervised tokens of each row under the model as it stands."""
         scores: list[Score | None] = [None] * len(rows)
-        with self._inference():
+        with self.inference():
             for batch in _batches([len(row.ids) for row in rows], _TOKENS_PER_BATCH):
                 for index, score in zip(
                     batch, self._score([rows[i] for i in batch], pad_id), strict=True
@@ -120,8 +120,8 @@ class Model:
         Greedy at temperature 0. Sampling is reproducible for the same prompts in the same call.
         """
         answers: list[list[int]] = [[] for _ in prompts]
-        with self._inference():
-            self._torch.manual_seed(seed)
+        with self.inference():
+            self.torch.manual_seed(seed)
             lengths = [len(prompt) + max_new_tokens for prompt in prompts]
             for batch in _batches(lengths, 8 * _TOKENS_PER_BATCH):
                 tails = self._generate(
@@ -139,18 +139,18 @@ class Model:
         return answers
 
     @contextlib.contextmanager
-    def _inference(self) -> Iterator[None]:
+    def inference(self) -> Iterator[None]:
         was_training = self.network.training
         self.network.eval()
         self.network.config.use_cache = True
         try:
-            with self._torch.inference_mode():
+            with self.torch.inference_mode():
                 yield
         finally:
             self.network.train(was_training)
 
     def _score(self, rows: Sequence[Encoded], pad_id: int) -> Iterator[Score]:
-        torch = self._torch
+        torch = self.torch
         width = max(len(row.ids) for row in rows)
         ids = torch.tensor(
             [_padded(row.ids, width, pad_id) for row in rows], device=self.plan.device
@@ -184,7 +184,7 @@ class Model:
         stop_ids: frozenset[int],
         **options: Any,
     ) -> list[list[int]]:
-        torch = self._torch
+        torch = self.torch
         width = max(len(prompt) for prompt in prompts)
         ids = [[pad_id] * (width - len(prompt)) + list(prompt) for prompt in prompts]
         mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]

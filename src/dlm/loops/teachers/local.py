@@ -1,0 +1,29 @@
+"""Teachers on this machine: the document's own model, its base, or another base model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dlm.data.completion import Done, Request
+from dlm.engine.resident import Resident
+
+
+class LocalTeacher:
+    """A resident model that completes, with its adapter or without."""
+
+    def __init__(self, resident: Resident, name: str, *, adapter: bool) -> None:
+        self.resident, self.name, self.adapter = resident, name, adapter
+
+    @property
+    def identity(self) -> str:
+        """The name, the weights of the base and those of the adapter, if it speaks."""
+        parts = [self.name, f"base={self.resident.base_fingerprint}"]
+        if self.adapter and self.resident.version is not None:
+            parts.append(f"adapter={self.resident.version.sha256}")
+        if self.resident.thinking:
+            parts.append("thinking")
+        return " ".join(parts)
+
+    def complete(self, requests: Sequence[Request], done: Done) -> None:
+        """Answer in batches; a prompt too long for the context is refused."""
+        self.resident.complete(requests, done, adapter=self.adapter)
