@@ -36,6 +36,7 @@ class Support:
     context: str
     coverage: float
     reason: str | None = None
+    topics: frozenset[str] = frozenset()
 
     @property
     def holds(self) -> bool:
@@ -114,7 +115,7 @@ class Ground:
             or _adds_nothing(asked, said)
             or misplaced(line.words, asked, said, question)
         )
-        return Support(line.sentence.text, line.context, coverage, reason)
+        return Support(line.sentence.text, line.context, coverage, reason, self.topics)
 
     def _statement(
         self, line: _Line, asked: Sequence[Word], said: Sequence[Word]

@@ -30,6 +30,11 @@ _ASKING = (
     "hav need us work part plac amount cost siz color colour high weigh deep wid warm hot cold "
     "first last every each all any most"
 )
+_AMOUNTS = "many few several some all none every each always never often rarely daily weekly"
+_PEOPLE = (
+    "person peopl man woman men women member owner user author everybody somebody anybody nobody "
+    "everyon someon anyon maintainer reviewer team group friend child children"
+)
 _UNITS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
     "sixteen seventeen eighteen nineteen"
@@ -46,6 +51,8 @@ FUNCTIONS: Final = frozenset(_FUNCTIONS.split())
 ANAPHORS: Final = frozenset(_ANAPHORS.split())
 # Stems of what a question may say that no statement says.
 ASKING: Final = frozenset(_ASKING.split())
+AMOUNTS: Final = frozenset(_AMOUNTS.split())
+PEOPLE: Final = frozenset(_PEOPLE.split())  # stems
 TITLES: Final = frozenset(_TITLES.split())
 UNITS: Final = tuple(_UNITS.split())
 TENS: Final = {word: 10 * number for number, word in enumerate(_TENS.split(), 2)}
