@@ -11,12 +11,14 @@ import random
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from dlm.engine.model import Model
 
 _ROWS = {"cpu": 64, "mps": 64, "cuda": 256}  # more gain nothing
 _TOKENS = {"cpu": 16_384, "mps": 16_384, "cuda": 131_072}  # prompts and answers in one cache
+_WORTH_SHARING = 16  # tokens
 _COMPACT_AT = 0.75  # share of rows still unfinished
 
 
@@ -122,21 +124,33 @@ class _Batch:
 
     def _read_prompts(self) -> tuple[Any, Any, Any, Any]:
         """Logits after each row's prompt, cache, mask and prompt lengths; a prompt is read once."""
-        from transformers import DynamicCache
+        from dlm.engine.cache import can_share, roomy_cache
 
         torch = self._torch
         prompts = {row.job: job.ids for row, job in zip(self._rows, self._jobs, strict=True)}
-        width = max(len(ids) for ids in prompts.values())
-        padded = [[self._pad_id] * (width - len(ids)) + list(ids) for ids in prompts.values()]
-        marks = [[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts.values()]
+        room = max(job.max_new_tokens for job in self._jobs)
+        cache = roomy_cache(self._model.network.config, room)
+        shared = _shared(list(prompts.values())) if can_share(cache) else 0
+        if shared:
+            self._read_once(next(iter(prompts.values()))[:shared], cache, copies=len(prompts))
+        rests = [ids[shared:] for ids in prompts.values()]
+        width = max(len(rest) for rest in rests)
+        padded = [[self._pad_id] * (width - len(rest)) + list(rest) for rest in rests]
+        marks = [[1] * shared + [0] * (width - len(rest)) + [1] * len(rest) for rest in rests]
         mask = torch.tensor(marks, device=self._device)
-        positions = (mask.cumsum(1) - 1).clamp(min=0)
-        cache = DynamicCache(config=self._model.network.config)
+        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, shared:]
         logits = self._forward(torch.tensor(padded, device=self._device), mask, positions, cache)
         order = {job: number for number, job in enumerate(prompts)}
         rows = torch.tensor([order[row.job] for row in self._rows], device=self._device)
         cache.batch_select_indices(rows)
         return logits[rows], cache, mask[rows], mask[rows].sum(1)
+
+    def _read_once(self, ids: Sequence[int], cache: Any, *, copies: int) -> None:
+        """Read what all prompts begin with, and give every row a copy of the outcome."""
+        tokens = self._torch.tensor([list(ids)], device=self._device)
+        mask = self._torch.ones_like(tokens)
+        self._forward(tokens, mask, mask.cumsum(1) - 1, cache)
+        cache.batch_select_indices(mask.new_zeros(copies))
 
     def _forward(self, tokens: Any, mask: Any, positions: Any, cache: Any) -> Any:
         """Logits (rows, vocabulary) after the last of `tokens`."""
@@ -236,6 +250,13 @@ def _batches(jobs: Sequence[Job], most_rows: int, budget: int) -> Iterator[list[
             batch.append(_Row(index, number))
     if batch:
         yield batch
+
+
+def _shared(prompts: Sequence[Sequence[int]]) -> int:
+    """How many tokens all prompts begin with, leaving one of each; 0 where it saves little."""
+    columns = zip(*(ids[:-1] for ids in prompts), strict=False)
+    same = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+    return same if len(prompts) > 1 and same >= _WORTH_SHARING else 0
 
 
 def _takes_positions(network: Any) -> bool:

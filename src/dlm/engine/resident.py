@@ -152,6 +152,10 @@ class Resident:
                     done=finish,
                 )
 
+    def prompt_tokens(self, request: Request) -> int:
+        """How many tokens a request takes before its answer."""
+        return len(self.codec.prompt_ids(_messages(request)))
+
     def score(self, items: Sequence[Scored], *, adapter: bool) -> list[Score]:
         """Mean loss per token of each target, in nats; its end-of-turn is not counted.
 

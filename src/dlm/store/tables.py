@@ -62,4 +62,13 @@ _VERSIONS = (
     )""",
 )
 
-TABLES: Final[tuple[tuple[str, ...], ...]] = (_VERSIONS,)
+_COMPLETIONS = (
+    """CREATE TABLE completions (
+        key TEXT PRIMARY KEY,
+        teacher TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        texts TEXT NOT NULL CHECK (json_valid(texts))
+    )""",
+)
+
+TABLES: Final[tuple[tuple[str, ...], ...]] = (_VERSIONS, _COMPLETIONS)

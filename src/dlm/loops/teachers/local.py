@@ -27,3 +27,7 @@ class LocalTeacher:
     def complete(self, requests: Sequence[Request], done: Done) -> None:
         """Answer in batches; a prompt too long for the context is refused."""
         self.resident.complete(requests, done, adapter=self.adapter)
+
+    def prompt_tokens(self, request: Request) -> int:
+        """How many tokens the model reads of this request, which need not fit its context."""
+        return self.resident.prompt_tokens(request)
