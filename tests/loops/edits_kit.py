@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from hypothesis import assume
 from hypothesis import strategies as st
 from strategies import DLM_ID, filled_strings, strings
 
@@ -12,6 +13,7 @@ from dlm.doc.parser import parse_text
 from dlm.doc.provenance import Origin, Provenance
 from dlm.doc.render import escape_body, render_pair, render_triple
 from dlm.doc.sections import SectionType
+from dlm.errors import DocumentError
 from dlm.loops.edits import Addition, EditPlan
 
 HEAD = f"---\ndlm_id: {DLM_ID}\ndlm_version: 15\nbase_model: pocket\n---\n"
@@ -69,3 +71,45 @@ def plans(draw: st.DrawFn, on: Document, run: str = "r1", most: int = 4) -> Edit
         )
         additions.append(Addition.of(kind, body, provenance, after=after, summary="x"))
     return plan(on, *additions, run=run)
+
+
+PIECES = (
+    "Prose of a line.\n",
+    "Prose,\nof two lines.\n\nAnd a paragraph.\n",
+    "```\n::instruction::\n```\n",
+    "::prose::\nFenced prose.\n::\n",
+    "::prose#note::\nNever closed.\n",
+    "::instruction::\n### Q\nOpen?\n### A\nYes.\n",
+    "::instruction::\n### Q\nClosed?\n### A\nYes.\n::\n",
+    "::instruction#n::\n<!-- mine -->\n### Q !exam\nSealed?\n### A\nYes.\n\n\n::\n",
+    "::preference::\n### Prompt\np\n### Chosen\nc\n### Rejected\nr\n::  \n",
+    '::image path="a.png"::\n::\n',
+    "::\n",
+    "\f\n",
+    "odd\r",
+    " \t\n",
+    "\n",
+    "\n\n",
+    "\n",
+    "~~~\nnot closed\n",
+    "text\u2028text\x85\n",
+)
+MACHINE = (
+    '::prose::\n<!-- dlm-auto-synth: run="old" -->\nOld.\n::\n',
+    "::prose::\n<!-- dlm-auto-mined: -->\nOlder.\n",
+)
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> str:
+    """A document of pieces that tease whoever puts something between them."""
+    pieces = draw(st.lists(st.sampled_from(PIECES + MACHINE), max_size=7))
+    text = draw(st.sampled_from(("", "\ufeff"))) + HEAD + "".join(pieces)
+    if draw(st.booleans()):
+        text = text.removesuffix("\n")
+    text = text.replace("\n", draw(st.sampled_from(("\n", "\r\n"))))
+    try:
+        parse_text(text)
+    except DocumentError:
+        assume(False)
+    return text

@@ -38,12 +38,8 @@ def unified(before: Document, after: Document) -> str:
     """The unified diff of two documents, lines of the file with their own newlines."""
     old, new = _lines(before.text), _lines(after.text)
     name = str(after.path or "document.dlm")
-    hunks = [
-        "".join(_hunk(group, old, new))
-        for group in _Known(list(_operations(before, after, old, new))).get_grouped_opcodes(
-            _CONTEXT
-        )
-    ]
+    operations = _Known(list(_merged(_operations(before, after, old, new))))
+    hunks = ["".join(_hunk(group, old, new)) for group in operations.get_grouped_opcodes(_CONTEXT)]
     return "".join([f"--- {name}\n+++ {name}\n", *hunks]) if hunks else ""
 
 
@@ -81,6 +77,20 @@ def _operations(
         if length > 0:
             yield "equal", left.start, i, right.start, j
     yield from _compared(old, i, len(old), new, j, len(new))
+
+
+def _merged(operations: Iterable[_Operation]) -> Iterator[_Operation]:
+    """The operations with neighbours of one kind made one, as the grouping expects."""
+    last: _Operation | None = None
+    for operation in operations:
+        if last is not None and last[0] == operation[0]:
+            last = (last[0], last[1], operation[2], last[3], operation[4])
+            continue
+        if last is not None:
+            yield last
+        last = operation
+    if last is not None:
+        yield last
 
 
 def _compared(

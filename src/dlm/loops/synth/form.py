@@ -41,14 +41,18 @@ _POINTS: Final = re.compile(
     r"\b(?:times?|table|list|examples?|figure|steps?|values?|code) (?:below|above)\b", re.IGNORECASE
 )
 _STUMPS: Final = frozenset("a an the and or that which is are was were be very".split(" "))
-_DETERMINERS: Final = frozenset("the a an it them your his her its their any not this that".split(" "))
+_DETERMINERS: Final = frozenset(
+    "the a an it them your his her its their any not this that".split(" ")
+)
 _SUBJECTS: Final = frozenset("to i you we they he she who people must should can may".split(" "))
 _HOW_MANY: Final = re.compile(r"\bhow (?:many|much|long|old|far|often|tall|high|heavy)\b", re.I)
 _NAME_OF: Final = re.compile(r"\bnames? of\b|\bcalled\?|\bknown as\?", re.I)
 _WHO: Final = re.compile(r"who\b|whose\b", re.I)
 _HOW_TO: Final = re.compile(r"(?:how|what) (?:do|can|should|would) (?:you|i|we|one)\b", re.I)
 _AFTER_COMMAND: Final = [[word] for word in sorted(_DETERMINERS)]
-_IF: Final = re.compile(r"what (?:happens|happened|will happen|should \w+ do) (?:if|when|whenever)\b", re.I)
+_IF: Final = re.compile(
+    r"what (?:happens|happened|will happen|should \w+ do) (?:if|when|whenever)\b", re.I
+)
 _CONDITION: Final = re.compile(r"\b(?:if|when|whenever|once|unless|before|after|in case)\b", re.I)
 _ENDED: Final = re.compile(r"[.!?…)\]\"'`”’]\Z")
 
@@ -80,7 +84,7 @@ def _not_a_question(question: str, answer: str, support: Support) -> str | None:
         return "the question does not end with '?'"
     if not 3 <= count <= 45 or question.count("?") > 2:
         return "the question is too short or too long"
-    if not (question[0].isupper() or question[0] in "`\"“") or not _OPENING.match(question):
+    if not (question[0].isupper() or question[0] in '`"“') or not _OPENING.match(question):
         return "the question does not open like one"
     if ";" in question or ": " in question or _tokens(question)[-1:] in [[w] for w in _STUMPS]:
         return "the question runs on or breaks off"
@@ -138,7 +142,7 @@ def _glued(question: str, answer: str, support: Support) -> str | None:
 
 
 def _pasted_command(question: str, answer: str, support: Support) -> str | None:
-    """"What does Wipe the plate": an imperative where a subject is due."""
+    """ "What does Wipe the plate": an imperative where a subject is due."""
     first = _tokens(support.sentence)[:2]
     if len(first) < 2 or first[1] not in _DETERMINERS or first[0] in _DETERMINERS:
         return None
@@ -150,7 +154,7 @@ def _pasted_command(question: str, answer: str, support: Support) -> str | None:
 
 
 def _not_inverted(question: str, answer: str, support: Support) -> str | None:
-    """"What does the drawer holds": a statement behind an auxiliary, its verb unchanged."""
+    """ "What does the drawer holds": a statement behind an auxiliary, its verb unchanged."""
     match = re.match(rf"(?:{_WH})(?: \w+)? ({_DO}|{_MODAL}) (.*)\?", question, re.IGNORECASE)
     if not match:
         return None
@@ -168,7 +172,7 @@ def _not_inverted(question: str, answer: str, support: Support) -> str | None:
 
 
 def _wrong_copula(question: str, answer: str, support: Support) -> str | None:
-    """"What is the trays", "What is a slow fan draw"."""
+    """ "What is the trays", "What is a slow fan draw"."""
     match = re.match(rf"(?:{_WH})(?: \w+)? ({_BE}) (.*)\?", question, re.IGNORECASE)
     if not match:
         return None
@@ -248,7 +252,7 @@ def _is_amount(word: Word) -> bool:
 
 
 def _new_verb(question: str, answer: str, support: Support) -> str | None:
-    """"The cabinet is one above the other": a verb of being that the sentence does not have."""
+    """ "The cabinet is one above the other": a verb of being that the sentence does not have."""
     be = {"is", "are", "was", "were", "be", "been"}
     if be & set(_tokens(answer)) and not be & {
         *_tokens(support.sentence),
