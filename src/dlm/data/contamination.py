@@ -28,7 +28,9 @@ _FUNCTION_WORDS = frozenset(_FUNCTIONS.split()) | _QUESTION_WORDS
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class Asked:
+    """A question as it is compared: its words, content words, trigrams and question word."""
+
     words: tuple[str, ...]
     content: frozenset[str]
     trigrams: frozenset[str]
@@ -41,13 +43,13 @@ def refuse_contamination(train: Sequence[Example], exam: Sequence[Example], path
     """Raise TrainingError, naming both lines, at the first training question that is too near."""
     if not exam:
         return
-    asked = [_asked(item) for item in exam]
+    exam_questions = [_asked(item) for item in exam]
     for example in train:
         if example.question is None:
             continue
         trained = _asked(example)
-        for sealed in asked:
-            if _near(trained, sealed):
+        for sealed in exam_questions:
+            if near(trained, sealed):
                 raise TrainingError(
                     f"{path}:{trained.line}: this question nearly repeats the sealed exam question "
                     f"of line {sealed.line}, so the exam would measure nothing",
@@ -55,7 +57,22 @@ def refuse_contamination(train: Sequence[Example], exam: Sequence[Example], path
                 )
 
 
-def _near(one: _Asked, other: _Asked) -> bool:
+def asked(question: str, answer: str, line: int = 0) -> Asked:
+    """A question with its answer, made ready to be compared."""
+    words = _words(question)
+    text = f" {' '.join(words)} "
+    return Asked(
+        words=words,
+        content=frozenset(words) - _FUNCTION_WORDS,
+        trigrams=frozenset(text[i : i + 3] for i in range(len(text) - 2)),
+        opening=next((word for word in words if word in _QUESTION_WORDS), None),
+        answer=frozenset(_words(answer)) - _FUNCTION_WORDS,
+        line=line,
+    )
+
+
+def near(one: Asked, other: Asked) -> bool:
+    """Whether two questions ask the same in nearly the same words."""
     if one.words == other.words or _holds(one.words, other.words):
         return True
     if _dice(one.trigrams, other.trigrams) >= _TRIGRAM_DICE:
@@ -72,17 +89,8 @@ def _holds(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     return len(short) >= 4 and f" {' '.join(short)} " in f" {' '.join(long)} "
 
 
-def _asked(example: Example) -> _Asked:
-    words = _words(example.question or "")
-    text = f" {' '.join(words)} "
-    return _Asked(
-        words=words,
-        content=frozenset(words) - _FUNCTION_WORDS,
-        trigrams=frozenset(text[i : i + 3] for i in range(len(text) - 2)),
-        opening=next((word for word in words if word in _QUESTION_WORDS), None),
-        answer=frozenset(_words(example.text)) - _FUNCTION_WORDS,
-        line=example.line,
-    )
+def _asked(example: Example) -> Asked:
+    return asked(example.question or "", example.text, example.line)
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -92,6 +92,24 @@ class Model:
         with self.network.disable_adapter():
             yield
 
+    @contextlib.contextmanager
+    def at_strength(self, share: float) -> Iterator[None]:
+        """The adapter's weights count only in part inside; 0 is the base, 1 the whole adapter."""
+        if not self.has_adapter or share == 1:
+            yield
+            return
+        from peft.tuners.lora import LoraLayer
+
+        layers = [layer for layer in self.network.modules() if isinstance(layer, LoraLayer)]
+        kept = [dict(layer.scaling) for layer in layers]
+        try:
+            for layer, scaling in zip(layers, kept, strict=True):
+                layer.scaling = {name: value * share for name, value in scaling.items()}
+            yield
+        finally:
+            for layer, scaling in zip(layers, kept, strict=True):
+                layer.scaling = scaling
+
     def score(self, rows: Sequence[Encoded], *, pad_id: int = 0) -> list[Score]:
         """Score the supervised tokens of each row under the model as it stands."""
         scores: list[Score | None] = [None] * len(rows)

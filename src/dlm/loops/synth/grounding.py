@@ -16,8 +16,8 @@ from dlm.loops.synth.lexicon import ANAPHORS, ASKING, RELATIONS
 from dlm.loops.synth.sentences import Sentence, sentences
 from dlm.loops.synth.words import Kind, Word, content, names_in, words
 
-_LEAST_COVERAGE: Final = 0.8  # of the answer's content words
-_MOST_MISSING: Final = 2
+_LEAST_COVERAGE: Final = 0.85  # of the answer's content words
+_MOST_MISSING: Final = 1
 _LEAST_QUESTION_COVERAGE: Final = 0.5
 _REACH: Final = 2  # words before the first shared one that may turn a statement round
 _TURNS: Final = frozenset(

@@ -31,6 +31,10 @@ _ASKING = (
     "first last every each all any most"
 )
 _AMOUNTS = "many few several some all none every each always never often rarely daily weekly"
+_DETERMINERS = "the a an it them your his her its their any not this that"
+_SUBJECTS = "to i you we they he she who people must should can may"
+_PREPOSITIONS = "on to in from of for with at by into onto about behind under over through as like"
+_STUMPS = "a an the and or that which is are was were be very"
 _PEOPLE = (
     "person peopl man woman men women member owner user author everybody somebody anybody nobody "
     "everyon someon anyon maintainer reviewer team group friend child children"
@@ -51,6 +55,10 @@ FUNCTIONS: Final = frozenset(_FUNCTIONS.split())
 ANAPHORS: Final = frozenset(_ANAPHORS.split())
 # Stems of what a question may say that no statement says.
 ASKING: Final = frozenset(_ASKING.split())
+DETERMINERS: Final = frozenset(_DETERMINERS.split())
+SUBJECTS: Final = frozenset(_SUBJECTS.split())  # after these a verb is no command
+PREPOSITIONS: Final = frozenset(_PREPOSITIONS.split())
+STUMPS: Final = frozenset(_STUMPS.split())  # no sentence ends with one
 AMOUNTS: Final = frozenset(_AMOUNTS.split())
 PEOPLE: Final = frozenset(_PEOPLE.split())  # stems
 TITLES: Final = frozenset(_TITLES.split())

@@ -1,0 +1,60 @@
+"""Whether a question was asked before: by the document, by its sealed exam, or by the batch.
+
+Near is what `dlm.data.contamination` calls near.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dlm.data.contamination import Asked, asked, near
+from dlm.doc.document import Document
+from dlm.doc.sections import PairRole
+
+
+class Questions:
+    """Questions that were asked, and where."""
+
+    def __init__(self) -> None:
+        self._known: list[tuple[Asked, str]] = []
+
+    @classmethod
+    def of_document(cls, document: Document) -> Questions:
+        """Every question of the document."""
+        known = cls()
+        for _, pair in document.pairs():
+            known.add(pair.question, pair.answer, f"line {pair.line}")
+        return known
+
+    @classmethod
+    def of_exam(cls, document: Document) -> Questions:
+        """The questions of its sealed exam."""
+        known = cls()
+        for _, pair in document.pairs():
+            if pair.role is PairRole.EXAM:
+                known.add(pair.question, pair.answer, f"the exam question of line {pair.line}")
+        return known
+
+    def add(self, question: str, answer: str, where: str) -> None:
+        self._known.append((asked(question, answer), where))
+
+    def repeated(self, question: str, answer: str) -> str | None:
+        """Where a question stands that this one nearly repeats, or None."""
+        new = asked(question, answer)
+        return next((where for known, where in self._known if near(new, known)), None)
+
+
+def normalised(question: str, answer: str) -> tuple[str, ...]:
+    """What two pairs share that differ in case, spacing and punctuation only."""
+    return (*asked(question, "").words, "\n", *asked(answer, "").words)
+
+
+def each_once(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str, int]]:
+    """The different pairs in their order, with how often each occurs."""
+    first: dict[tuple[str, ...], tuple[str, str]] = {}
+    counts: dict[tuple[str, ...], int] = {}
+    for question, answer in pairs:
+        key = normalised(question, answer)
+        first.setdefault(key, (question, answer))
+        counts[key] = counts.get(key, 0) + 1
+    return [(*first[key], count) for key, count in counts.items()]
