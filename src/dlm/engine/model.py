@@ -235,6 +235,37 @@ class _Streamer:
         return
 
 
+def load_classifier(folder: Path, plan: Plan, *, pad_id: int) -> tuple[Any, Any]:
+    """A sequence classifier with one output, and torch; BaseModelError when it is none."""
+    torch = runtime.start(plan)
+    from transformers import AutoModelForSequenceClassification
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    try:
+        network, found = AutoModelForSequenceClassification.from_pretrained(
+            str(folder),
+            dtype=getattr(torch, plan.dtype),
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise BaseModelError(
+            f"the reward model in {folder} does not load: {_first_line(error)}",
+            hint="it must be a sequence classifier",
+        ) from error
+    if found["missing_keys"] or network.config.num_labels != 1:
+        raise BaseModelError(
+            f"the model in {folder} is no reward model: it gives no single score",
+            hint="a reward model is a sequence classifier with one output",
+        )
+    network.config.pad_token_id = pad_id
+    network.to(plan.device)
+    network.eval()
+    return network, torch
+
+
 def _load_base(folder: Path, plan: Plan, torch: Any) -> Any:
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging as transformers_logging

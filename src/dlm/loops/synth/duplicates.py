@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from dlm.data.contamination import Asked, asked, near
 from dlm.doc.document import Document
 from dlm.doc.sections import PairRole
+from dlm.loops.synth.words import words
 
 
 class Questions:
     """Questions that were asked, and where."""
 
     def __init__(self) -> None:
-        self._known: list[tuple[Asked, str]] = []
+        self._known: list[tuple[Asked, frozenset[str], str]] = []
 
     @classmethod
     def of_document(cls, document: Document) -> Questions:
@@ -36,12 +37,23 @@ class Questions:
         return known
 
     def add(self, question: str, answer: str, where: str) -> None:
-        self._known.append((asked(question, answer), where))
+        self._known.append((asked(question, answer), _terms(question), where))
 
-    def repeated(self, question: str, answer: str) -> str | None:
-        """Where a question stands that this one nearly repeats, or None."""
-        new = asked(question, answer)
-        return next((where for known, where in self._known if near(new, known)), None)
+    def repeated(self, question: str, answer: str, *, exact: bool = True) -> str | None:
+        """Where a question stands that this one nearly repeats, or None.
+
+        With `exact`, questions about another name or number ("code E4", "code E7") are others.
+        """
+        new, terms = asked(question, answer), _terms(question)
+        for known, known_terms, where in self._known:
+            other = exact and terms - known_terms and known_terms - terms
+            if near(new, known) and not other:
+                return where
+        return None
+
+
+def _terms(question: str) -> frozenset[str]:
+    return frozenset(word.key.lower() for word in words(question) if word.is_key_term)
 
 
 def normalised(question: str, answer: str) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ _HEADER: Final = re.compile(
     r"(?:[ \t]*\#?\d{1,3})?[ \t]*(?P<mark>![a-z]+)?(?P<end>[ \t]*[:：.)][ \t]*(?:\*\*|__)?|"
     r"(?:\*\*|__)[ \t]*[:：]?|[ \t]*$)(?P<rest>[^\n]*)\Z"
 )
+_LABEL: Final = re.compile(r"\W*(?:request|instruction|prompt|question)\W*?[:：]\s*", re.IGNORECASE)
 _RULE: Final = re.compile(r"[ \t]*(?:-{3,}|\*{3,}|_{3,}|={3,})[ \t]*\Z")
 _SENTENCE_END: Final = re.compile(r"[.!?…][\"')\]»”’]*(?=\s|\Z)")
 _ENDED: Final = re.compile(r"[.!?…:;)\]}\"'`»”’%]\Z")
@@ -61,6 +62,20 @@ def parse_pairs(completion: str) -> Parsed:
     if not pairs and not dropped:
         dropped = ["nothing in it reads as a question and its answer"]
     return Parsed(tuple(pairs), tuple(dropped), reasoning)
+
+
+def parse_request(completion: str, text: str) -> Parsed:
+    """Read a completion as the request that `text` answers: its first line, without a label."""
+    reasoning, said = split_reasoning(clean(completion))
+    lines = (line for line in _unwrapped(said).split("\n") if re.search(r"\w", line))
+    line = next(lines, "").strip(" \t#*->`")
+    label = _LABEL.match(line)
+    request = one_line(line[label.end() :] if label else line)
+    if len(request) > 1 and request[0] in "\"“'" and request[-1] in "\"”'":
+        request = request[1:-1].strip()
+    if not request:
+        return Parsed((), ("an empty request",), reasoning)
+    return Parsed(((request, text),), (), reasoning)
 
 
 def _unwrapped(text: str) -> str:

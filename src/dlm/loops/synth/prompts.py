@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from dlm.data.chat import Message
-
 SYSTEM: Final = "You write training data from a passage."
 EXTRACT: Final = (
     "Write {n} question-and-answer pair(s) that the passage answers directly. "
@@ -16,9 +14,6 @@ EXPAND: Final = (
     "\n\nPassage:\n{text}"
 )
 BACK: Final = "Write the request that this text answers. Do not quote it.\n\nText:\n{text}"
-OPEN_BOOK: Final = (
-    "Answer the question using the passage.\n\nPassage:\n{text}\n\nQuestion: {question}"
-)
 
 
 def extraction(text: str, pairs: int) -> str:
@@ -31,14 +26,3 @@ def expansion(text: str, pairs: int) -> str:
 
 def backtranslation(text: str) -> str:
     return BACK.replace("{text}", text)
-
-
-def asked(question: str) -> list[Message]:
-    """A question as `dlm prompt` asks it."""
-    return [{"role": "user", "content": question}]
-
-
-def asked_with(passage: str, question: str) -> list[Message]:
-    """A question with the passage that is to answer it."""
-    text = OPEN_BOOK.replace("{question}", question).replace("{text}", passage)
-    return [{"role": "user", "content": text}]
