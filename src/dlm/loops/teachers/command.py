@@ -23,6 +23,7 @@ from dlm.errors import TeacherError
 from dlm.loops.teachers.together import Unanswered, ask_together
 
 TIMEOUT = 300.0  # seconds a request
+_CLOSING = 1.0  # seconds
 _MOST_OUTPUT = 16 * 1024 * 1024
 _LARGEST_SCRIPT = 1024 * 1024
 _SCRIPTS = {".py", ".sh", ".bash", ".js", ".ts", ".rb", ".pl", ".lua", ".php", ".jl", ".R"}
@@ -62,8 +63,7 @@ class CommandTeacher:
         except TimeoutError as error:
             raise Unanswered(f"gave no answer within {self._timeout:g} s") from error
         finally:
-            _end(process)
-            await process.wait()
+            await _end(process)
         if process.returncode:
             raise Unanswered(f"ended with {_outcome(process.returncode)}{said}")
         return _completions(output, request.n)
@@ -100,15 +100,23 @@ async def _last_line(stream: asyncio.StreamReader) -> str:
     return f": {_shown(lines[-1])}" if lines else ""
 
 
-def _end(process: Process) -> None:
-    """Kill what still runs, with all that it started."""
-    if process.returncode is not None:
-        return
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
+async def _end(process: Process) -> None:
+    """Kill what still runs, with all that it started, and read its pipes empty so that they close.
+
+    What the program left running by itself, and said it was done, is left alone.
+    """
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+    await process.wait()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSING):
+            for stream in (process.stdout, process.stderr):
+                while stream is not None and await stream.read(65536):
+                    pass
 
 
 def _completions(output: bytes, wanted: int) -> list[Completion]:
