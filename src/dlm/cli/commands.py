@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from dlm.cli.synth_commands import app as synth_app
+
 app = typer.Typer(
     name="dlm",
     help="Turn one plain-text file into a local language model that you can keep improving.",
@@ -213,3 +215,6 @@ def migrate(
     from dlm.cli.migrate import run
 
     run(path, dry_run=dry_run)
+
+
+app.add_typer(synth_app)
