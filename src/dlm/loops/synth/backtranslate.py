@@ -20,7 +20,7 @@ from dlm.loops.synth.candidates import Candidate, Stage
 from dlm.loops.synth.duplicates import Questions
 from dlm.loops.synth.generate import Ask
 from dlm.loops.synth.options import Filter, Strategy, SynthOptions
-from dlm.loops.synth.passages import Source, sources
+from dlm.loops.synth.passages import sources
 from dlm.train.settings import sequence_length
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def back_asks(
     asks: list[Ask] = []
     notes: list[str] = []
     for source in sources(document, options.sections):
-        text = _text(source)
+        text = source.text
         size = len(codec.encode(text))
         if size > limit:
             line = source.section.line
@@ -199,7 +199,3 @@ def _best(candidates: Sequence[Candidate], options: SynthOptions) -> list[Candid
         kept[one.source.id] = kept.get(one.source.id, 0) + 1
         asked_before.add(one.question, "", f"{one.question!r}")
     return out
-
-
-def _text(source: Source) -> str:
-    return source.section.text.strip()

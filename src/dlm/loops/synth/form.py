@@ -36,7 +36,9 @@ _VAGUE: Final = re.compile(
     re.IGNORECASE,
 )
 _ORPHAN: Final = re.compile(
-    r"\b(?:the )?(?:first|last|second|third|other|next|same|former|latter) ones?\b", re.IGNORECASE
+    r"\b(?:the|this|that|which) (?:\w+ ){0,3}ones?\b(?! (?:another|day|who|that|which))|"
+    r"\b(?:the )?(?:first|last|second|third|other|former|latter) (?:two|three|four|ones?)\b",
+    re.IGNORECASE,
 )
 _UNCLEAR: Final = ANAPHORS - {"that", "such", "one"}
 _ENDED: Final = re.compile(r"[.!?…)\]\"'`”’]\Z")

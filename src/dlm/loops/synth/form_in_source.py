@@ -17,6 +17,7 @@ from dlm.loops.synth.lexicon import (
     AMOUNTS,
     ANAPHORS,
     ASKING,
+    CONDITIONS,
     DETERMINERS,
     PEOPLE,
     PREPOSITIONS,
@@ -40,7 +41,6 @@ _DEFINED: Final = re.compile(r"how (?:is|are) .* defined\?", re.I)
 _HAPPENED: Final = re.compile(r"what happened\b", re.I)
 _YEAR: Final = re.compile(r"\b\d{4}s?\b")
 _IF: Final = re.compile(r"what (?:happens|will happen|should \w+ do) (?:if|when|whenever)\b", re.I)
-_CONDITION: Final = re.compile(r"\b(?:if|when|whenever|once|unless|before|after|in case)\b", re.I)
 _FORBIDS: Final = frozenset(["not", "never", "don't"])
 _SAYS_ALL: Final = 0.8  # of the words of the sentence that a question may say
 
@@ -84,6 +84,20 @@ def _glued(pair: _Pair) -> str | None:
     for match in re.finditer(r"\b[a-z]+[A-Z]\w*", f"{pair.question} {pair.answer}"):
         if match[0] not in source:
             return f"{match[0]!r} is not a word of the passage"
+    return None
+
+
+def _lost_capital(pair: _Pair) -> str | None:
+    """ "aunt Selma", where the passage says Aunt Selma."""
+    source = f"{pair.support.context} {pair.support.sentence}"
+    spelled = {word.text for word in words(source)}
+    found = words(source)
+    names = {word.text.lower() for word in found if word.kind is Kind.NAME}
+    # A capital at the head of the sentence is one of a name where a name follows.
+    names |= {one.text.lower() for one, two in pairwise(found) if two.kind is Kind.NAME}
+    for word in [*words(pair.question), *words(pair.answer)]:
+        if word.text.islower() and word.text in names and word.text not in spelled:
+            return f"the passage writes {word.text!r} with a capital"
     return None
 
 
@@ -143,15 +157,26 @@ def _other_verb(pair: _Pair) -> str | None:
         return None
     subject = pair.tail[-2] if pair.tail[-1] in ("do", "mean") and pair.tail[1:] else pair.tail[-1]
     after = [two for one, two in pairwise(pair.source) if one == subject]
-    if pair.tail[-1] == "do" and pair.auxiliary in ("does", "do", "did") and _BE & set(after):
-        return "the question asks what it does, the answer says what it is"
-    if pair.tail[-1] == "mean" and not {"means", "mean", "refers", "stands", *_BE} & set(after):
+    idle = not after or (_BE | {"and", "or"}) & set(after)
+    if pair.tail[-1] == "do" and pair.auxiliary in ("does", "do", "did") and idle:
+        return "the question asks what it does, the answer does not say"
+    defines = _defines(pair, subject)
+    if pair.tail[-1] == "mean" and not (
+        {"means", "mean", "refers", "stands"} & set(after) or defines
+    ):
         return "the question asks for a meaning, the answer gives none"
     if pair.asked[:1] == ["what"] and pair.auxiliary in _BE and _BE & set(after):
-        following = [c for a, b, c in _threes(pair.source) if a == subject and b in _BE]
-        if pair.asked[2:3] != [subject] and not {"a", "an", "the", "one", "any"} & set(following):
+        known = {word.key for word in words(pair.question)}
+        fact = any(word.is_key_term and word.key not in known for word in words(pair.answer))
+        if pair.asked[2:3] != [subject] and not defines and not fact:
             return "the question asks what it is, the answer says something else"
     return None
+
+
+def _defines(pair: _Pair, subject: str) -> bool:
+    """Whether the sentence says of the subject that it is a thing of some kind."""
+    following = {c for a, b, c in _threes(pair.source) if a == subject and b in _BE}
+    return bool(following & {"a", "an", "the", "one", "any"})
 
 
 def _wrong_number(pair: _Pair) -> str | None:
@@ -166,8 +191,12 @@ def _wrong_number(pair: _Pair) -> str | None:
 
 
 def _no_condition(pair: _Pair) -> str | None:
-    if _IF.match(pair.question) and not _CONDITION.search(pair.support.sentence):
-        return "the question makes a condition the passage does not make"
+    condition = _IF.match(pair.question)
+    if condition:
+        first = _tokens(pair.question[condition.end() :])[:1]
+        made = {two for one, two in pairwise(pair.source) if one in CONDITIONS}
+        if not made & set(first):
+            return "the question makes a condition the passage does not make"
     if _HAPPENED.match(pair.question) and not _YEAR.search(pair.support.sentence):
         return "the question asks what happened, the passage does not tell"
     return None
@@ -269,6 +298,7 @@ def _tokens(text: str) -> list[str]:
 
 _RULES: Final[tuple[Rule, ...]] = (
     _glued,
+    _lost_capital,
     _pasted_command,
     _statement_inside,
     _unanswered_verb,

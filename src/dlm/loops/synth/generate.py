@@ -21,6 +21,9 @@ _TOKENS_A_PAIR: Final = 96
 _PROMPT_ROOM: Final = 96  # tokens of the prompt around a passage
 
 
+_Origin = tuple[str, int, Strategy]
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One request, and where it comes from."""
@@ -51,7 +54,7 @@ def plan_asks(
     A `narrow` teacher, too small to find several facts in a long passage, gets one sentence at a
     time and is asked for one pair, several times over. Raises UsageError for an unknown section.
     """
-    found = sources(document, options.sections)
+    found = [part for source in sources(document, options.sections) for part in source.parts()]
     told = [pair.answer for _, pair in document.pairs()]
     strategies = (
         (Strategy.EXTRACTION, Strategy.EXPANSION)
@@ -78,14 +81,14 @@ def read(
     Of a backtranslation each completion is one request for the whole text of its section.
     """
     written = Written()
-    pairs: dict[tuple[str, Strategy], list[tuple[str, str]]] = {}
-    origin: dict[tuple[str, Strategy], Source] = {}
+    pairs: dict[_Origin, list[tuple[str, str]]] = {}
+    sources_of: dict[_Origin, Source] = {}
     for ask, texts in zip(asks, answers, strict=True):
-        key = (ask.source.id, ask.strategy)
-        origin.setdefault(key, ask.source)
+        key = (*ask.source.key, ask.strategy)
+        sources_of.setdefault(key, ask.source)
         for text in texts:
             parsed = (
-                parse_request(text, ask.source.section.text.strip())
+                parse_request(text, ask.source.text)
                 if ask.strategy is Strategy.BACKTRANSLATE
                 else parse_pairs(text)
             )
@@ -96,7 +99,7 @@ def read(
                 written.reasoning.append(thought)
     for key, proposed in pairs.items():
         written.candidates += [
-            Candidate(question, answer, origin[key], key[1], votes)
+            Candidate(question, answer, sources_of[key], key[2], votes)
             for question, answer, votes in each_once(proposed)
         ]
     return written

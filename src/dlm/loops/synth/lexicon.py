@@ -34,6 +34,7 @@ _AMOUNTS = "many few several some all none every each always never often rarely 
 _DETERMINERS = "the a an it them your his her its their any not this that"
 _SUBJECTS = "to i you we they he she who people must should can may"
 _PREPOSITIONS = "on to in from of for with at by into onto about behind under over through as like"
+_CONDITIONS = "if when whenever once unless before after case"
 _STUMPS = "a an the and or that which is are was were be very"
 _PEOPLE = (
     "person peopl man woman men women member owner user author everybody somebody anybody nobody "
@@ -58,6 +59,7 @@ ASKING: Final = frozenset(_ASKING.split())
 DETERMINERS: Final = frozenset(_DETERMINERS.split())
 SUBJECTS: Final = frozenset(_SUBJECTS.split())  # after these a verb is no command
 PREPOSITIONS: Final = frozenset(_PREPOSITIONS.split())
+CONDITIONS: Final = frozenset(_CONDITIONS.split())
 STUMPS: Final = frozenset(_STUMPS.split())  # no sentence ends with one
 AMOUNTS: Final = frozenset(_AMOUNTS.split())
 PEOPLE: Final = frozenset(_PEOPLE.split())  # stems

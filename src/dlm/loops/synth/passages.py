@@ -11,8 +11,8 @@ from dlm.data.rows import chunk_prose
 from dlm.doc.document import Document
 from dlm.doc.sections import Section, SectionType
 from dlm.errors import UsageError
-from dlm.loops.synth.grounding import Ground, points_back
-from dlm.loops.synth.sentences import Sentence
+from dlm.loops.synth.grounding import Ground
+from dlm.loops.synth.sentences import Sentence, split_at_headings
 from dlm.loops.synth.words import Word, content, words
 
 _SHORTEST = 4  # words of a sentence that can hold a fact
@@ -22,14 +22,29 @@ _COVERED = 0.75  # of the content words of a sentence that an answer says again
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A prose section, ready to be asked what it says."""
+    """A prose section, or the `part`-th of it that a heading begins, ready to be asked."""
 
     section: Section
+    text: str
     ground: Ground
+    part: int = 0
 
     @property
     def id(self) -> str:
         return self.section.section_id
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What pairs are counted by."""
+        return self.id, self.part
+
+    def parts(self) -> list[Source]:
+        """What stands under each heading; empty parts are left out."""
+        found = [
+            Source(self.section, text, Ground.of(text, self.ground.topics), number)
+            for number, text in enumerate(split_at_headings(self.text))
+        ]
+        return [part for part in found if part.ground.lines]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +66,11 @@ def sources(document: Document, only: Sequence[str] = ()) -> list[Source]:
         if section.type is SectionType.PROSE and section.provenance is None
     ]
     topics = document_topics(prose)
-    found = [Source(section, Ground.of(section.text, topics)) for section in prose]
+    found = [
+        Source(section, text, Ground.of(text, topics))
+        for section in prose
+        if (text := section.text.strip())
+    ]
     found = [source for source in found if source.ground.lines]
     for prefix in only:
         if not any(source.id.startswith(prefix) for source in found):
@@ -76,8 +95,8 @@ def document_topics(prose: Sequence[Section]) -> frozenset[str]:
 
 
 def chunks(source: Source, codec: Codec, tokens: int) -> Iterator[Passage]:
-    """The section in pieces of at most so many tokens, cut at paragraph ends."""
-    for piece in chunk_prose(source.section.text.strip(), codec, max(tokens, 32)):
+    """The text in pieces of at most so many tokens, cut at paragraph ends."""
+    for piece in chunk_prose(source.text, codec, max(tokens, 32)):
         if piece.strip():
             yield Passage(source, piece.strip())
 
@@ -107,16 +126,3 @@ def around(ground: Ground, sentence: str) -> str:
     if found is None:
         return sentence
     return " ".join(one.text for one in ground.sentences if one.paragraph == found.paragraph)
-
-
-__all__ = [
-    "Passage",
-    "Source",
-    "around",
-    "chunks",
-    "document_topics",
-    "is_told",
-    "points_back",
-    "sources",
-    "windows",
-]

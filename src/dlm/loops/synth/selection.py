@@ -20,7 +20,8 @@ _PRECISE: Final = re.compile(
     re.IGNORECASE,
 )
 _VAGUE: Final = re.compile(
-    r"what (?:does|do|did|can) [^?]* do\?|how (?:is|are|was|were) [^?]{1,24}\?|what is \w+\?",
+    r"what (?:does|do|did|can|may) [^?]* do\?|how (?:is|are|was|were) [^?]{1,24}\?|"
+    r"what (?:is|are|was|were) [^?]{1,24}\?",
     re.IGNORECASE,
 )
 
@@ -33,7 +34,7 @@ def select(candidates: Sequence[Candidate], options: SynthOptions) -> list[Candi
         key=lambda at: (-ranked[id(candidates[at])], at),
     )
     out = list(candidates)
-    chosen: dict[str, list[Candidate]] = {}
+    chosen: dict[tuple[str, int], list[Candidate]] = {}
     taken: set[int] = set()
     asked = Questions()
     for second_round in (False, True):
@@ -47,7 +48,7 @@ def select(candidates: Sequence[Candidate], options: SynthOptions) -> list[Candi
             if reason:
                 out[at] = one.drop(Stage.ACCEPTED, reason)
             elif _has_room(one, chosen, options, same_sentence=second_round):
-                chosen.setdefault(one.source.id, []).append(one)
+                chosen.setdefault(one.source.key, []).append(one)
                 asked.add(one.question, one.answer, f"{one.question!r}")
                 taken.add(at)
     return [
@@ -69,13 +70,13 @@ def _rank(candidate: Candidate) -> float:
 
 def _has_room(
     one: Candidate,
-    chosen: dict[str, list[Candidate]],
+    chosen: dict[tuple[str, int], list[Candidate]],
     options: SynthOptions,
     *,
     same_sentence: bool,
 ) -> bool:
     """Another sentence first; a second pair on one only where the others gave none."""
-    kept = chosen.get(one.source.id, [])
+    kept = chosen.get(one.source.key, [])
     if options.max_pairs is not None and sum(map(len, chosen.values())) >= options.max_pairs:
         return False
     if len(kept) >= options.per_section:
@@ -83,12 +84,14 @@ def _has_room(
     return same_sentence or not one.sentence or all(k.sentence != one.sentence for k in kept)
 
 
-def _repeats(one: Candidate, asked: Questions, chosen: dict[str, list[Candidate]]) -> str | None:
+def _repeats(
+    one: Candidate, asked: Questions, chosen: dict[tuple[str, int], list[Candidate]]
+) -> str | None:
     where = asked.repeated(one.question, one.answer)
     if where:
         return f"it repeats {where}"
     said = {word.key for word in content(words(one.answer))}
-    for kept in chosen.get(one.source.id, ()):
+    for kept in chosen.get(one.source.key, ()):
         other = {word.key for word in content(words(kept.answer))}
         if one.sentence and said and len(said & other) >= 0.8 * len(said | other):
             return f"it says the same as {kept.question!r}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from dlm.loops.synth.cleaning import one_line
@@ -39,6 +40,18 @@ def sentences(text: str) -> list[Sentence]:
         for item in _ITEM.split(body):
             found += [Sentence(one, number, heading) for one in _split(one_line(item))]
     return found
+
+
+def split_at_headings(text: str) -> list[str]:
+    """The text cut before each heading that is no line of a code block; the pieces join to it."""
+    blocks = [match.span() for match in _CODE_BLOCK.finditer(text)]
+    cuts = [
+        match.start()
+        for match in _HEADING.finditer(text)
+        if not any(start <= match.start() < end for start, end in blocks)
+    ]
+    places = [0, *[cut for cut in cuts if cut], len(text)]
+    return [text[one:two] for one, two in pairwise(places)]
 
 
 def _split(text: str) -> Iterator[str]:
