@@ -9,6 +9,7 @@
     ├── BaseModelError       a base model: unknown, missing, or another one than before
     ├── TrainingError        a training that cannot start or go on
     │   └── Interrupted      stopped by the owner; the run can be resumed
+    ├── JudgeError           a judge that is unknown or cannot go on
     ├── TeacherError         a teacher that is unknown or cannot go on; what it gave so far is kept
     └── UsageError           the command line itself (exit 2)
 
@@ -90,6 +91,10 @@ class Interrupted(TrainingError):
 
 class TeacherError(DlmError):
     """A teacher is unknown, out of reach or refuses; what it answered before is kept."""
+
+
+class JudgeError(DlmError):
+    """A judge that is unknown or cannot go on."""
 
 
 class UsageError(DlmError):

@@ -92,6 +92,24 @@ class Model:
         with self.network.disable_adapter():
             yield
 
+    @contextlib.contextmanager
+    def at_strength(self, share: float) -> Iterator[None]:
+        """The adapter's weights count only in part inside; 0 is the base, 1 the whole adapter."""
+        if not self.has_adapter or share == 1:
+            yield
+            return
+        from peft.tuners.lora import LoraLayer
+
+        layers = [layer for layer in self.network.modules() if isinstance(layer, LoraLayer)]
+        kept = [dict(layer.scaling) for layer in layers]
+        try:
+            for layer, scaling in zip(layers, kept, strict=True):
+                layer.scaling = {name: value * share for name, value in scaling.items()}
+            yield
+        finally:
+            for layer, scaling in zip(layers, kept, strict=True):
+                layer.scaling = scaling
+
     def score(self, rows: Sequence[Encoded], *, pad_id: int = 0) -> list[Score]:
         """Score the supervised tokens of each row under the model as it stands."""
         scores: list[Score | None] = [None] * len(rows)
@@ -215,6 +233,37 @@ class _Streamer:
 
     def end(self) -> None:
         return
+
+
+def load_classifier(folder: Path, plan: Plan, *, pad_id: int) -> tuple[Any, Any]:
+    """A sequence classifier with one output, and torch; BaseModelError when it is none."""
+    torch = runtime.start(plan)
+    from transformers import AutoModelForSequenceClassification
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    try:
+        network, found = AutoModelForSequenceClassification.from_pretrained(
+            str(folder),
+            dtype=getattr(torch, plan.dtype),
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise BaseModelError(
+            f"the reward model in {folder} does not load: {_first_line(error)}",
+            hint="it must be a sequence classifier",
+        ) from error
+    if found["missing_keys"] or network.config.num_labels != 1:
+        raise BaseModelError(
+            f"the model in {folder} is no reward model: it gives no single score",
+            hint="a reward model is a sequence classifier with one output",
+        )
+    network.config.pad_token_id = pad_id
+    network.to(plan.device)
+    network.eval()
+    return network, torch
 
 
 def _load_base(folder: Path, plan: Plan, torch: Any) -> Any:

@@ -40,6 +40,7 @@ def open_teacher(
     *,
     resident: Resident | None = None,
     thinking: bool = False,
+    strength: float = 1.0,
     api_key_env: str | None = None,
     at_once: int | None = None,
     timeout: float | None = None,
@@ -48,14 +49,15 @@ def open_teacher(
     """The teacher that `spec` names, open until the block ends.
 
     `resident` is the document's model where it is open already, so that it is not loaded twice;
-    `thinking` lets a thinking model on this machine reason first. Of any other teacher `at_once`
+    `thinking` lets a thinking model on this machine reason first, and `strength` is how much of its
+    adapter `self` speaks with. Of any other teacher `at_once`
     requests are under way together, each for at most `timeout` seconds, and `backoff` is the first
     wait before a second try. Raises TeacherError, BaseModelError or StoreError when there is none.
     """
     spec = spec.strip()
     kind, _, rest = spec.partition(":")
     if kind == "self" or spec == "base":
-        with _own(document, kind, rest, resident, thinking) as teacher:
+        with _own(document, kind, rest, resident, thinking, strength) as teacher:
             yield teacher
     elif kind == "cli":
         from dlm.loops.teachers.command import TIMEOUT, CommandTeacher
@@ -80,7 +82,12 @@ def open_teacher(
 
 @contextlib.contextmanager
 def _own(
-    document: Document, kind: str, version: str, resident: Resident | None, thinking: bool
+    document: Document,
+    kind: str,
+    version: str,
+    resident: Resident | None,
+    thinking: bool,
+    strength: float,
 ) -> Iterator[Teacher]:
     from dlm.engine.resident import Resident
     from dlm.loops.teachers.local import LocalTeacher
@@ -93,7 +100,8 @@ def _own(
         if kind == "base":
             yield LocalTeacher(resident, f"base:{resident.base.key}", adapter=False)
         elif resident.version is not None:
-            yield LocalTeacher(resident, f"self:{resident.version.name}", adapter=True)
+            name = f"self:{resident.version.name}"
+            yield LocalTeacher(resident, name, adapter=True, strength=strength)
         else:
             raise TeacherError(
                 f"{document.path} is not trained yet, so it cannot teach itself",
