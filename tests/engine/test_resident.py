@@ -19,10 +19,12 @@ from dlm.doc.document import Document
 from dlm.doc.parser import parse_text
 from dlm.engine import decoding
 from dlm.engine.adapter import save_adapter
+from dlm.engine.batching import Row, batches, shared_prefix
 from dlm.engine.decoding import Job, Tail, decode
 from dlm.engine.model import LoraSettings, Model
 from dlm.engine.resident import Resident, Scored
-from dlm.errors import StoreError
+from dlm.engine.sampling import Chooser
+from dlm.errors import DlmError, StoreError
 from dlm.hardware import detect, plan_answers
 from dlm.store.records import RunRecord, now
 from dlm.store.store import Store
@@ -174,13 +176,58 @@ def test_sampled_answers_do_not_depend_on_what_else_is_asked(
     assert tails(resident, [other], 64, True)[0] != together[1]
 
 
+def test_a_batch_that_the_memory_does_not_hold_is_halved(
+    resident: Resident, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = resident.model.torch
+    asked = jobs(resident, max_new_tokens=6)
+    expected = tails(resident, asked, 64, True)
+    whole = decoding._Batch._forward
+    most = 3
+
+    def forward(batch: decoding._Batch, tokens: Any, *others: Any) -> Any:
+        if len(tokens) > most:
+            raise torch.OutOfMemoryError("pretended")
+        return whole(batch, tokens, *others)
+
+    monkeypatch.setattr(decoding._Batch, "_forward", forward)
+    assert tails(resident, asked, 64, True) == expected
+    most = 0
+    with pytest.raises(DlmError, match="does not hold a prompt of"):
+        tails(resident, asked, 64, True)
+
+
+def test_batches_hold_every_row_once_and_no_more_than_fits(
+    resident: Resident, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = jobs(resident, n=5)
+    monkeypatch.setattr("dlm.engine.batching._tokens_that_fit", lambda model: 600)
+    found = list(batches(resident.model, asked))
+    rows = [row for batch in found for row in batch]
+    assert sorted((row.job, row.number) for row in rows) == [
+        (job, number) for job in range(len(asked)) for number in range(5)
+    ]
+    for batch in found:
+        width = max(len(asked[row.job].ids) for row in batch)
+        assert len(batch) == 1 or len(batch) * (width + 20) <= 600
+    assert len(found) > 3
+
+
+def test_what_prompts_share_leaves_one_token_of_each() -> None:
+    same = list(range(20))
+    assert shared_prefix([same, same]) == 19
+    assert shared_prefix([[*same, 1, 2], [*same, 3]]) == 20
+    assert shared_prefix([same]) == 0
+    assert shared_prefix([[1, 2], [1, 2, 3]]) == 0
+
+
 def test_samples_follow_the_distribution_and_top_p_bounds_it(resident: Resident) -> None:
     torch = resident.model.torch
     logits = torch.tensor([[2.0, 1.0, 0.0, -1.0]]).repeat(4000, 1)
     for top_p, kept in ((1.0, 4), (0.8, 2)):
         job = Job([0], 1, 1, 0.7, top_p, "k")
-        rows = [decoding._Row(0, number) for number in range(4000)]
-        chooser = decoding._Chooser([job] * 4000, rows, torch, "cpu")
+        rows = [Row(0, number) for number in range(4000)]
+        chooser = Chooser([job] * 4000, rows, torch, "cpu")
         counts = torch.bincount(chooser.choose(logits, 0), minlength=4) / 4000
         wanted = (logits[0, :kept] / 0.7).softmax(0)
         assert counts[kept:].sum() == 0
