@@ -49,8 +49,9 @@ def instructions(
         typer.Option("--sections", metavar="ID", help="Only this section; may be given again."),
     ] = None,
     over: Annotated[
-        int, typer.Option("--over", min=1, max=64, help="Candidates drawn for one that is kept.")
-    ] = 6,
+        int | None,
+        typer.Option("--over", min=1, max=64, help="Candidates drawn for one that is kept."),
+    ] = None,
     temp: Annotated[
         float | None,
         typer.Option("--temp", min=0.0, max=5.0, help="Default 0.7, and 0.9 for backtranslation."),

@@ -28,7 +28,7 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A pair that a teacher proposed. `votes` counts how often it did, word for word.
+    """A pair that a teacher proposed: in `votes` of the `tries` it had at one fact, 0 if unknown.
 
     `sentence` is the one of the source that supports it, `scores` are what the filters measured,
     and `dropped` with `reason` say where its way ended.
@@ -39,6 +39,7 @@ class Candidate:
     source: Source
     strategy: Strategy
     votes: int = 1
+    tries: int = 0
     sentence: str = ""
     scores: Mapping[str, float] = field(default_factory=lambda: _NONE, hash=False)
     dropped: Stage | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dlm.doc.document import Document
 from dlm.doc.render import render_pair
@@ -27,6 +27,8 @@ from dlm.loops.synth.words import words
 
 if TYPE_CHECKING:
     from dlm.engine.resident import Resident
+
+_TRIES: Final = 6  # from which on a pair that came up once came up by chance
 
 Check = Callable[[Candidate], str | None]
 
@@ -53,6 +55,7 @@ def run_filters(
         left = _checked(left, Stage.DEDUP, lambda one: _repeats(asked, one))
     if options.filter is Filter.SWAY:
         left = _checked(left, Stage.PARSED, lambda one: form.malformed(one.question, one.answer))
+        left = _checked(left, Stage.GROUNDED, _by_chance)
         left = [_grounded(one) for one in left]
         left = _measured(left, bench)
         left = _judged(left, options, bench)
@@ -71,6 +74,16 @@ def _cannot_stand(candidate: Candidate) -> str | None:
         render_pair(candidate.question, candidate.answer)
     except DocumentError as error:
         return error.message
+    return None
+
+
+def _by_chance(candidate: Candidate) -> str | None:
+    """A teacher that had many tries at one fact says again what it does not make up.
+
+    As in self-consistency (Wang et al., 2022).
+    """
+    if candidate.tries >= _TRIES and candidate.votes < 2:
+        return f"it was written once in {candidate.tries} tries"
     return None
 
 

@@ -17,6 +17,8 @@ from dlm.loops.synth.parsing import parse_pairs, parse_request
 from dlm.loops.synth.passages import Passage, Source, chunks, sources, windows
 
 _MOST_AT_ONCE: Final = 6  # pairs of one completion; a teacher asked for more repeats itself
+_TRIES: Final = 10  # of a small teacher at each sentence
+_SPARE: Final = 3  # pairs that another writes for one that is kept
 _TOKENS_A_PAIR: Final = 96
 _PROMPT_ROOM: Final = 96  # tokens of the prompt around a passage
 
@@ -26,11 +28,12 @@ _Origin = tuple[str, int, Strategy]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request, and where it comes from."""
+    """One request, and where it comes from; `tries` completions were drawn for a single pair."""
 
     request: Request
     source: Source
     strategy: Strategy
+    tries: int = 0
 
 
 @dataclass(slots=True)
@@ -82,10 +85,10 @@ def read(
     """
     written = Written()
     pairs: dict[_Origin, list[tuple[str, str]]] = {}
-    sources_of: dict[_Origin, Source] = {}
+    asked: dict[_Origin, Ask] = {}
     for ask, texts in zip(asks, answers, strict=True):
         key = (*ask.source.key, ask.strategy)
-        sources_of.setdefault(key, ask.source)
+        asked.setdefault(key, ask)
         for text in texts:
             parsed = (
                 parse_request(text, ask.source.text)
@@ -99,7 +102,7 @@ def read(
                 written.reasoning.append(thought)
     for key, proposed in pairs.items():
         written.candidates += [
-            Candidate(question, answer, sources_of[key], key[2], votes)
+            Candidate(question, answer, asked[key].source, key[2], votes, asked[key].tries)
             for question, answer, votes in each_once(proposed)
         ]
     return written
@@ -109,11 +112,11 @@ def _narrow(
     source: Source, strategy: Strategy, options: SynthOptions, told: Sequence[str]
 ) -> Iterator[Ask]:
     for passage in windows(source, told):
-        yield _ask(passage, strategy, options, pairs=1, completions=options.over)
+        yield _ask(passage, strategy, options, pairs=1, completions=options.over or _TRIES)
 
 
 def _wide(source: Source, strategy: Strategy, options: SynthOptions, codec: Codec) -> Iterator[Ask]:
-    wanted = options.per_section * options.over
+    wanted = options.per_section * (options.over or _SPARE)
     pairs = min(_MOST_AT_ONCE, max(2, options.per_section * 2))
     room = options.max_new_tokens or pairs * _TOKENS_A_PAIR
     limit = codec.context_length - room - _PROMPT_ROOM
@@ -136,4 +139,5 @@ def _ask(
         top_p=options.top_p,
         seed=options.seed,
     )
-    return Ask(request, passage.source, strategy)
+    tries = completions if pairs == 1 else 0
+    return Ask(request, passage.source, strategy, tries)

@@ -27,7 +27,7 @@ class Filter(StrEnum):
 class SynthOptions:
     """`None` leaves a choice to the strategy, the judge or the size of the teacher.
 
-    `over` is how many candidates are asked for one that is kept. `candidates`, `top_k`,
+    `over` is how many candidates are asked for one that is kept; a small teacher needs more. `candidates`, `top_k`,
     `max_target_tokens`, `scorer` and `keep_reasoning` concern backtranslation.
     """
 
@@ -39,7 +39,7 @@ class SynthOptions:
     top_p: float = 0.95
     seed: int = 0
     sections: tuple[str, ...] = ()
-    over: int = 4
+    over: int | None = None
     filter: Filter = Filter.SWAY
     threshold: float | None = None
     candidates: int = 4

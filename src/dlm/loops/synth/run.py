@@ -25,7 +25,7 @@ from dlm.loops.teachers import Cached, Counts, Estimate, estimate, open_teacher
 from dlm.loops.teachers.local import LocalTeacher
 from dlm.store.database import Database
 
-_STRENGTH: Final = 0.5  # of the adapter when it writes: one trained to answer forgets how to ask
+_STRENGTH: Final = 0.35  # of the adapter when it writes: one trained to answer forgets how to ask
 _SMALL: Final = 300_000_000  # weights up to which a teacher reads one sentence at a time
 
 Progress = Callable[[str, int, int], None]

@@ -14,7 +14,7 @@ from dlm.doc.sections import PairRole, SectionType
 from dlm.loops.synth.grounding import Ground
 from dlm.loops.synth.words import Kind, content, words
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 GARDEN = (
     "## Drying\n\nLettuce seed needs fourteen hours. Tomato seed takes twenty hours, and it must "
     "be stirred once. Beans need most care. They are dried at thirty-one degrees. Do not wash the "
