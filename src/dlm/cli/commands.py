@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dlm.cli import replay_commands
+from dlm.cli import exam_commands, metrics_commands, replay_commands
 
 app = typer.Typer(
     name="dlm",
@@ -18,6 +18,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.add_typer(exam_commands.app, name="exam")
+app.add_typer(metrics_commands.app, name="metrics")
 app.add_typer(replay_commands.app, name="replay")
 
 PathArgument = Annotated[
@@ -103,6 +105,19 @@ def train(
     seed: Annotated[
         int | None, typer.Option("--seed", help="Seed of the run; default from the frontmatter.")
     ] = None,
+    tensorboard: Annotated[
+        str | None,
+        typer.Option("--tensorboard", metavar="DIR", help="Write TensorBoard events there too."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run that was interrupted.")
+    ] = False,
+    strict_lock: Annotated[
+        bool, typer.Option("--strict-lock", help="Refuse if the environment is not the locked one.")
+    ] = False,
+    update_lock: Annotated[
+        bool, typer.Option("--update-lock", help="Lock the environment of this training.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Train the document's adapter until it is learned, and keep it as a new version."""
@@ -116,6 +131,10 @@ def train(
         epochs=epochs,
         max_steps=max_steps,
         seed=seed,
+        tensorboard=tensorboard,
+        resume=resume,
+        strict_lock=strict_lock,
+        update_lock=update_lock,
         as_json=json,
     )
 
@@ -182,12 +201,35 @@ def show(
     mask: Annotated[
         bool, typer.Option("--mask", help="Print each row; what counts towards the loss is marked.")
     ] = False,
+    learned: Annotated[
+        bool, typer.Option("--learned", help="Say of each section whether it is learned.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Show what is in the document and what its model was trained on."""
     from dlm.cli.show import run
 
-    run(path, sections=sections, mask=mask, as_json=json)
+    run(path, sections=sections, mask=mask, learned=learned, as_json=json)
+
+
+@app.command("eval")
+def evaluate(
+    path: PathArgument = None,
+    version: Annotated[
+        str | None,
+        typer.Option(
+            "--version", metavar="vNNNN", help="Measure this version instead of the current one."
+        ),
+    ] = None,
+    by_section: Annotated[
+        bool, typer.Option("--by-section", help="Say of each section whether it is learned.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Measure what a version knows, what it lost, and how it speaks."""
+    from dlm.cli.eval import run
+
+    run(path, version=version, by_section=by_section, as_json=json)
 
 
 @app.command()

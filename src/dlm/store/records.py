@@ -32,6 +32,11 @@ def version_number(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def run_name(started: datetime) -> str:
+    """The id of the run that began at that moment, the same when it is resumed."""
+    return f"{started:%Y%m%dT%H%M%S}-{started.microsecond:05x}"
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """One committed adapter. `parent` is the one it continued, None for a fresh one."""

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from dlm.errors import CorruptStore, StoreError
-from dlm.store import memory, queries, weights
+from dlm.store import memory, metrics, queries, weights
 from dlm.store.database import Database, sentences
 from dlm.store.locks import OPEN_FILES_PIN_FOLDERS, exclusive_lock, shared_use, sole_use
 from dlm.store.opening import Opened, open_store, published, put_right
@@ -205,7 +205,8 @@ class Store:
     def prune(self, keep: int, protect: Collection[str] = ()) -> list[str]:
         """Remove all but the newest `keep` versions and return the names of those removed.
 
-        The current version, those in `protect` and those in use stay, whatever their age.
+        The current version, those in `protect` and those in use stay, whatever their age. The
+        metrics of old runs are thinned as `metrics.thin` says.
         """
         with self._exclusively("prune"):
             current = queries.current_number(self.database)
@@ -215,6 +216,7 @@ class Store:
             removed = [v.name for v in old if v.number not in stay and self._remove(v)]
             if removed:
                 self._publish()
+            metrics.thin(self.database, keep)
         return removed
 
     def close(self) -> None:

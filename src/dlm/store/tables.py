@@ -71,6 +71,61 @@ _VERSIONS = (
     )""",
 )
 
+_METRICS = (
+    """CREATE TABLE metric_runs (
+        id INTEGER PRIMARY KEY,
+        run_id TEXT NOT NULL UNIQUE,
+        mode TEXT NOT NULL,
+        base_key TEXT NOT NULL,
+        document_path TEXT NOT NULL,
+        started_at TEXT NOT NULL,
+        planned_steps INTEGER NOT NULL,
+        ended_at TEXT,
+        outcome TEXT NOT NULL,
+        detail TEXT NOT NULL,
+        version INTEGER
+    )""",
+    """CREATE TABLE metric_steps (
+        run INTEGER NOT NULL REFERENCES metric_runs ON DELETE CASCADE,
+        step INTEGER NOT NULL,
+        epoch INTEGER NOT NULL,
+        loss REAL,
+        learning_rate REAL NOT NULL,
+        tokens INTEGER NOT NULL,
+        tokens_per_second REAL NOT NULL,
+        seconds REAL NOT NULL,
+        PRIMARY KEY (run, step)
+    )""",
+    """CREATE TABLE metric_evaluations (
+        run INTEGER NOT NULL REFERENCES metric_runs ON DELETE CASCADE,
+        epoch INTEGER NOT NULL,
+        step INTEGER NOT NULL,
+        seconds REAL NOT NULL,
+        figures TEXT NOT NULL CHECK (json_valid(figures)),
+        PRIMARY KEY (run, epoch)
+    )""",
+)
+
+_SCORECARDS = (
+    """CREATE TABLE scorecards (
+        id INTEGER PRIMARY KEY,
+        number INTEGER NOT NULL,
+        document_sha256 TEXT NOT NULL,
+        measured_at TEXT NOT NULL,
+        card TEXT NOT NULL CHECK (json_valid(card)),
+        UNIQUE (number, document_sha256)
+    )""",
+    """CREATE TABLE scorecard_items (
+        scorecard INTEGER NOT NULL REFERENCES scorecards ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        question TEXT NOT NULL,
+        is_right INTEGER,
+        item TEXT NOT NULL CHECK (json_valid(item)),
+        PRIMARY KEY (scorecard, position)
+    )""",
+)
+
 _EDITS = (
     """CREATE TABLE staged_plans (
         run TEXT PRIMARY KEY,
@@ -92,4 +147,4 @@ _EDITS = (
     )""",
 )
 
-TABLES: Final[tuple[tuple[str, ...], ...]] = (_VERSIONS, _EDITS)
+TABLES: Final[tuple[tuple[str, ...], ...]] = (_VERSIONS, _METRICS, _SCORECARDS, _EDITS)

@@ -35,7 +35,8 @@ class EpochFigures:
 
     Not measured after every one: the drift, and how many of `guarded` answers that were known
     before are `lost`. `remembered` is what is left of the text to forget: 1 when it is known as
-    well as before, 0 when it is as likely as under the base.
+    well as before, 0 when it is as likely as under the base. `held_out_nll` is the mean loss of
+    the answers that are only measured.
     """
 
     epoch: int
@@ -44,6 +45,7 @@ class EpochFigures:
     lost: int | None = None
     guarded: int = 0
     remembered: float | None = None
+    held_out_nll: float | None = None
 
     @property
     def learned(self) -> int:

@@ -6,7 +6,7 @@ what another one superseded. Pure: the store's records come in as values.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dlm.data.alignment import Superseded, align
@@ -20,8 +20,8 @@ _LEARNED = 0.5  # nats per token; an answer above it is trained again though it 
 class Known:
     """How the items of a document stand against a version.
 
-    `unlearned` were trained and do not sit; `kept` were removed and stay known; the records of
-    `unchanged` and `kept` tell since when. All are in document order.
+    `unlearned` were trained and do not sit; `kept` were removed and stay known; `sealed` too, and
+    are now only asked. Their records tell since when. All are in document order.
     """
 
     new: tuple[Item, ...]
@@ -30,6 +30,7 @@ class Known:
     kept: tuple[Remembered, ...] = ()
     forgotten: tuple[Item, ...] = ()
     superseded: tuple[Superseded, ...] = ()
+    sealed: tuple[Remembered, ...] = ()
 
     @property
     def to_learn(self) -> tuple[Item, ...]:
@@ -60,6 +61,14 @@ def compare(memory: Sequence[Remembered], here: Sequence[Item], *, forget: bool)
 def everything(here: Sequence[Item]) -> Known:
     """All of the document as new: a training from the base, or over again."""
     return Known(new=tuple({item.item_id: item for item in here}.values()))
+
+
+def lines(found: Iterable[Item]) -> str:
+    """`lines 3, 9 and 12 more`, for one sentence."""
+    numbers = [str(item.line) for item in found]
+    shown = ", ".join(numbers[:6])
+    more = f" and {len(numbers) - 6} more" if len(numbers) > 6 else ""
+    return f"line{'s' if len(numbers) > 1 else ''} {shown}{more}"
 
 
 def _sits(one: Remembered) -> bool:

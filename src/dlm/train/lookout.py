@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dlm.data.rows import Row, RowKind
 from dlm.engine.model import Model, Score
@@ -37,19 +38,13 @@ class Lookout:
             drift=self._gauge.measure(_DRIFT_TEXTS) if epoch % _DRIFT_EVERY == 0 else None,
             guarded=len(self._guard),
             remembered=self.remembered(),
+            held_out_nll=self.held_out_nll(),
         )
         if budget is None or not self._guard or not budget.learned(figures):
             return figures
         if len(self._guard) > _FEW and epoch % _GUARD_EVERY:
             return figures
-        return EpochFigures(
-            figures.epoch,
-            figures.scores,
-            figures.drift,
-            lost=self.lost(),
-            guarded=figures.guarded,
-            remembered=figures.remembered,
-        )
+        return replace(figures, lost=self.lost())
 
     def lost(self) -> int:
         """How many of the answers known before are no longer given word for word."""
@@ -65,6 +60,11 @@ class Lookout:
             for base, before, score in zip(self._base, self._before, now, strict=True)
         ]
         return max(0.0, min(1.0, sum(max(0.0, share) for share in left) / len(left)))
+
+    def held_out_nll(self) -> float | None:
+        """Mean loss of the held-out answers in nats per token, each answer counting alike."""
+        scores = self._scores(self._plan.held_out)
+        return sum(score.nll for score in scores) / len(scores) if scores else None
 
     def _scores(self, rows: Sequence[Row]) -> list[Score]:
         return self._model.score([row.encoded for row in rows], pad_id=self._plan.codec.pad_id)

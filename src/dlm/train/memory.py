@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from dlm.data.items import Item, items
 from dlm.data.rows import Part, Row
@@ -43,4 +44,4 @@ def memory_after(
                 exact=score.exact if score else None,
             )
         )
-    return found
+    return [*found, *(replace(one, removed=True) for one in plan.known.sealed)]

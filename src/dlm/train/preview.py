@@ -12,6 +12,7 @@ from dlm.store.records import Version
 from dlm.train.known import Known
 from dlm.train.plan import TrainingPlan
 from dlm.train.samples import BASE
+from dlm.train.sealing import sealed_sentence
 
 _GENERAL = ("general text", "samples of the base")
 _FEW_PAIRS = 5
@@ -94,7 +95,9 @@ def decisions(known: Known) -> tuple[Decision, ...]:
 
 def warnings(plan: TrainingPlan) -> tuple[str, ...]:
     """The known traps that this run walks into, a sentence each."""
-    return tuple(filter(None, (_few(plan), _monotone(plan), _synthetic(plan), _too_much(plan))))
+    asked_before = sealed_sentence(plan.known, plan.teaching)
+    found = (_few(plan), _monotone(plan), _synthetic(plan), _too_much(plan), asked_before)
+    return tuple(filter(None, found))
 
 
 def to_json(plan: TrainingPlan) -> dict[str, Any]:
