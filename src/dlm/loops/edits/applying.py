@@ -171,14 +171,16 @@ def _is_loose(section: Section) -> bool:
 
 
 def _same(section: Section, group: Sequence[Section]) -> bool:
-    if len(group) > 1:
-        words = [word for part in group for word in part.content.split()]
-        return _is_loose(section) and section.content.split() == words
-    return _identity(section) == _identity(group[0])
+    """Whether a section is what a group of them became; blank lines at its end may differ."""
+    if _outside(section) != _outside(group[0]):
+        return False
+    if len(group) == 1 and section.section_id == group[0].section_id:
+        return True
+    return section.content.split() == [word for part in group for word in part.content.split()]
 
 
-def _identity(section: Section) -> tuple[object, ...]:
-    return section.type, section.name, section.section_id, section.provenance, has_fence(section)
+def _outside(section: Section) -> tuple[object, ...]:
+    return section.type, section.name, section.attributes, section.provenance, has_fence(section)
 
 
 def _unexpected(document: Document, reason: str) -> EditConflict:

@@ -53,11 +53,11 @@ def first_line(section: Section) -> int:
 
 def usual_gap(document: Document) -> int:
     """How many blank lines the file mostly leaves between its sections: none, one or two."""
-    gaps: Counter[int] = Counter()
+    gaps = Counter({_USUAL_GAP: 1})  # One odd pair of neighbours is no habit.
     for before, after in zip(document.sections, document.sections[1:], strict=False):
         end = text_end(document, before)
         gaps[min(_blank_lines(document, end, first_line(after)), _WIDEST_GAP)] += 1
-    return min(gaps, key=lambda gap: (-gaps[gap], gap)) if gaps else _USUAL_GAP
+    return min(gaps, key=lambda gap: (-gaps[gap], abs(gap - _USUAL_GAP), gap))
 
 
 def marked(block: Section, gap: int) -> tuple[str, Section]:
