@@ -45,7 +45,11 @@ class AskedAlready:
             return f"line {sealed.line} keeps it sealed as !exam"
         if standing and one.own:
             raised = next((s for s in standing if _is_repeat(s.section)), None)
-            return f"raised already at line {raised.pair.line}" if raised else None
+            if raised:
+                return f"raised already at line {raised.pair.line}"
+            held = {example.line for example in self.teaching.held_out}
+            kept = next((s.pair for s in standing if s.pair.line in held), None)
+            return f"line {kept.line} is held out" if kept else None
         if standing:
             pair = standing[0].pair
             same = any(normal(s.pair.answer) == normal(one.reference) for s in standing)

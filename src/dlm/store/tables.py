@@ -147,4 +147,6 @@ _EDITS = (
     )""",
 )
 
-TABLES: Final[tuple[tuple[str, ...], ...]] = (_VERSIONS, _METRICS, _SCORECARDS, _EDITS)
+_REPEATS = ("ALTER TABLE memory ADD COLUMN times INTEGER NOT NULL DEFAULT 1",)
+
+TABLES: Final[tuple[tuple[str, ...], ...]] = (_VERSIONS, _METRICS, _SCORECARDS, _EDITS, _REPEATS)

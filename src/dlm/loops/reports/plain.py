@@ -73,16 +73,17 @@ def _csv_rows(file: ReportFile) -> Iterator[tuple[int, Mapping[str, Any]]]:
     reader = csv.DictReader(
         io.StringIO(file.text, newline=""), delimiter=delimiter(header), strict=True
     )
-    line = 1
+    line = 0
     try:
         if columns(reader.fieldnames or ()) is None:
             what = "the first line names no column for the prompt, or none for the reference"
             raise file.malformed(1, what)
+        line = reader.line_num
         for row in reader:
             yield line + 1, row
             line = reader.line_num
     except csv.Error as error:
-        raise file.malformed(max(reader.line_num, 1), f"this is not CSV: {error}") from error
+        raise file.malformed(line + 1, f"this is not CSV: {error}") from error
 
 
 def _report(file: ReportFile, rows: _Rows) -> Report:
