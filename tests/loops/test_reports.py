@@ -77,6 +77,25 @@ def test_a_real_report_gives_its_worst_offenders_and_names_the_rest() -> None:
     assert recovery.notes == ("general_knowledge: 36 items got worse, and the report names 5",)
 
 
+def test_a_real_report_of_cut_prompts_is_completed_from_its_suite() -> None:
+    orchard = parse_file(CASES / "orchard.dlm")
+    recovery = recovered(CASES / "sway-visitors.json", orchard)
+    assert [pair for pair in asked(recovery) if pair[1].endswith(".")] == [
+        (
+            "What is the name of the dog that sleeps in the press house at the orchard on "
+            "Windle Hill?",
+            "Bramble.",
+        ),
+        ("What stands by the gate?", "One old quince."),
+        (
+            "Which varieties of apple does the orchard sell at the Saturday market in the village?",
+            "Only russets.",
+        ),
+    ]
+    assert len(recovery.pairs) == 8
+    assert recovery.unusable == ()
+
+
 def test_a_cut_prompt_is_completed_from_the_document(tmp_path: Path) -> None:
     whole = LONG + "for cider?"
     cases = [{"prompt": whole[:80], "verbatim_lift": 0.1, "paraphrase_lift": 0.0}]

@@ -176,6 +176,9 @@ def _facts(path: Path, report: Report, done: Harvest) -> dict[str, Any]:
         "probes": report.probes,
         "failing": report.failing,
         "candidates": done.candidates,
+        "pairs": done.added - done.sealed,
+        "sealed": done.sealed,
+        "raised": done.raised,
         "skipped": [
             {"probe": each.probe, "prompt": each.prompt, "reason": each.reason}
             for each in done.skipped
