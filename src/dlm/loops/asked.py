@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dlm.data.contamination import findings
@@ -24,10 +25,14 @@ class _Standing:
 
 
 class AskedAlready:
-    """The questions and triples of one document, found by their words."""
+    """The questions and triples of one document, found by their words.
 
-    def __init__(self, document: Document) -> None:
+    `pairs` are all that will be asked about: what is near to the exam is looked for once.
+    """
+
+    def __init__(self, document: Document, pairs: Sequence[Recovered] = ()) -> None:
         self.teaching = _teaching(document)
+        self._near = _near(pairs, self.teaching)
         self._pairs: defaultdict[str, list[_Standing]] = defaultdict(list)
         self._triples: defaultdict[tuple[str, ...], list[Section]] = defaultdict(list)
         for section in document.sections:
@@ -55,7 +60,7 @@ class AskedAlready:
             same = any(normal(s.pair.answer) == normal(one.reference) for s in standing)
             other = "" if same else ", with another answer"
             return f"line {pair.line} asks it already{other}"
-        return self._near_the_exam(one)
+        return self._near.get(normal(one.prompt))
 
     def why_not_triple(self, one: Preferred) -> str | None:
         """Why a triple is not to be added or raised; None when it is."""
@@ -72,16 +77,6 @@ class AskedAlready:
         key = (normal(one.prompt), normal(one.chosen), normal(one.rejected))
         found = self._triples.get(key)
         return found[0].section_id if found else None
-
-    def _near_the_exam(self, one: Recovered) -> str | None:
-        asked = [*self.teaching.exam, *self.teaching.held_out]
-        near = findings([example(one)], asked)
-        if not near:
-            return None
-        kept = (
-            "sealed as !exam" if near[0].sealed_line in _lines(self.teaching.exam) else "held out"
-        )
-        return f"it nearly repeats line {near[0].sealed_line}, which is {kept}"
 
 
 def normal(text: str) -> str:
@@ -107,6 +102,18 @@ def _teaching(document: Document) -> Teaching:
         return Teaching((), tuple(exam), 0)
 
 
+def _near(pairs: Sequence[Recovered], lessons: Teaching) -> dict[str, str]:
+    """By question: why a pair would tell what the document only asks."""
+    numbered = [replace(example(one), line=number) for number, one in enumerate(pairs)]
+    exam = {item.line for item in lessons.exam}
+    reasons: dict[str, str] = {}
+    for found in findings(numbered, [*lessons.exam, *lessons.held_out]):
+        kept = "sealed as !exam" if found.sealed_line in exam else "held out"
+        reason = f"it nearly repeats line {found.sealed_line}, which is {kept}"
+        reasons.setdefault(normal(pairs[found.line].prompt), reason)
+    return reasons
+
+
 def _is_repeat(section: Section) -> bool:
     return _from_report(section) and "raises" in (
         section.provenance.extra if section.provenance else {}
@@ -115,7 +122,3 @@ def _is_repeat(section: Section) -> bool:
 
 def _from_report(section: Section) -> bool:
     return section.provenance is not None and section.provenance.origin in _FROM_REPORTS
-
-
-def _lines(examples: tuple[Example, ...]) -> set[int]:
-    return {item.line for item in examples}

@@ -6,15 +6,15 @@ once, in a section that names where it stands: what stands twice is trained with
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from dlm.doc.document import Document
 from dlm.doc.provenance import Origin, Provenance
 from dlm.doc.render import escape_body, normalise, render_pair, render_triple
-from dlm.doc.sections import PairRole, SectionType
+from dlm.doc.sections import Pair, PairRole, SectionType
 from dlm.errors import DocumentError
 from dlm.loops.asked import AskedAlready, normal
 from dlm.loops.edits import Addition, EditPlan, new_run_id
@@ -52,9 +52,8 @@ class Harvest:
 
 @dataclass(slots=True)
 class _Batch:
-    """The sections of one run as they come together."""
+    """The sections of one run as they come together; a text no document can hold is named."""
 
-    document: Document
     tag: str
     by: str
     run: str
@@ -63,18 +62,32 @@ class _Batch:
     additions: list[Addition] = field(default_factory=list)
     unusable: list[Unusable] = field(default_factory=list)
 
-    def add(self, type: SectionType, body: str, one: Recovered | Preferred, **extra: str) -> None:
-        scores = one.scores if isinstance(one, Recovered) else {}
-        provenance = Provenance(
-            self.origin,
-            by=self.by,
-            run=self.run,
-            at=self.at,
-            derived_from=f"{self.tag}/{one.probe}",
-            scores=scores,
-            extra={"how": one.how, **extra},
-        )
-        summary = next(iter(one.prompt.strip().split("\n")))
+    def add_pair(self, one: Recovered, role: PairRole, **extra: str) -> None:
+        try:
+            body = _spaced(one.prompt, render_pair(one.prompt, one.reference, role))
+            self._add(SectionType.INSTRUCTION, body, one, one.scores, extra)
+        except DocumentError as error:
+            self.unusable.append(Unusable(one.probe, error.message))
+
+    def add_triple(self, one: Preferred, **extra: str) -> None:
+        try:
+            body = render_triple(one.prompt, one.chosen, one.rejected)
+            self._add(SectionType.PREFERENCE, body, one, {}, extra)
+        except DocumentError as error:
+            self.unusable.append(Unusable(one.probe, error.message))
+
+    def _add(
+        self,
+        type: SectionType,
+        body: str,
+        one: Recovered | Preferred,
+        scores: Mapping[str, float],
+        extra: Mapping[str, str],
+    ) -> None:
+        source = f"{self.tag}/{one.probe}"
+        told = {"how": one.how, **extra}
+        provenance = Provenance(self.origin, self.by, self.run, self.at, source, scores, told)
+        summary = one.prompt.strip().split("\n", 1)[0]
         self.additions.append(Addition.of(type, body, provenance, summary=summary))
 
 
@@ -93,9 +106,9 @@ def harvest(
 
     `sealed` is the fraction of the new pairs that is kept as `!exam`, chosen by a hash.
     """
-    asked = AskedAlready(document)
-    batch = _Batch(document, tag, by, new_run_id(at), at, origin)
+    batch = _Batch(tag, by, new_run_id(at), at, origin)
     sure = [one for one in recovery.pairs if one.confidence >= min_confidence]
+    asked = AskedAlready(document, sure)
     skipped = [
         Skipped(one.probe, one.prompt, f"its confidence is {one.confidence:g}")
         for one in recovery.pairs
@@ -104,24 +117,28 @@ def harvest(
     new, known = _sorted(sure, asked, skipped)
     exam = seal(new, sealed, asked.teaching)
     for one in new:
-        _add_pair(batch, one, PairRole.EXAM if normal(one.prompt) in exam else PairRole.PROBE)
+        batch.add_pair(one, PairRole.EXAM if normal(one.prompt) in exam else PairRole.PROBE)
     added = len(batch.additions)
     for one in known:
-        _add_pair(batch, one, PairRole.PROBE, raises=asked.section_of(one.prompt))
+        batch.add_pair(one, PairRole.PROBE, raises=asked.section_of(one.prompt))
     for triple in _triples_to_raise(recovery.triples, asked, skipped):
-        body = render_triple(triple.prompt, triple.chosen, triple.rejected)
         section = asked.section_of_triple(triple)
-        batch.add(SectionType.PREFERENCE, body, triple, **({"raises": section} if section else {}))
-    roles = [pair.role for item in batch.additions for pair in item.block().pairs]
+        batch.add_triple(triple, **({"raises": section} if section else {}))
     plan = EditPlan(
-        batch.run, origin, by, at, document.sha256, tuple(batch.additions), note=_note(skipped)
+        batch.run,
+        origin,
+        by,
+        at,
+        document.sha256,
+        tuple(batch.additions),
+        note={"skipped": [asdict(each) for each in skipped]},
     )
     return Harvest(
         plan,
         candidates=len(sure) + len(recovery.triples),
         added=added,
         raised=len(batch.additions) - added,
-        sealed=roles.count(PairRole.EXAM),
+        sealed=sum(pair.role is PairRole.EXAM for pair in _pairs(plan)),
         skipped=tuple(skipped),
         unusable=(*recovery.unusable, *batch.unusable),
     )
@@ -161,24 +178,12 @@ def _triples_to_raise(
     return list(found.values())
 
 
-def _add_pair(batch: _Batch, one: Recovered, role: PairRole, **extra: str) -> None:
-    """Add a section; a text that no document can hold is named instead."""
-    try:
-        body = _spaced(one.prompt, render_pair(one.prompt, one.reference, role))
-        batch.add(SectionType.INSTRUCTION, body, one, **extra)
-    except DocumentError as error:
-        batch.unusable.append(Unusable(one.probe, error.message))
+def _pairs(plan: EditPlan) -> Iterator[Pair]:
+    for item in plan.additions:
+        yield from item.block().pairs
 
 
 def _spaced(prompt: str, body: str) -> str:
     """The body of a pair with a blank line between question and answer."""
     asked = body.index("\n") + 1 + len(escape_body(normalise(prompt))) + 1
     return f"{body[:asked]}\n{body[asked:]}"
-
-
-def _note(skipped: Sequence[Skipped]) -> Mapping[str, Any]:
-    return {
-        "skipped": [
-            {"probe": each.probe, "prompt": each.prompt, "reason": each.reason} for each in skipped
-        ]
-    }

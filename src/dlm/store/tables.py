@@ -147,6 +147,22 @@ _EDITS = (
     )""",
 )
 
+_COMPLETIONS = (
+    """CREATE TABLE completions (
+        key TEXT PRIMARY KEY,
+        teacher TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        texts TEXT NOT NULL CHECK (json_valid(texts))
+    )""",
+)
+
 _REPEATS = ("ALTER TABLE memory ADD COLUMN times INTEGER NOT NULL DEFAULT 1",)
 
-TABLES: Final[tuple[tuple[str, ...], ...]] = (_VERSIONS, _METRICS, _SCORECARDS, _EDITS, _REPEATS)
+TABLES: Final[tuple[tuple[str, ...], ...]] = (
+    _VERSIONS,
+    _METRICS,
+    _SCORECARDS,
+    _EDITS,
+    _COMPLETIONS,
+    _REPEATS,
+)

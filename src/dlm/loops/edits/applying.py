@@ -64,7 +64,8 @@ def fitted(document: Document, plan: EditPlan, place: Place = "after") -> Docume
     added: defaultdict[int, list[Section]] = defaultdict(list)
     blocks: defaultdict[int, list[str]] = defaultdict(list)
     gap = usual_gap(document)
-    for addition in plan.additions:
+    # What goes to the end stands behind what goes after the last section, whatever came first.
+    for addition in sorted(plan.additions, key=lambda each: place == "end" or each.after is None):
         position = anchors.position(addition, place)
         assert position is not None
         text, block = marked(addition.block(), gap)
