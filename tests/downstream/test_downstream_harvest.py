@@ -1,4 +1,4 @@
-"""The whole loop with the installed dlm-sway: what its suite finds wrong is right after a harvest."""
+"""The loop with the installed dlm-sway: what its suite finds wrong is right after a harvest."""
 
 from __future__ import annotations
 
