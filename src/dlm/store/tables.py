@@ -156,10 +156,13 @@ _COMPLETIONS = (
     )""",
 )
 
+_REPEATS = ("ALTER TABLE memory ADD COLUMN times INTEGER NOT NULL DEFAULT 1",)
+
 TABLES: Final[tuple[tuple[str, ...], ...]] = (
     _VERSIONS,
     _METRICS,
     _SCORECARDS,
     _EDITS,
     _COMPLETIONS,
+    _REPEATS,
 )

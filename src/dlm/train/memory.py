@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
@@ -30,6 +31,7 @@ def memory_after(
     replayed = {place_of(row) for row in trained if row.part is Part.REPLAYED}
     kept = {one.item.item_id for one in plan.known.kept}
     here = items(plan.teaching.train)
+    times = Counter(item.item_id for item in here)
     found: list[Remembered] = []
     for item in (*here, *(one.item for one in plan.known.kept)):
         before = known.get(item.item_id)
@@ -42,6 +44,7 @@ def memory_after(
                 removed=item.item_id in kept,
                 nll=score.nll if score else None,
                 exact=score.exact if score else None,
+                times=times[item.item_id] or 1,
             )
         )
     return [*found, *(replace(one, removed=True) for one in plan.known.sealed)]
