@@ -106,4 +106,25 @@ _METRICS = (
     )""",
 )
 
-TABLES: Final[tuple[tuple[str, ...], ...]] = (_VERSIONS, _METRICS)
+_EDITS = (
+    """CREATE TABLE staged_plans (
+        run TEXT PRIMARY KEY,
+        origin TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        plan TEXT NOT NULL CHECK (json_valid(plan))
+    )""",
+    """CREATE TABLE document_edits (
+        id INTEGER PRIMARY KEY,
+        run TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        made_by TEXT NOT NULL,
+        at TEXT NOT NULL,
+        action TEXT NOT NULL,
+        added TEXT NOT NULL CHECK (json_valid(added)),
+        removed TEXT NOT NULL CHECK (json_valid(removed)),
+        before_sha256 TEXT NOT NULL,
+        after_sha256 TEXT NOT NULL
+    )""",
+)
+
+TABLES: Final[tuple[tuple[str, ...], ...]] = (_VERSIONS, _METRICS, _EDITS)
