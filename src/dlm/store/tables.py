@@ -127,4 +127,18 @@ _EDITS = (
     )""",
 )
 
-TABLES: Final[tuple[tuple[str, ...], ...]] = (_VERSIONS, _METRICS, _EDITS)
+_PROBES = (
+    """CREATE TABLE probe_queue (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        probe_id TEXT NOT NULL UNIQUE,
+        prompt TEXT NOT NULL,
+        reference TEXT NOT NULL,
+        tags TEXT NOT NULL CHECK (json_valid(tags)),
+        pushed_at TEXT NOT NULL,
+        run TEXT,
+        put_back INTEGER NOT NULL DEFAULT 0,
+        reason TEXT NOT NULL DEFAULT ''
+    )""",
+)
+
+TABLES: Final[tuple[tuple[str, ...], ...]] = (_VERSIONS, _METRICS, _EDITS, _PROBES)
