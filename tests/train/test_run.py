@@ -15,6 +15,7 @@ from dlm.data.examples import teaching
 from dlm.data.items import items
 from dlm.doc.parser import parse_file, parse_text
 from dlm.errors import BaseModelError, TrainingError
+from dlm.eval.items import Kind
 from dlm.store.store import Store
 from dlm.train.budget import EpochFigures
 from dlm.train.options import TrainOptions
@@ -111,21 +112,24 @@ def test_every_answer_is_learned_at_little_drift(trained: tuple[TrainingReport, 
     outcome = trained[0].outcome
     assert (outcome.learned, outcome.pairs) == (3, 3)
     assert outcome.stop_reason == "every answer is learned"
+    assert outcome.drift is not None
     assert outcome.drift < 0.5
-    assert outcome.base_prose_nll is not None
-    assert outcome.prose_nll is not None
-    assert outcome.prose_nll < outcome.base_prose_nll
+    prose, base = outcome.card.figure("prose", "nll"), outcome.card.figure("prose", "base_nll")
+    assert prose.value is not None
+    assert base.value is not None
+    assert prose.value < base.value
 
 
 def test_probes_and_the_exam_are_asked_and_kept_apart(
     trained: tuple[TrainingReport, Epochs],
 ) -> None:
-    asked = trained[0].outcome.asked
-    assert [(item.sealed, item.reference) for item in asked] == [
-        (False, "Odile Varga made the Brindle lamp."),
-        (True, "The Brindle lamp comes from the town of Marrowgate."),
-    ]
-    assert asked[0].right
+    card = trained[0].outcome.card
+    (probe,) = [item for item in card.items if item.probe]
+    (exam,) = card.of(Kind.EXAM)
+    assert probe.reference == "Odile Varga made the Brindle lamp."
+    assert exam.reference == "The Brindle lamp comes from the town of Marrowgate."
+    assert probe.said is not None
+    assert probe.said.right
 
 
 def test_what_was_learned_grows_over_the_epochs(trained: tuple[TrainingReport, Epochs]) -> None:

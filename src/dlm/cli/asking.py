@@ -48,15 +48,16 @@ def open_asking(document: Document, *, version: str | None, base_only: bool) -> 
     ) as store:
         for text in store.notices:
             note(f"note: {text}")
-        chosen = _choose(store, document, version)
-        _check_base(store, chosen, folder, base.key)
+        chosen = choose_version(store, document, version)
+        check_base(store, chosen, folder, base.key)
         store.verify(chosen)
         with store.in_use(chosen):
             answerer = open_answerer(base, folder, chosen.path, system_prompt=prompt)
     return Asking(answerer, chosen.name, base.key)
 
 
-def _choose(store: Store, document: Document, version: str | None) -> Version:
+def choose_version(store: Store, document: Document, version: str | None) -> Version:
+    """The version that is named, or the current one; raises StoreError when there is none."""
     if version is not None:
         return store.version(version)
     current = store.current()
@@ -68,7 +69,8 @@ def _choose(store: Store, document: Document, version: str | None) -> Version:
     return current
 
 
-def _check_base(store: Store, version: Version, folder: Path, key: str) -> None:
+def check_base(store: Store, version: Version, folder: Path, key: str) -> None:
+    """Raise BaseModelError when the version belongs to another base than the one in `folder`."""
     from dlm.base_models.fingerprint import fingerprint
 
     run = store.run_of(version)

@@ -109,6 +109,15 @@ def train(
         str | None,
         typer.Option("--tensorboard", metavar="DIR", help="Write TensorBoard events there too."),
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run that was interrupted.")
+    ] = False,
+    strict_lock: Annotated[
+        bool, typer.Option("--strict-lock", help="Refuse if the environment is not the locked one.")
+    ] = False,
+    update_lock: Annotated[
+        bool, typer.Option("--update-lock", help="Lock the environment of this training.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Train the document's adapter until it is learned, and keep it as a new version."""
@@ -123,6 +132,9 @@ def train(
         max_steps=max_steps,
         seed=seed,
         tensorboard=tensorboard,
+        resume=resume,
+        strict_lock=strict_lock,
+        update_lock=update_lock,
         as_json=json,
     )
 
@@ -189,12 +201,35 @@ def show(
     mask: Annotated[
         bool, typer.Option("--mask", help="Print each row; what counts towards the loss is marked.")
     ] = False,
+    learned: Annotated[
+        bool, typer.Option("--learned", help="Say of each section whether it is learned.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Show what is in the document and what its model was trained on."""
     from dlm.cli.show import run
 
-    run(path, sections=sections, mask=mask, as_json=json)
+    run(path, sections=sections, mask=mask, learned=learned, as_json=json)
+
+
+@app.command("eval")
+def evaluate(
+    path: PathArgument = None,
+    version: Annotated[
+        str | None,
+        typer.Option(
+            "--version", metavar="vNNNN", help="Measure this version instead of the current one."
+        ),
+    ] = None,
+    by_section: Annotated[
+        bool, typer.Option("--by-section", help="Say of each section whether it is learned.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Measure what a version knows, what it lost, and how it speaks."""
+    from dlm.cli.eval import run
+
+    run(path, version=version, by_section=by_section, as_json=json)
 
 
 @app.command()

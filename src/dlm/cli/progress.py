@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -51,6 +52,13 @@ class TerminalProgress(Progress):
             if figures.drift is not None:
                 parts.append(f"drift {figures.drift:+.2f}")
             print(" ".join(part for part in parts if part), file=sys.stderr, flush=True)
+
+    def note(self, text: str) -> None:
+        print(f"note: {text}", file=sys.stderr, flush=True)
+
+    def stopping(self) -> None:
+        # The stream may be in the middle of a line of ours, and is not re-entrant.
+        os.write(2, b"\nstopping after this step; Ctrl-C again stops at once\n")
 
     def done(self) -> None:
         if self._bar is not None:

@@ -13,8 +13,13 @@ if TYPE_CHECKING:
     from dlm.doc.sections import Section
 
 
-def run(path: str | None, *, sections: bool, mask: bool, as_json: bool) -> None:
+def run(path: str | None, *, sections: bool, mask: bool, learned: bool, as_json: bool) -> None:
     document = read_document(path)
+    if learned:
+        from dlm.cli.learned import run as show_learned
+
+        show_learned(document, as_json=as_json)
+        return
     if mask:
         _print_mask(document, as_json)
         return

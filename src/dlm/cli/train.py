@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlm.cli.common import count, note, print_json, print_table, read_document
+from dlm.cli.scorecard import figure_rows, print_questions
+from dlm.errors import UsageError
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document
     from dlm.train.recorder import Board
-    from dlm.train.report import Outcome, TrainingReport
+    from dlm.train.report import TrainingReport
     from dlm.train.start import NothingToTrain
 
 
@@ -24,8 +26,15 @@ def run(
     max_steps: int | None,
     seed: int | None,
     tensorboard: str | None,
+    resume: bool,
+    strict_lock: bool,
+    update_lock: bool,
     as_json: bool,
 ) -> None:
+    if strict_lock and update_lock:
+        raise UsageError("--strict-lock and --update-lock exclude each other")
+    if resume and plan:
+        raise UsageError("--plan shows a new training; --resume goes on with one that has its plan")
     document = read_document(path)
     board = _board(tensorboard)
     announce(document)
@@ -40,10 +49,12 @@ def run(
         show_plan(document, options, as_json=as_json)
         return
     from dlm.cli.progress import TerminalProgress
+    from dlm.train.lock_file import LockMode
     from dlm.train.run import train
     from dlm.train.start import NothingToTrain
 
-    report = train(document, options, TerminalProgress(), board=board)
+    lock = LockMode.STRICT if strict_lock else LockMode.UPDATE if update_lock else LockMode.WARN
+    report = train(document, options, TerminalProgress(), resume=resume, lock=lock, board=board)
     if isinstance(report, NothingToTrain):
         say_nothing_to_train(document, report, as_json=as_json)
         return
@@ -100,37 +111,14 @@ def say_nothing_to_train(document: Document, found: NothingToTrain, *, as_json: 
 
 
 def print_report(document: Document, report: TrainingReport) -> None:
-    """The facts of a training, one line each."""
+    """The scorecard, one line each, then what was lost and what is not learned yet."""
     outcome = report.outcome
     print(f"{report.version.name} of {document.path}")
-    rows: dict[str, str] = {}
-    if outcome.pairs:
-        rows["learned"] = f"{outcome.learned} of {count(outcome.pairs, 'answer')} word for word"
-    if outcome.prose_nll is not None and outcome.base_prose_nll is not None:
-        change = f"{outcome.base_prose_nll:.2f} → {outcome.prose_nll:.2f}"
-        rows["prose"] = f"{change} nats a token (measured on the training text)"
-    rows["drift"] = (
-        f"{outcome.drift:+.2f} nats a token on {outcome.drift_texts} general texts"
-        " (0: nothing forgotten)"
-    )
-    for name, sealed in (("probes", False), ("exam", True)):
-        asked = [item for item in outcome.asked if item.sealed is sealed]
-        if asked:
-            rows[name] = f"{sum(item.right for item in asked)} of {len(asked)} right"
+    rows = figure_rows(outcome.card, report.compared)
     work = f"{count(len(outcome.epochs), 'epoch')}, {count(outcome.steps, 'step')}"
     rows["stopped"] = f"{outcome.stop_reason} ({work}, {outcome.seconds:.0f} s)"
     print_table(rows)
-    _print_misses(outcome)
-
-
-def _print_misses(outcome: Outcome) -> None:
-    for example in outcome.missed[:10]:
-        print(f"  line {example.line} is not learned yet: {example.question}")
-    for item in outcome.asked:
-        if not item.right:
-            print(f"  {'exam' if item.sealed else 'probe'} at line {item.line}: {item.question}")
-            print(f"    expected {item.reference}")
-            print(f"    got      {item.answer[:200]}")
+    print_questions(outcome.card, report.compared, document.path)
 
 
 def _say_if_edited(document: Document, path: Path) -> None:

@@ -106,6 +106,26 @@ _METRICS = (
     )""",
 )
 
+_SCORECARDS = (
+    """CREATE TABLE scorecards (
+        id INTEGER PRIMARY KEY,
+        number INTEGER NOT NULL,
+        document_sha256 TEXT NOT NULL,
+        measured_at TEXT NOT NULL,
+        card TEXT NOT NULL CHECK (json_valid(card)),
+        UNIQUE (number, document_sha256)
+    )""",
+    """CREATE TABLE scorecard_items (
+        scorecard INTEGER NOT NULL REFERENCES scorecards ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        question TEXT NOT NULL,
+        is_right INTEGER,
+        item TEXT NOT NULL CHECK (json_valid(item)),
+        PRIMARY KEY (scorecard, position)
+    )""",
+)
+
 _EDITS = (
     """CREATE TABLE staged_plans (
         run TEXT PRIMARY KEY,
@@ -141,4 +161,4 @@ _PROBES = (
     )""",
 )
 
-TABLES: Final[tuple[tuple[str, ...], ...]] = (_VERSIONS, _METRICS, _EDITS, _PROBES)
+TABLES: Final[tuple[tuple[str, ...], ...]] = (_VERSIONS, _METRICS, _SCORECARDS, _EDITS, _PROBES)

@@ -18,7 +18,7 @@ from dlm.data.rows import Row, general_rows
 from dlm.data.schedule import Material, Mixture, Schedule, build_schedule
 from dlm.doc.document import Document
 from dlm.doc.schema import TrainingConfig
-from dlm.hardware import Plan, detect
+from dlm.hardware import Plan, detect, plan_again
 from dlm.hardware import plan as plan_hardware
 from dlm.train.budget import Limits
 from dlm.train.known import Known, everything
@@ -67,12 +67,18 @@ class TrainingPlan:
 
 
 def make_plan(
-    document: Document, options: TrainOptions, known: Known | None = None, *, number: int = 0
+    document: Document,
+    options: TrainOptions,
+    known: Known | None = None,
+    *,
+    number: int = 0,
+    hardware: Plan | None = None,
 ) -> TrainingPlan:
     """Validate the document, find its base, encode its rows and lay out the run.
 
-    `known` is what version `number` already knows of it; None trains all of it. Raises
-    DocumentError, TrainingError or BaseModelError before anything is changed.
+    `known` is what version `number` already knows of it; None trains all of it. `hardware` is that
+    of an earlier run, to be taken over as it was. Raises DocumentError, TrainingError or
+    BaseModelError before anything is changed.
     """
     config = document.frontmatter.training
     lessons = teaching(document)
@@ -83,7 +89,7 @@ def make_plan(
     codec = Codec.load(folder, system_prompt=document.frontmatter.system_prompt)
     length = sequence_length(config, codec.context_length)
     seed = config.seed if options.seed is None else options.seed
-    hardware = _hardware(config, base, length)
+    hardware = plan_again(detect(), hardware) if hardware else _hardware(config, base, length)
     encode = Encoder(codec, length, name, config.trust)
     general, samples = _rehearsal(config, codec, folder)
     material = gather(known, lessons, general, samples, encode, number=number)

@@ -38,5 +38,11 @@ class Progress:
     def epoch(self, figures: EpochFigures) -> None:
         """An epoch is done and the budget has looked at it."""
 
+    def note(self, text: str) -> None:
+        """Something the owner should know, in one line."""
+
+    def stopping(self) -> None:
+        """The owner asked for a stop; called inside a signal handler."""
+
     def done(self) -> None:
         """No more steps follow."""

@@ -8,6 +8,7 @@ from dlm.data.examples import teaching
 from dlm.data.items import Item, items
 from dlm.doc.document import Document
 from dlm.errors import BaseModelError
+from dlm.hardware import Plan
 from dlm.store.records import Version
 from dlm.store.store import Store
 from dlm.train.known import Known, compare, everything
@@ -31,19 +32,22 @@ class Start:
     previous: Version | None
 
 
-def prepare(document: Document, options: TrainOptions, store: Store) -> Start | NothingToTrain:
+def prepare(
+    document: Document, options: TrainOptions, store: Store, *, hardware: Plan | None = None
+) -> Start | NothingToTrain:
     """Compare the document with what the current version knows, and plan the run that follows.
 
-    Raises DlmError before anything is changed.
+    `hardware` is that of an earlier run, to be taken over as it was. Raises DlmError before
+    anything is changed.
     """
     here = items(teaching(document).train)
     previous = None if options.fresh else store.current()
     if previous is None:
-        return Start(make_plan(document, options), None)
+        return Start(make_plan(document, options, hardware=hardware), None)
     known = _known(document, options, store, previous, here)
     if known.nothing_to_do:
         return NothingToTrain(previous, tuple(one.item for one in known.kept))
-    plan = make_plan(document, options, known, number=previous.number)
+    plan = make_plan(document, options, known, number=previous.number, hardware=hardware)
     require_same_base(plan, store, previous)
     return Start(plan, previous)
 
