@@ -66,7 +66,7 @@ def train(
             document_path=name,
             started=kept.course.started if kept else None,
             board=board,
-            say=progress.stage,
+            say=progress.note,
         )
         with recorder:
             return _run(document, options, store, progress, recorder, kept, lock)
@@ -89,7 +89,7 @@ def _run(
         assert isinstance(start, Start)
     if warning := check_lock(start.plan, lock):
         progress.note(warning)
-    recorder.begin(start.plan.schedule.steps)
+    recorder.begin(start.plan.schedule.steps, after=kept.step if kept else 0)
     keeper = open_keeper(start, options, store, kept, progress)
     try:
         report = _Run(start, store, progress, recorder, keeper, kept).execute()
@@ -123,7 +123,7 @@ class _Run:
         keeper: Keeper,
         kept: Checkpoint | None,
     ) -> None:
-        self.plan, self.previous = start.plan, start.previous
+        self.plan, self.previous, self.notes = start.plan, start.previous, start.notes
         self.store, self.progress, self.recorder = store, progress, recorder
         self.keeper, self.kept = keeper, kept
         so_far = kept.course if kept else Course(recorder.started, 0.0)
@@ -138,7 +138,8 @@ class _Run:
                 self.budget.verdict(figures)  # it judges by what it saw before
 
     def execute(self) -> TrainingReport:
-        self.progress.planned(summary(self.plan, self.previous), warnings(self.plan))
+        traps = (*warnings(self.plan), *self.notes)
+        self.progress.planned(summary(self.plan, self.previous), traps)
         self.progress.stage(f"loading {self.plan.base.key}")
         self.model = self._load()
         self.gauge = DriftGauge(self.model, self.plan.codec)

@@ -15,6 +15,8 @@ from dlm.train.known import Known, compare, everything
 from dlm.train.options import TrainOptions
 from dlm.train.plan import TrainingPlan, make_plan
 
+_SHAPE = ("lora_r", "lora_alpha", "lora_dropout", "target_modules")
+
 
 @dataclass(frozen=True, slots=True)
 class NothingToTrain:
@@ -26,10 +28,14 @@ class NothingToTrain:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The plan of a run and the version it continues, None from the base."""
+    """The plan of a run and the version it continues, None from the base.
+
+    `notes` are sentences about settings that such a version cannot follow.
+    """
 
     plan: TrainingPlan
     previous: Version | None
+    notes: tuple[str, ...] = ()
 
 
 def prepare(
@@ -49,7 +55,7 @@ def prepare(
         return NothingToTrain(previous, tuple(one.item for one in known.kept))
     plan = make_plan(document, options, known, number=previous.number, hardware=hardware)
     require_same_base(plan, store, previous)
-    return Start(plan, previous)
+    return Start(plan, previous, _shape_kept(plan, store, previous))
 
 
 def _known(
@@ -66,6 +72,18 @@ def _known(
     known = compare(memory, here, forget=forget)
     asked_for_more = (options.epochs, options.max_steps, options.seed) != (None, None, None)
     return everything(here) if known.nothing_to_do and asked_for_more else known
+
+
+def _shape_kept(plan: TrainingPlan, store: Store, previous: Version) -> tuple[str, ...]:
+    """An adapter keeps the shape it was made with, whatever the frontmatter says since."""
+    before = store.run_of(previous).config
+    now = plan.document.frontmatter.training.model_dump(mode="json")
+    changed = [key for key in _SHAPE if key in before and before[key] != now[key]]
+    return tuple(
+        f"training.{key} is {now[key]} now, but {previous.name} was made with {before[key]} and "
+        "keeps it; `dlm train --fresh` makes a new adapter"
+        for key in changed
+    )
 
 
 def require_same_base(plan: TrainingPlan, store: Store, previous: Version) -> None:
