@@ -34,7 +34,7 @@ class FixedHorizon:
     def status(self) -> dict[str, Any]:
         return self.facts
 
-    def pushed(self) -> None:
+    def pushed(self, depth: int) -> None:
         self.woken += 1
 
 

@@ -28,7 +28,7 @@ class Receipt:
 class Intake:
     """The one writer of a server; belongs to one event loop."""
 
-    def __init__(self, database: Path, *, capacity: int, pushed: Callable[[], None]) -> None:
+    def __init__(self, database: Path, *, capacity: int, pushed: Callable[[int], None]) -> None:
         self._path, self._capacity, self._pushed = database, capacity, pushed
         self._arrived: list[tuple[Probe, asyncio.Future[Receipt]]] = []
         self._writing: asyncio.Task[None] | None = None
@@ -73,7 +73,7 @@ class Intake:
                     _fail([future for _, future in batch], error)
                     continue
                 if taken:
-                    self._pushed()
+                    self._pushed(depth)
                 for place, (_, future) in enumerate(batch):
                     if not future.done():
                         future.set_result(Receipt(place < taken, depth))

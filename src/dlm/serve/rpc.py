@@ -39,8 +39,8 @@ class Horizon(Protocol):
         """The state of the loop, as JSON."""
         ...
 
-    def pushed(self) -> None:
-        """Called when probes are on the disk."""
+    def pushed(self, depth: int) -> None:
+        """Called when probes are on the disk, of which `depth` wait."""
         ...
 
 

@@ -35,7 +35,7 @@ from dlm.train.resume import interrupted, interrupted_run, open_keeper
 from dlm.train.samples import samples_of, take_samples
 from dlm.train.start import NothingToTrain, Start, prepare
 from dlm.train.trainer import RowTrainer, StepReport
-from dlm.train.workshop import Workshop
+from dlm.train.workshop import Workshop, load_version
 
 _STOPPED = "stopped by the owner"
 
@@ -158,7 +158,7 @@ class _Run:
         self.progress.planned(summary(self.plan, self.previous), traps)
         self.bench = self.workshop.set_up(self.plan, self.previous, self._load)
         self.model, self.gauge = self.bench.model, self.bench.gauge
-        self.lookout = Lookout(self.model, self.plan, self.gauge)
+        self.lookout = Lookout(self.model, self.plan, self.gauge, brisk=brisk)
         steps, stopped = self._fit()
         self.progress.stage("measuring what was learned")
         outcome = self._outcome(self._glance() if brisk else self._measure(), steps, stopped)
@@ -199,9 +199,7 @@ class _Run:
         plan, config = self.plan, self.plan.document.frontmatter.training
         self.progress.stage(f"loading {plan.base.key}")
         if self.previous is not None:
-            self.store.verify(self.previous)
-            adapter = self.previous.path
-            return Model.load(plan.base_folder, plan.hardware, adapter=adapter, trainable=True)
+            return load_version(plan, self.store, self.previous)
         targets = "all-linear" if config.target_modules == "auto" else config.target_modules
         shape = LoraSettings(
             config.lora_r, config.lora_alpha, config.lora_dropout, targets, plan.seed

@@ -6,6 +6,7 @@ to go on from, or a training did not end, everything is loaded from the disk aga
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
@@ -15,6 +16,7 @@ from dlm.engine.model import Model
 from dlm.eval.drift import DriftGauge
 from dlm.eval.glance import BaseScores
 from dlm.store.records import Version
+from dlm.store.store import Store
 from dlm.train.plan import TrainingPlan
 from dlm.train.tools import Toolbox
 from dlm.train.trainer import RowTrainer
@@ -31,12 +33,18 @@ class Bench:
 
 
 class Workshop:
-    """A context manager; leaving it frees the trainer's folder."""
+    """A context manager; leaving it frees the trainer's folder.
 
-    def __init__(self) -> None:
+    With `stays`, for a process that trains again and again, what is loaded is set aside from
+    garbage collection: each training ends with one, which would look through all of torch.
+    """
+
+    def __init__(self, *, stays: bool = False) -> None:
+        self._stays = stays
         self.toolbox = Toolbox()
         self.loads = 0  # how often a model was loaded
         self._bench: Bench | None = None
+        self._frozen = False
         self._made_for: tuple[Any, ...] = ()
         self._holds: str | None = None  # the digest of the version that is in memory
 
@@ -63,20 +71,33 @@ class Workshop:
         return self._holds == version.sha256
 
     def committed(self, version: Version) -> None:
-        """The adapter in memory was committed as `version`."""
+        """The adapter in memory was committed as `version`, or was loaded from it."""
         self._holds = version.sha256
+        if self._stays and not self._frozen:
+            gc.collect()
+            gc.freeze()
+            self._frozen = True
 
     def close(self) -> None:
         """Let go of the model."""
         if self._bench is not None:
             self._bench.trainer.close()
         self._bench, self._holds = None, None
+        if self._frozen:
+            gc.unfreeze()
+            self._frozen = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def load_version(plan: TrainingPlan, store: Store, version: Version) -> Model:
+    """A version as it lies on the disk, to be trained on; CorruptStore when it is damaged."""
+    store.verify(version)
+    return Model.load(plan.base_folder, plan.hardware, adapter=version.path, trainable=True)
 
 
 def _bench(model: Model, codec: Codec) -> Bench:
