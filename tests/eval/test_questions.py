@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from dlm.data.examples import Example, Teaching
 from dlm.data.general import general_questions, held_out_texts
@@ -39,12 +39,8 @@ def test_rewordings_are_asked_only_where_nothing_was_kept_from_training() -> Non
     assert Kind.EXAM in _kinds(sealed)
 
 
-def test_held_out_pairs_are_asked_where_a_teaching_has_them() -> None:
-    @dataclass(frozen=True)
-    class WithHeldOut(Teaching):
-        held_out: tuple[Example, ...] = ()
-
-    lessons = WithHeldOut((_pair(1),), (), 0, held_out=(_pair(2),))
+def test_held_out_pairs_are_asked() -> None:
+    lessons = replace(_teaching(_pair(1)), held_out=(_pair(2),))
     found = [one for one in question_sheet(lessons).questions if one.kind is Kind.HELD_OUT]
     assert [one.line for one in found] == [2]
 

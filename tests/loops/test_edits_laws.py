@@ -16,6 +16,7 @@ from dlm.doc.provenance import Origin
 from dlm.doc.spans import Span, Splice, apply_splices
 from dlm.errors import DocumentError
 from dlm.loops.edits import EditPlan, applied, diff, rebase, reverted, unified
+from dlm.loops.edits.applying import without
 from dlm.loops.edits.places import deletions
 from dlm.loops.edits.plan import Place, has_fence, is_closed
 
@@ -84,6 +85,18 @@ def test_revert_undoes_the_run_and_keeps_what_the_owner_changed_meanwhile(
     assert back.document.text == expected.text
 
 
+@RELAXED
+@given(text=texts(), data=st.data())
+def test_any_sections_can_be_removed_and_the_others_stay(text: str, data: st.DataObject) -> None:
+    document = parse_text(text)
+    count = len(document.sections)
+    gone = data.draw(st.sets(st.integers(0, max(count - 1, 0)), max_size=count))
+    after = without(document, gone)
+    words = [s.content.split() for at, s in enumerate(document.sections) if at not in gone]
+    assert [section.content.split() for section in after.sections] == _joined(after, words)
+    assert after.text.endswith("\n") == text.endswith("\n") or not after.sections
+
+
 @settings(RELAXED, max_examples=40)
 @given(text=texts(), place=PLACES, data=st.data())
 def test_a_diff_is_a_patch(text: str, place: Place, data: st.DataObject) -> None:
@@ -92,6 +105,19 @@ def test_a_diff_is_a_patch(text: str, place: Place, data: st.DataObject) -> None
     after = applied(document, wanted, place=place)
     assert _patched(document.text, diff(document, wanted, place=place)) == after.text
     assert _patched(after.text, unified(after, document)) == document.text
+
+
+def _joined(after: Document, words: list[list[str]]) -> list[list[str]]:
+    """The words of sections, those of prose that came together as one."""
+    rest = iter(words)
+    joined: list[list[str]] = []
+    for section in after.sections:
+        group = next(rest)
+        while section.content.split() != group and not has_fence(section):
+            group = group + next(rest)
+        joined.append(group)
+    assert next(rest, None) is None
+    return joined
 
 
 def _holds_apart(document: Document) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dlm.cli import exam_commands, metrics_commands, replay_commands
+from dlm.cli import exam_commands, metrics_commands, replay_commands, synth_commands
 
 app = typer.Typer(
     name="dlm",
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.add_typer(exam_commands.app, name="exam")
 app.add_typer(metrics_commands.app, name="metrics")
 app.add_typer(replay_commands.app, name="replay")
+app.add_typer(synth_commands.app, name="synth")
 
 PathArgument = Annotated[
     str | None,

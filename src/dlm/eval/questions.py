@@ -53,9 +53,8 @@ def question_sheet(teaching: Teaching) -> Sheet:
     stead. Rewordings are always scored: the learned map stands on them.
     """
     chosen = set(_sample(teaching.pairs))
-    held_out: tuple[Example, ...] = getattr(teaching, "held_out", ())
     unseen = [
-        *(_question(item, Kind.HELD_OUT) for item in held_out),
+        *(_question(item, Kind.HELD_OUT) for item in teaching.held_out),
         *(_question(item, Kind.EXAM) for item in teaching.exam),
     ]
     questions: list[Question] = []

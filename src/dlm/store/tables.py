@@ -147,6 +147,15 @@ _EDITS = (
     )""",
 )
 
+_COMPLETIONS = (
+    """CREATE TABLE completions (
+        key TEXT PRIMARY KEY,
+        teacher TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        texts TEXT NOT NULL CHECK (json_valid(texts))
+    )""",
+)
+
 _PROBES = (
     """CREATE TABLE probe_queue (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -161,4 +170,11 @@ _PROBES = (
     )""",
 )
 
-TABLES: Final[tuple[tuple[str, ...], ...]] = (_VERSIONS, _METRICS, _SCORECARDS, _EDITS, _PROBES)
+TABLES: Final[tuple[tuple[str, ...], ...]] = (
+    _VERSIONS,
+    _METRICS,
+    _SCORECARDS,
+    _EDITS,
+    _COMPLETIONS,
+    _PROBES,
+)

@@ -64,7 +64,8 @@ def fitted(document: Document, plan: EditPlan, place: Place = "after") -> Docume
     added: defaultdict[int, list[Section]] = defaultdict(list)
     blocks: defaultdict[int, list[str]] = defaultdict(list)
     gap = usual_gap(document)
-    for addition in plan.additions:
+    # What goes to the end stands behind what goes after the last section, whatever came first.
+    for addition in sorted(plan.additions, key=lambda each: place == "end" or each.after is None):
         position = anchors.position(addition, place)
         assert position is not None
         text, block = marked(addition.block(), gap)
@@ -171,14 +172,16 @@ def _is_loose(section: Section) -> bool:
 
 
 def _same(section: Section, group: Sequence[Section]) -> bool:
-    if len(group) > 1:
-        words = [word for part in group for word in part.content.split()]
-        return _is_loose(section) and section.content.split() == words
-    return _identity(section) == _identity(group[0])
+    """Whether a section is what a group of them became; blank lines at its end may differ."""
+    if _outside(section) != _outside(group[0]):
+        return False
+    if len(group) == 1 and section.section_id == group[0].section_id:
+        return True
+    return section.content.split() == [word for part in group for word in part.content.split()]
 
 
-def _identity(section: Section) -> tuple[object, ...]:
-    return section.type, section.name, section.section_id, section.provenance, has_fence(section)
+def _outside(section: Section) -> tuple[object, ...]:
+    return section.type, section.name, section.attributes, section.provenance, has_fence(section)
 
 
 def _unexpected(document: Document, reason: str) -> EditConflict:

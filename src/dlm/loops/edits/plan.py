@@ -47,6 +47,7 @@ class Addition:
         body: str,
         provenance: Provenance,
         *,
+        name: str | None = None,
         after: str | None = None,
         summary: str = "",
     ) -> Self:
@@ -54,7 +55,7 @@ class Addition:
 
         Raises DocumentError for a body that cannot stand inside one section.
         """
-        section = render_section(type, body, provenance)
+        section = render_section(type, body, provenance, name=name)
         return cls(short_id(section), section, after, summary)
 
     def block(self) -> Section:
