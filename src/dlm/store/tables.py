@@ -65,6 +65,7 @@ _VERSIONS = (
         since INTEGER NOT NULL,
         seen INTEGER NOT NULL,
         removed INTEGER NOT NULL,
+        times INTEGER NOT NULL DEFAULT 1,
         nll REAL,
         exact INTEGER,
         PRIMARY KEY (number, item_id)
@@ -156,7 +157,19 @@ _COMPLETIONS = (
     )""",
 )
 
-_REPEATS = ("ALTER TABLE memory ADD COLUMN times INTEGER NOT NULL DEFAULT 1",)
+_PROBES = (
+    """CREATE TABLE probe_queue (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        probe_id TEXT NOT NULL UNIQUE,
+        prompt TEXT NOT NULL,
+        reference TEXT NOT NULL,
+        tags TEXT NOT NULL CHECK (json_valid(tags)),
+        pushed_at TEXT NOT NULL,
+        run TEXT,
+        put_back INTEGER NOT NULL DEFAULT 0,
+        reason TEXT NOT NULL DEFAULT ''
+    )""",
+)
 
 TABLES: Final[tuple[tuple[str, ...], ...]] = (
     _VERSIONS,
@@ -164,5 +177,5 @@ TABLES: Final[tuple[tuple[str, ...], ...]] = (
     _SCORECARDS,
     _EDITS,
     _COMPLETIONS,
-    _REPEATS,
+    _PROBES,
 )
