@@ -17,7 +17,7 @@ import pytest
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.errors import CorruptStore, DlmError, Interrupted, TrainingError
-from dlm.eval import drift
+from dlm.eval import drift, questions
 from dlm.store.paths import StorePath, for_dlm
 from dlm.store.store import Store
 from dlm.train.budget import EpochFigures
@@ -99,11 +99,12 @@ Train = Callable[..., Result]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _few_drift_texts() -> Iterator[None]:
-    """Measuring drift takes longer than these trainings, and three texts show it as well."""
-    texts = drift.held_out_texts()[:3]
+def _little_measuring() -> Iterator[None]:
+    """What is measured after each of these trainings takes longer than they do, and is the same."""
+    texts, pairs = drift.held_out_texts()[:3], questions.general_questions()[:2]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(drift, "held_out_texts", lambda: texts)
+        patch.setattr(questions, "general_questions", lambda: pairs)
         yield
 
 
