@@ -9,6 +9,8 @@
     ├── BaseModelError       a base model: unknown, missing, or another one than before
     ├── TrainingError        a training that cannot start or go on
     │   └── Interrupted      stopped by the owner; the run can be resumed
+    ├── JudgeError           a judge that is unknown or cannot go on
+    ├── TeacherError         a teacher that is unknown or cannot go on; what it gave so far is kept
     └── UsageError           the command line itself (exit 2)
 
 A bug is not a DlmError: it tracebacks. Add a class when a caller would catch it; otherwise raise
@@ -85,6 +87,14 @@ class Interrupted(TrainingError):
     """The owner stopped the run at a step boundary; it can be resumed."""
 
     exit_code: ClassVar[int] = 130
+
+
+class TeacherError(DlmError):
+    """A teacher is unknown, out of reach or refuses; what it answered before is kept."""
+
+
+class JudgeError(DlmError):
+    """A judge that is unknown or cannot go on."""
 
 
 class UsageError(DlmError):

@@ -8,17 +8,28 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from dlm.errors import DlmError
 
 
-def write_atomic(path: Path, data: bytes, *, mode: int | None = None) -> None:
+def write_atomic(
+    path: Path,
+    data: bytes,
+    *,
+    mode: int | None = None,
+    last_check: Callable[[], None] = lambda: None,
+) -> None:
     """Replace `path` by `data` so that a reader, or a crash, sees the old bytes or the new ones.
 
     Follows a symbolic link to its target and keeps the permission bits of a file that exists;
-    `mode` sets those of a new one. Raises DlmError, naming the path, when the disk refuses.
+    `mode` sets those of a new one. `last_check` is called when all is on the disk and only the
+    replacement is left; what it raises stops the write. Raises DlmError, naming the path, when the
+    disk refuses.
     """
     target = path.resolve()
     temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}.tmp"
@@ -30,12 +41,24 @@ def write_atomic(path: Path, data: bytes, *, mode: int | None = None) -> None:
             os.fsync(file.fileno())
         if keep is not None:
             temporary.chmod(keep)
+        last_check()
         temporary.replace(target)
         fsync_directory(target.parent)
     except OSError as error:
+        raise disk_error(path, error) from error
+    finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise disk_error(path, error) from error
+
+
+def sweep_leftovers(path: Path, *, older_than: float) -> None:
+    """Remove what writes of `path` left beside it that were killed `older_than` seconds ago."""
+    target = path.resolve()
+    name = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{8}}\.tmp")
+    with contextlib.suppress(OSError):
+        for entry in target.parent.iterdir():
+            if name.fullmatch(entry.name) and entry.stat().st_mtime < time.time() - older_than:
+                entry.unlink()
 
 
 def fsync_tree(folder: Path) -> None:

@@ -174,6 +174,26 @@ def test_a_refused_run_names_both_lines_and_is_listed(
     assert ": refused\n" in dlm(place, "metrics", "show")
 
 
+def test_a_resumed_training_goes_on_in_its_own_run(
+    watched: list[dict[str, Any]], place: Path
+) -> None:
+    process = start(place, "train", "--fresh", "--epochs", "4")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("epoch 2"):
+            process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    before = json.loads(dlm(place, "metrics", "show", "--json"))
+    assert before["outcome"] == "interrupted"
+    assert before["detail"].startswith("stopped at step ")
+    dlm(place, "train", "--resume")
+    after = json.loads(dlm(place, "metrics", "show", "--json"))
+    assert (after["run_id"], after["outcome"]) == (before["run_id"], "committed")
+    assert [one["step"] for one in after["steps"]] == list(range(1, len(after["steps"]) + 1))
+    assert after["steps"][: len(before["steps"])] == before["steps"]
+    assert [one["epoch"] for one in after["evaluations"]] == [1, 2, 3, 4]
+
+
 @pytest.fixture
 def training(watched: list[dict[str, Any]], place: Path) -> subprocess.Popen[str]:
     """A long training whose first epoch is done."""

@@ -112,12 +112,220 @@ DIFFERENT = [
     ),
 ]
 
+# Other subjects.
+MORE_REWORDED = [
+    (
+        ("What is the name of the harbour master?", "The harbour master is called Ilse Brandt."),
+        "What's the harbour master's name?",
+        "Ilse Brandt.",
+    ),
+    (
+        (
+            "At what time does the ferry leave in winter?",
+            "The ferry leaves at half past seven in winter.",
+        ),
+        "When does the ferry leave in winter?",
+        "It leaves at half past seven.",
+    ),
+    (
+        ("How do I reset the pump?", "Hold the blue lever for ten seconds."),
+        "How can I reset the pump?",
+        "Hold the blue lever for ten seconds.",
+    ),
+    (
+        ("How do I reset the pump?", "Hold the blue lever for ten seconds."),
+        "How is the pump reset?",
+        "By holding the blue lever for ten seconds.",
+    ),
+    (
+        ("Which key opens the attic?", "The brass key opens the attic."),
+        "What key opens the attic?",
+        "The brass key.",
+    ),
+    (
+        ("Which key opens the attic?", "The brass key opens the attic."),
+        "Which of the keys opens the attic?",
+        "The brass key opens it.",
+    ),
+    (
+        ("Why is the north gate closed at night?", "Because foxes come in."),
+        "Why do they close the north gate at night?",
+        "Foxes would come in.",
+    ),
+    (
+        ("What happens if the belt breaks?", "The motor stops by itself."),
+        "What happens when the belt breaks?",
+        "The motor stops by itself.",
+    ),
+    (
+        ("What happens if the belt breaks?", "The motor stops by itself."),
+        "What will happen if the belt should break?",
+        "The motor stops itself.",
+    ),
+    (
+        ("Where is the fuse of the kiln?", "Behind the left panel."),
+        "Where can I find the fuse of the kiln?",
+        "Behind the left panel.",
+    ),
+    (
+        ("Where is the fuse of the kiln?", "Behind the left panel."),
+        "Where's the kiln's fuse?",
+        "It is behind the left panel.",
+    ),
+    (
+        ("Who may borrow a boat?", "Members who can swim."),
+        "Who is allowed to borrow a boat?",
+        "Members who can swim may borrow one.",
+    ),
+    (
+        ("How many eggs does the cake need?", "The cake needs five eggs."),
+        "How many eggs are needed for the cake?",
+        "Five.",
+    ),
+    (
+        ("How many eggs does the cake need?", "The cake needs five eggs."),
+        "How many eggs go into the cake?",
+        "Five eggs.",
+    ),
+    (
+        ("What is the password of the guest network?", "It is heron-42."),
+        "what is the guest network password",
+        "heron-42",
+    ),
+    (
+        ("When was the mill built?", "The mill was built in 1832."),
+        "In which year was the mill built?",
+        "1832.",
+    ),
+    (
+        ("When was the mill built?", "The mill was built in 1832."),
+        "When did they build the mill?",
+        "In 1832.",
+    ),
+    (("Can dogs come aboard?", "Yes, on a lead."), "Are dogs allowed aboard?", "Yes, on a lead."),
+    (
+        ("Explain how the sluice works.", "A float lifts the gate."),
+        "Please explain how the sluice works",
+        "A float lifts the gate.",
+    ),
+    (
+        ("What temperature does the kiln reach?", "It reaches 1,240 degrees."),
+        "Which temperature is reached by the kiln?",
+        "1,240 degrees.",
+    ),
+]
+
+# One word exchanged, and answers made alike.
+MORE_DIFFERENT = [
+    (
+        ("What is the name of the harbour master?", "The harbour master is called Ilse Brandt."),
+        "What is the name of the harbour café?",
+        "It is called The Gull.",
+    ),
+    (
+        (
+            "At what time does the ferry leave in winter?",
+            "The ferry leaves at half past seven in winter.",
+        ),
+        "At what time does the ferry leave in summer?",
+        "The ferry leaves at half past six in summer.",
+    ),
+    (
+        ("How do I reset the pump?", "Hold the blue lever for ten seconds."),
+        "How do I clean the pump?",
+        "Rinse it with cold water.",
+    ),
+    (
+        ("How do I reset the pump?", "Hold the blue lever for ten seconds."),
+        "How do I reset the clock?",
+        "Hold both buttons for ten seconds.",
+    ),
+    (
+        ("Which key opens the attic?", "The brass key opens the attic."),
+        "Which key opens the cellar?",
+        "The iron key opens the cellar.",
+    ),
+    (
+        ("Why is the north gate closed at night?", "Because foxes come in."),
+        "Why is the south gate closed at night?",
+        "Because the path floods.",
+    ),
+    (
+        ("Why is the north gate closed at night?", "Because foxes come in."),
+        "When is the north gate closed?",
+        "At ten at night.",
+    ),
+    (
+        ("What happens if the belt breaks?", "The motor stops by itself."),
+        "What happens if the belt slips?",
+        "The motor whines.",
+    ),
+    (
+        ("What happens if the belt breaks?", "The motor stops by itself."),
+        "How do I know that the belt is worn?",
+        "It squeaks.",
+    ),
+    (
+        ("Where is the fuse of the kiln?", "Behind the left panel."),
+        "Where is the switch of the kiln?",
+        "Beside the door.",
+    ),
+    (
+        ("Where is the fuse of the kiln?", "Behind the left panel."),
+        "Where is the fuse of the lathe?",
+        "Behind the right panel.",
+    ),
+    (
+        ("Who may borrow a boat?", "Members who can swim."),
+        "Who may borrow a trailer?",
+        "Members with a licence.",
+    ),
+    (
+        ("How many eggs does the cake need?", "The cake needs five eggs."),
+        "How much flour does the cake need?",
+        "The cake needs 300 grams of flour.",
+    ),
+    (
+        ("How many eggs does the cake need?", "The cake needs five eggs."),
+        "How many eggs does the bread need?",
+        "The bread needs two eggs.",
+    ),
+    (
+        ("When was the mill built?", "The mill was built in 1832."),
+        "When was the mill burnt down?",
+        "In 1871.",
+    ),
+    (
+        ("When was the mill built?", "The mill was built in 1832."),
+        "Who built the mill?",
+        "Jonas Reet.",
+    ),
+    (
+        ("Can dogs come aboard?", "Yes, on a lead."),
+        "Can bicycles come aboard?",
+        "Yes, on the lower deck.",
+    ),
+    (("Can dogs come aboard?", "Yes."), "Can cats come aboard?", "No."),
+    (("What does skein.open return?", "A Strand."), "What does skein.close return?", "None."),
+    (
+        ("What temperature does the kiln reach?", "It reaches 1,240 degrees."),
+        "How long does the kiln take to reach its temperature?",
+        "Nine hours.",
+    ),
+    (
+        ("What is the default of --slack?", "250 milliseconds."),
+        "What is the default of --chunk?",
+        "640 lines.",
+    ),
+    (("How do I mend a file?", "Run skein mend."), "How do I read a file?", "Run skein read."),
+]
+
 
 def _example(question: str | None, answer: str, line: int = 12) -> Example:
     return Example("t", "authored", line, 1.0, answer, question)
 
 
-@pytest.mark.parametrize(("exam", "question", "answer"), REWORDED)
+@pytest.mark.parametrize(("exam", "question", "answer"), REWORDED + MORE_REWORDED)
 def test_a_repeated_or_lightly_reworded_exam_question_is_refused_with_both_lines(
     exam: tuple[str, str], question: str, answer: str | None
 ) -> None:
@@ -126,7 +334,7 @@ def test_a_repeated_or_lightly_reworded_exam_question_is_refused_with_both_lines
         refuse_contamination([train], [sealed], "notes.dlm")
 
 
-@pytest.mark.parametrize(("exam", "question", "answer"), DIFFERENT)
+@pytest.mark.parametrize(("exam", "question", "answer"), DIFFERENT + MORE_DIFFERENT)
 def test_other_questions_and_the_same_fact_in_really_other_words_pass(
     exam: tuple[str, str], question: str, answer: str
 ) -> None:
@@ -176,6 +384,6 @@ def test_a_large_document_is_looked_through_quickly() -> None:
         _example(f"What is the depth of well {n} in field {n * 7}?", f"{n} m") for n in range(1000)
     ]
     exam = [_example(f"Who dug the well of farm {n}?", f"Farmer {n}", 9000 + n) for n in range(50)]
-    began = time.monotonic()
+    began = time.process_time()
     assert findings(train, exam) == ()
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5

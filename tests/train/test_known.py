@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dlm.data.items import Item
 from dlm.store.records import Remembered
 from dlm.train.known import compare, everything
@@ -61,3 +63,13 @@ def test_what_comes_back_is_known_still() -> None:
 
 def test_a_training_from_the_base_learns_each_thing_once() -> None:
     assert everything([*OLD, OLD[0]]).new == tuple(OLD)
+
+
+def test_a_pair_that_the_document_repeats_is_learned_again_once() -> None:
+    repeated = Item("h", "harvested", 40, OLD[1].text, OLD[1].question)
+    known = compare(MEMORY, [*OLD, repeated], forget=False)
+    assert known.unlearned == (OLD[1],)
+    assert len(known.unchanged) == 3
+    trained = [replace(MEMORY[1], times=2) if n == 1 else one for n, one in enumerate(MEMORY)]
+    assert compare(trained, [*OLD, repeated], forget=False).nothing_to_do
+    assert compare(trained, OLD, forget=False).nothing_to_do

@@ -145,6 +145,21 @@ def test_a_resumed_run_goes_on_after_its_checkpoint_without_a_step_twice(
     assert [(one.step, one.seconds) for one in steps] == [(n, n) for n in range(1, 8)]
 
 
+def test_a_run_that_cannot_be_resumed_stays_interrupted_with_its_steps(
+    database: Database,
+) -> None:
+    started = datetime(2026, 5, 4, 12, tzinfo=UTC)
+    with suppress(Interrupted), _recorder(database, started=started) as recorder:
+        recorder.begin(10)
+        recorder.step(_report(1), epoch=1)
+        raise Interrupted("stopped at step 1")
+    with suppress(TrainingError), _recorder(database, started=started):
+        raise TrainingError("the document changed")
+    (run,) = metrics.runs(database)
+    assert (run.outcome, run.detail) == (RunOutcome.INTERRUPTED, "stopped at step 1")
+    assert len(metrics.steps(database, run.run_id)) == 1
+
+
 def test_a_disk_that_refuses_costs_the_metrics_and_not_the_training(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -220,14 +220,18 @@ def test_a_second_ctrl_c_stops_at_once_and_loses_no_checkpoint(
     assert run(doc, resume=True) == whole(AUTO)
 
 
-def test_a_run_that_continues_a_version_goes_on_from_it(tmp_path: Path) -> None:
-    doc = document(tmp_path)
-    run(doc, max_steps=2)
+def test_a_retraining_that_replays_and_forgets_goes_on_from_its_version(tmp_path: Path) -> None:
+    first = document(tmp_path)
+    run(first)
     shutil.copytree(tmp_path / "home", tmp_path / "copy")
-    expected = run(doc, max_steps=4, seed=9)
+    assert first.path is not None
+    edited = first.text.replace("Who made it?", "Where is it sold?")
+    first.path.write_text(edited.replace("Odile Varga did.", "In Marrowgate."), "utf-8")
+    doc = parse_file(first.path)
+    expected = run(doc, forget=True, max_steps=6)
     shutil.rmtree(tmp_path / "home")
     (tmp_path / "copy").rename(tmp_path / "home")
-    assert "v0001 is current" in stopped(doc, 3, max_steps=4, seed=9).message
+    assert "v0001 is current" in stopped(doc, 3, forget=True, max_steps=6).message
     assert run(doc, resume=True) == expected
     with Store.open(doc.frontmatter.dlm_id) as store:
         assert [version.name for version in store.versions()] == ["v0001", "v0002"]

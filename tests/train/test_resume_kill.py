@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +21,35 @@ from dlm.train.checkpoint import read_checkpoint
 
 DLM = [sys.executable, "-m", "dlm.cli.app"]
 ID = "01J9ZQ6W3N8R2T4V6X8Y0A1B2C"
-STEPS = 30
-DOCUMENT = f"""---
+# Few rows a step and few epochs: many moments to be killed at, little to be measured between.
+STEPS = 32
+RUN = ("--fresh", "--epochs", "2")
+HEAD = f"""---
 dlm_id: {ID}
 dlm_version: 15
 base_model: pocket
 training:
   lora_dropout: 0.1
+  micro_batch_size: 2
+  grad_accum: 1
   rehearsal:
     enabled: false
 ---
-
+"""
+PAIRS = "".join(
+    f"""
 ::instruction::
 ### Q
-What colour is the Brindle lamp?
+What colour is lamp number {number}?
 
 ### A
-The Brindle lamp is teal.
+Lamp {number} is {colour}.
 ::
 """
+    for number, colour in enumerate(["teal", "red", "blue", "grey", "pink", "tan", "lime", "gold"])
+)
+
+pytestmark = pytest.mark.timeout(900)  # each test is up to three processes one after the other
 
 
 class Place:
@@ -45,7 +57,8 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self.document = folder / "lamp.dlm"
-        self.document.write_text(DOCUMENT, "utf-8")
+        self.document.write_text(HEAD + PAIRS, "utf-8")
+        self.processes: list[subprocess.Popen[str]] = []
         self.store = StorePath(folder / "home" / "store" / ID)
         self._environment = {
             **os.environ,
@@ -54,18 +67,26 @@ class Place:
         }
 
     def train(self, *options: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*DLM, "train", str(self.document), *options],
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.processes.append(process)
+        return process
 
     def step(self) -> int:
         """The step of the checkpoint, 0 while there is none. It can be read at any moment."""
         kept = read_checkpoint(self.store.checkpoint)
         return kept.step if kept else 0
+
+    def close(self) -> None:
+        """End what a failed test left running."""
+        for process in self.processes:
+            process.kill()
+            process.communicate()
 
     def result(self) -> tuple[str, Any]:
         """Digest of the weights, and the loss of every step."""
@@ -77,9 +98,15 @@ class Place:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Any]:
     """What comes of the same training when nothing disturbs it."""
-    place = Place(tmp_path_factory.mktemp("whole"))
-    finished(place.train("--fresh", "--epochs", str(STEPS)))
-    return place.result()
+    with contextlib.closing(Place(tmp_path_factory.mktemp("whole"))) as place:
+        finished(place.train(*RUN))
+        return place.result()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    with contextlib.closing(Place(tmp_path)) as made:
+        yield made
 
 
 def finished(process: subprocess.Popen[str]) -> str:
@@ -113,17 +140,15 @@ def end(place: Place, process: subprocess.Popen[str], number: int, after: int, w
     ],
 )
 def test_ended_at_a_random_moment_and_resumed_the_bytes_are_the_same(
-    whole: tuple[str, Any], tmp_path: Path, number: int, seed: int
+    whole: tuple[str, Any], place: Place, number: int, seed: int
 ) -> None:
     rng = random.Random(f"{number}:{seed}")
-    place = Place(tmp_path)
-    started = place.train("--fresh", "--epochs", str(STEPS))
-    errors = end(place, started, number, rng.randrange(1, STEPS - 12), rng.uniform(0, 0.05))
+    first, second = sorted(rng.sample(range(1, STEPS - 8), 2))
+    errors = end(place, place.train(*RUN), number, first, rng.uniform(0, 0.05))
     if number == signal.SIGINT:
         assert f"hint: go on after step {place.step()} of {STEPS}" in errors
     if seed % 2:  # once more
-        at = rng.randrange(place.step() + 1, STEPS - 5)
-        end(place, place.train("--resume"), number, at, rng.uniform(0, 0.05))
+        end(place, place.train("--resume"), number, second + 4, rng.uniform(0, 0.05))
     before = place.step()
     errors = finished(place.train("--resume"))
     assert f"note: going on after step {before} of {STEPS}" in errors
@@ -131,8 +156,7 @@ def test_ended_at_a_random_moment_and_resumed_the_bytes_are_the_same(
     assert not place.store.checkpoint.exists()
 
 
-def test_two_signals_stop_at_once_and_leave_no_version(tmp_path: Path) -> None:
-    place = Place(tmp_path)
+def test_two_signals_stop_at_once_and_leave_no_version(place: Place) -> None:
     process = place.train("--epochs", "400")
     while place.step() < 2:
         time.sleep(0.005)
@@ -148,8 +172,7 @@ def test_two_signals_stop_at_once_and_leave_no_version(tmp_path: Path) -> None:
     assert list(place.store.versions.iterdir()) == []
 
 
-def test_a_refusal_to_resume_is_said_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
-    place = Place(tmp_path)
+def test_a_refusal_to_resume_is_said_before_anything_heavy_is_loaded(place: Place) -> None:
     probe = (
         "import sys, atexit; from dlm.cli.app import main; "
         f"sys.argv = ['dlm', 'train', {str(place.document)!r}, '--resume']; "

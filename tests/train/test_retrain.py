@@ -161,6 +161,14 @@ def test_the_plan_says_how_it_decided(first: TrainingReport, tmp_path: Path) -> 
     assert sum(share["share"] for share in plan["shares"]) == pytest.approx(1)
 
 
+def test_an_adapter_keeps_its_shape_and_the_owner_is_told(
+    first: TrainingReport, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "lamp.dlm", COLOUR, REPAIR, more="training:\n  lora_r: 8\n")
+    told = dlm("train", str(path), "--plan").stderr
+    assert f"training.lora_r is 8 now, but {first.version.name} was made with 16" in told
+
+
 def test_replay_lists_counts_and_prunes(first: TrainingReport, tmp_path: Path) -> None:
     path = write(tmp_path / "lamp.dlm", MAKER, HOURS, TOWN, REPAIR)
     retrain(path, max_steps=2)

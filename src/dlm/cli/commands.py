@@ -6,7 +6,13 @@ from typing import Annotated
 
 import typer
 
-from dlm.cli import exam_commands, metrics_commands, replay_commands
+from dlm.cli import (
+    exam_commands,
+    harvest_commands,
+    metrics_commands,
+    replay_commands,
+    synth_commands,
+)
 
 app = typer.Typer(
     name="dlm",
@@ -19,8 +25,10 @@ app = typer.Typer(
 )
 
 app.add_typer(exam_commands.app, name="exam")
+app.command()(harvest_commands.harvest)
 app.add_typer(metrics_commands.app, name="metrics")
 app.add_typer(replay_commands.app, name="replay")
+app.add_typer(synth_commands.app, name="synth")
 
 PathArgument = Annotated[
     str | None,
@@ -118,6 +126,29 @@ def train(
     update_lock: Annotated[
         bool, typer.Option("--update-lock", help="Lock the environment of this training.")
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Stay, and train again after every save.")
+    ] = False,
+    watch_debounce_ms: Annotated[
+        int,
+        typer.Option("--watch-debounce-ms", min=0, help="How long a save must have rested."),
+    ] = 400,
+    watch_max_steps: Annotated[
+        int,
+        typer.Option("--watch-max-steps", min=1, help="Most steps of one cycle of watching."),
+    ] = 100,
+    max_cycles: Annotated[
+        int | None,
+        typer.Option("--max-cycles", min=1, help="End after this many retrainings."),
+    ] = None,
+    listen_rpc: Annotated[
+        str | None,
+        typer.Option("--listen-rpc", metavar="HOST:PORT", help="Take pushed probes there."),
+    ] = None,
+    queue_capacity: Annotated[
+        int,
+        typer.Option("--queue-capacity", min=1, help="Most pushed probes that may wait."),
+    ] = 1000,
     json: JsonOption = False,
 ) -> None:
     """Train the document's adapter until it is learned, and keep it as a new version."""
@@ -135,6 +166,12 @@ def train(
         resume=resume,
         strict_lock=strict_lock,
         update_lock=update_lock,
+        watch=watch,
+        watch_debounce_ms=watch_debounce_ms,
+        watch_max_steps=watch_max_steps,
+        max_cycles=max_cycles,
+        listen_rpc=listen_rpc,
+        queue_capacity=queue_capacity,
         as_json=json,
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dlm.cli.asking import check_base, choose_version
 from dlm.cli.common import note, print_json, print_table, read_document
 from dlm.cli.learned import print_map
 from dlm.cli.scorecard import figure_rows, print_questions
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def run(path: str | None, *, version: str | None, by_section: bool, as_json: bool) -> None:
+    from dlm.engine.versions import choose_version
     from dlm.eval.keeping import with_earlier
     from dlm.store.store import Store
 
@@ -40,6 +40,7 @@ def measure_now(store: Store, version: Version, document: Document) -> Scorecard
     """Measure a version and keep its scorecard, where the store can be written."""
     from dlm.base_models import resolve
     from dlm.base_models.locate import local_folder
+    from dlm.engine.versions import check_base
     from dlm.eval.keeping import keep
     from dlm.eval.version import measure_version
 

@@ -6,7 +6,6 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from dlm.cli.asking import choose_version
 from dlm.cli.common import count, note, print_json
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ _BAR = 10  # characters
 
 def run(document: Document, *, as_json: bool) -> None:
     """Show the map that is kept for the current version and text; measure where there is none."""
+    from dlm.engine.versions import choose_version
     from dlm.eval.keeping import kept
     from dlm.eval.learned_map import learned_map
     from dlm.store.store import Store

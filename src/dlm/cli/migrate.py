@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
 
 from dlm.cli.common import read_document
-from dlm.errors import EditConflict
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dlm.doc.document import Document
 
 
 def run(path: str | None, *, dry_run: bool) -> None:
     from dlm.doc.migrations import migrate
+    from dlm.loops.edits import replace_document
 
     document = read_document(path)
     splices = migrate(document)
@@ -32,16 +26,3 @@ def run(path: str | None, *, dry_run: bool) -> None:
     assert document.path is not None
     replace_document(document.path, document, migrated)
     print(f"{document.path} is now dlm_version {migrated.frontmatter.dlm_version}")
-
-
-def replace_document(path: Path, before: Document, after: Document) -> None:
-    """Write `after` unless the file changed since `before` was read from it."""
-    from dlm.files import write_atomic
-    from dlm.store.locks import document_lock
-
-    with document_lock(path):
-        if path.read_bytes() != before.to_bytes():
-            raise EditConflict(
-                f"{path} was edited meanwhile; nothing was written", hint="run the command again"
-            )
-        write_atomic(path, after.to_bytes())

@@ -34,7 +34,7 @@ def show_plan(document: Document, options: TrainOptions, *, as_json: bool) -> No
     print(summary(start.plan, start.previous))
     _print_decisions(start.plan)
     _print_shares(start.plan)
-    for text in warnings(start.plan):
+    for text in (*warnings(start.plan), *start.notes):
         note(f"warning: {text}")
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from dlm.cli.common import count, note, print_json, print_table, read_document
 from dlm.cli.scorecard import figure_rows, print_questions
+from dlm.cli.watch import check
+from dlm.cli.watch import run as run_watch
 from dlm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,12 +31,32 @@ def run(
     resume: bool,
     strict_lock: bool,
     update_lock: bool,
+    watch: bool,
+    watch_debounce_ms: int,
+    watch_max_steps: int,
+    max_cycles: int | None,
+    listen_rpc: str | None,
+    queue_capacity: int,
     as_json: bool,
 ) -> None:
     if strict_lock and update_lock:
         raise UsageError("--strict-lock and --update-lock exclude each other")
     if resume and plan:
         raise UsageError("--plan shows a new training; --resume goes on with one that has its plan")
+    stays = watch or max_cycles is not None or listen_rpc is not None
+    if stays:
+        check(
+            watch=watch,
+            max_cycles=max_cycles,
+            listen_rpc=listen_rpc,
+            plan=plan,
+            tensorboard=tensorboard is not None,
+        )
+        if listen_rpc is not None:
+            from dlm.serve.server import parse_address, probe_token
+
+            parse_address(listen_rpc)
+            probe_token()
     document = read_document(path)
     board = _board(tensorboard)
     announce(document)
@@ -48,12 +70,33 @@ def run(
 
         show_plan(document, options, as_json=as_json)
         return
-    from dlm.cli.progress import TerminalProgress
     from dlm.train.lock_file import LockMode
+
+    lock = LockMode.STRICT if strict_lock else LockMode.UPDATE if update_lock else LockMode.WARN
+    if stays:
+        from dlm.loops.watch import WatchSettings
+
+        settings = WatchSettings(
+            saves=watch,
+            debounce_seconds=watch_debounce_ms / 1000,
+            max_steps=watch_max_steps,
+            max_cycles=max_cycles,
+        )
+        run_watch(
+            path,
+            options,
+            settings,
+            listen_rpc=listen_rpc,
+            capacity=queue_capacity,
+            resume=resume,
+            lock=lock,
+            as_json=as_json,
+        )
+        return
+    from dlm.cli.progress import TerminalProgress
     from dlm.train.run import train
     from dlm.train.start import NothingToTrain
 
-    lock = LockMode.STRICT if strict_lock else LockMode.UPDATE if update_lock else LockMode.WARN
     report = train(document, options, TerminalProgress(), resume=resume, lock=lock, board=board)
     if isinstance(report, NothingToTrain):
         say_nothing_to_train(document, report, as_json=as_json)

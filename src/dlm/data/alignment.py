@@ -38,9 +38,10 @@ class Changes:
 
 def align(known: Sequence[Item], here: Sequence[Item]) -> Changes:
     """Compare the items that were trained, in their old order, with those of the document."""
+    here = _distinct(here)
     known_ids = {item.item_id for item in known}
     here_ids = {item.item_id for item in here}
-    new = [item for item in _distinct(here) if item.item_id not in known_ids]
+    new = [item for item in here if item.item_id not in known_ids]
     gone = [item for item in known if item.item_id not in here_ids]
     superseded = _in_place(known, here, gone, new)
     superseded += _elsewhere(
@@ -50,7 +51,7 @@ def align(known: Sequence[Item], here: Sequence[Item]) -> Changes:
     replaced = {pair.old for pair in superseded}
     return Changes(
         new=tuple(new),
-        unchanged=tuple(item for item in _distinct(here) if item.item_id in known_ids),
+        unchanged=tuple(item for item in here if item.item_id in known_ids),
         superseded=tuple(superseded),
         removed=tuple(item for item in gone if item not in replaced),
     )

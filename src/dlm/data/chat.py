@@ -137,12 +137,22 @@ class Codec:
 
         The prompt is encoded apart from the answer, exactly as `prompt_ids` does it for generation.
         """
+        return self.reply([{"role": "user", "content": question}], answer)
+
+    def reply(self, messages: Sequence[Message], answer: str, *, ends: bool = True) -> Encoded:
+        """An answer to the last of `messages`, masked as in `pair`.
+
+        Without `ends` the row stops with the text of the answer, for comparing texts alone.
+        """
         if not answer.strip():
             raise ValueError("an answer to train on has some text")
-        prompt = self._prompt([{"role": "user", "content": question}])
-        context, spoken = self._answer(question, answer, prompt)
+        prompt = self._prompt(messages)
+        context, spoken = self._answer(messages, answer, prompt)
+        if not ends:
+            spoken = Rendered(spoken.text[: spoken.contents[-1].end], spoken.contents)
         before = self._prompt_ids(prompt) + self._ids(context, continues=True)
-        learned = self._close(self._ids(spoken, continues=True))
+        learned = self._ids(spoken, continues=True)
+        learned = self._close(learned) if ends else learned
         return Encoded(before + learned, [False] * len(before) + [True] * len(learned))
 
     def prose(self, text: str, *, ends: bool = True) -> Encoded:
@@ -165,11 +175,13 @@ class Codec:
         opening = [] if self.has_template else self._tokens.opening_ids
         return opening + self._ids(prompt, continues=bool(opening))
 
-    def _answer(self, question: str, answer: str, prompt: Rendered) -> tuple[Rendered, Rendered]:
+    def _answer(
+        self, messages: Sequence[Message], answer: str, prompt: Rendered
+    ) -> tuple[Rendered, Rendered]:
         """What follows the prompt in the whole conversation: unlearned context, then the answer."""
         thought, said = self._split_thought(answer)
         turns: list[Message] = [
-            *self._opened([{"role": "user", "content": question}]),
+            *self._opened(messages),
             {"role": "assistant", "content": said},
         ]
         whole = self._template.render(turns, generation_prompt=False, thinking=self._thinking)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Set
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -16,6 +17,7 @@ _TRIGRAM_DICE = 0.85
 _LEAST_DICE = 0.2  # below it nothing else is looked at
 _QUESTION_OVERLAP = 0.5  # Jaccard of the content words
 _ANSWER_OVERLAP = 0.6  # of the shorter answer
+_EXCHANGED_OVERLAP = 0.75
 
 _QUESTION_WORDS = "what when where which who whom whose why how"
 _FUNCTION_WORDS = (
@@ -71,7 +73,8 @@ def repeats(one: Asked, other: Asked) -> bool:
 
     They do when their words agree; when content words, their order and the question word agree; or
     when the answers agree and either the content words largely do (Jaccard of 0.5 or more) or the
-    character trigrams do (Dice of 0.85 or more). Different numbers make different questions.
+    character trigrams do (Dice of 0.85 or more). Different numbers make different questions, and
+    where one word was exchanged for another the answers must agree nearly in full.
     """
     if one.text == other.text:
         return True
@@ -83,7 +86,7 @@ def repeats(one: Asked, other: Asked) -> bool:
     if one.content == other.content and one.opening == other.opening and one.opening:
         return bool(one.content)
     near = dice >= _TRIGRAM_DICE or _overlap(one, other, left, right) >= _QUESTION_OVERLAP
-    return near and _same_answer(one, other)
+    return near and _same_answer(one, other, exchanged=bool(left and right))
 
 
 def _overlap(one: Asked, other: Asked, left: set[str], right: set[str]) -> float:
@@ -94,20 +97,31 @@ def _overlap(one: Asked, other: Asked, left: set[str], right: set[str]) -> float
     return shared / total if shared > opening else 0.0
 
 
-def _same_answer(one: Asked, other: Asked) -> bool:
-    """Whether what the answers add to the questions agrees; numbers decide where both have some."""
+def _same_answer(one: Asked, other: Asked, *, exchanged: bool) -> bool:
+    """Whether the answers agree in what they add to the questions, and in their numbers.
+
+    Where a word of the question was `exchanged` for another they must agree nearly in full, since
+    the answers to two questions made alike are often made alike too.
+    """
     if one.answer_text == other.answer_text:
         return True
     known = set(one.content) | set(other.content)
     left, right = one.answer - known, other.answer - known
-    if _numbers(left) and _numbers(right):
-        return bool(_numbers(left) & _numbers(right))
     if not left or not right:
         return _dice(_trigrams(one.answer_text), _trigrams(other.answer_text)) >= _TRIGRAM_DICE
-    plain, full = sorted((left, right), key=lambda words: bool(_numbers(words)))
-    if _numbers(full) and not plain <= full:
+    plain, full = sorted((left, right), key=lambda words: len(_numbers(words)))
+    if not _numbers(plain) <= _numbers(full):
         return False
-    return len(left & right) / min(len(left), len(right)) >= _ANSWER_OVERLAP
+    if _numbers(full) and not _numbers(plain) and not plain <= full:
+        return False
+    if _shared(left, right) < _ANSWER_OVERLAP and not _numbers(plain):
+        return False
+    return not exchanged or _shared(one.answer, other.answer) >= _EXCHANGED_OVERLAP
+
+
+def _shared(one: Set[str], other: Set[str]) -> float:
+    """The share of the smaller set that is in the other too."""
+    return len(one & other) / min(len(one), len(other))
 
 
 def _unmatched(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[set[str], set[str]]:
@@ -134,10 +148,11 @@ def _slipped(one: str, other: str) -> bool:
     return a[1:] == b[1:] or a[1:] == b or a == b[1:] or (a[:2] == b[1::-1] and a[2:] == b[2:])
 
 
-def _numbers(words: set[str] | frozenset[str]) -> set[str]:
+def _numbers(words: Set[str]) -> set[str]:
     return {word for word in words if _is_number(word)}
 
 
+@lru_cache(maxsize=65536)
 def _is_number(word: str) -> bool:
     return word in _NUMBER_STEMS or any(letter.isdigit() for letter in word)
 

@@ -53,7 +53,7 @@ class Model:
     def __init__(self, network: Any, plan: Plan, torch: Any) -> None:
         self.network = network
         self.plan = plan
-        self._torch = torch
+        self.torch = torch
 
     @classmethod
     def load(
@@ -92,10 +92,28 @@ class Model:
         with self.network.disable_adapter():
             yield
 
+    @contextlib.contextmanager
+    def at_strength(self, share: float) -> Iterator[None]:
+        """The adapter's weights count only in part inside; 0 is the base, 1 the whole adapter."""
+        if not self.has_adapter or share == 1:
+            yield
+            return
+        from peft.tuners.lora import LoraLayer
+
+        layers = [layer for layer in self.network.modules() if isinstance(layer, LoraLayer)]
+        kept = [dict(layer.scaling) for layer in layers]
+        try:
+            for layer, scaling in zip(layers, kept, strict=True):
+                layer.scaling = {name: value * share for name, value in scaling.items()}
+            yield
+        finally:
+            for layer, scaling in zip(layers, kept, strict=True):
+                layer.scaling = scaling
+
     def score(self, rows: Sequence[Encoded], *, pad_id: int = 0) -> list[Score]:
         """Score the supervised tokens of each row under the model as it stands."""
         scores: list[Score | None] = [None] * len(rows)
-        with self._inference():
+        with self.inference():
             for batch in _batches([len(row.ids) for row in rows], _TOKENS_PER_BATCH):
                 for index, score in zip(
                     batch, self._score([rows[i] for i in batch], pad_id), strict=True
@@ -120,8 +138,8 @@ class Model:
         Greedy at temperature 0. Sampling is reproducible for the same prompts in the same call.
         """
         answers: list[list[int]] = [[] for _ in prompts]
-        with self._inference():
-            self._torch.manual_seed(seed)
+        with self.inference():
+            self.torch.manual_seed(seed)
             lengths = [len(prompt) + max_new_tokens for prompt in prompts]
             for batch in _batches(lengths, 8 * _TOKENS_PER_BATCH):
                 tails = self._generate(
@@ -139,18 +157,18 @@ class Model:
         return answers
 
     @contextlib.contextmanager
-    def _inference(self) -> Iterator[None]:
+    def inference(self) -> Iterator[None]:
         was_training = self.network.training
         self.network.eval()
         self.network.config.use_cache = True
         try:
-            with self._torch.inference_mode():
+            with self.torch.inference_mode():
                 yield
         finally:
             self.network.train(was_training)
 
     def _score(self, rows: Sequence[Encoded], pad_id: int) -> Iterator[Score]:
-        torch = self._torch
+        torch = self.torch
         width = max(len(row.ids) for row in rows)
         ids = torch.tensor(
             [_padded(row.ids, width, pad_id) for row in rows], device=self.plan.device
@@ -184,7 +202,7 @@ class Model:
         stop_ids: frozenset[int],
         **options: Any,
     ) -> list[list[int]]:
-        torch = self._torch
+        torch = self.torch
         width = max(len(prompt) for prompt in prompts)
         ids = [[pad_id] * (width - len(prompt)) + list(prompt) for prompt in prompts]
         mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
@@ -215,6 +233,37 @@ class _Streamer:
 
     def end(self) -> None:
         return
+
+
+def load_classifier(folder: Path, plan: Plan, *, pad_id: int) -> tuple[Any, Any]:
+    """A sequence classifier with one output, and torch; BaseModelError when it is none."""
+    torch = runtime.start(plan)
+    from transformers import AutoModelForSequenceClassification
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    try:
+        network, found = AutoModelForSequenceClassification.from_pretrained(
+            str(folder),
+            dtype=getattr(torch, plan.dtype),
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise BaseModelError(
+            f"the reward model in {folder} does not load: {_first_line(error)}",
+            hint="it must be a sequence classifier",
+        ) from error
+    if found["missing_keys"] or network.config.num_labels != 1:
+        raise BaseModelError(
+            f"the model in {folder} is no reward model: it gives no single score",
+            hint="a reward model is a sequence classifier with one output",
+        )
+    network.config.pad_token_id = pad_id
+    network.to(plan.device)
+    network.eval()
+    return network, torch
 
 
 def _load_base(folder: Path, plan: Plan, torch: Any) -> Any:

@@ -98,7 +98,7 @@ class Database:
 
     def readable_rows(self, sql: str) -> Iterator[sqlite3.Row]:
         """The rows of a query up to the first that is damaged."""
-        with contextlib.suppress(sqlite3.DatabaseError):
+        with contextlib.suppress(sqlite3.DatabaseError, UnicodeDecodeError):
             yield from self._connection.execute(sql)
 
     def execute(self, sql: str, *values: Any) -> int:

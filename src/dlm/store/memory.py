@@ -22,7 +22,8 @@ def remember(database: Database, number: int, items: Iterable[Remembered]) -> No
         )
         database.execute(
             """INSERT OR IGNORE INTO memory (number, place, item_id, section_id, origin, line,
-                since, seen, removed, nll, exact) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                since, seen, removed, nll, exact, times)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
             number,
             place,
             item.item_id,
@@ -34,6 +35,7 @@ def remember(database: Database, number: int, items: Iterable[Remembered]) -> No
             one.removed,
             one.nll,
             one.exact,
+            one.times,
         )
 
 
@@ -51,6 +53,7 @@ def recall(database: Database, number: int) -> tuple[Remembered, ...]:
                 removed=bool(row["removed"]),
                 nll=row["nll"],
                 exact=None if row["exact"] is None else bool(row["exact"]),
+                times=row["times"],
             )
             for row in rows
         )

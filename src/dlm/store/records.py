@@ -89,7 +89,8 @@ class Remembered:
 
     `removed` says that the document no longer holds it; `since` and `seen` are the versions whose
     training had it first and last. `nll` (nats per token) and `exact` are those of the answer
-    under the version; None for prose.
+    under the version; None for prose. `times` is how often the document said it: what it repeats
+    weighs more.
     """
 
     item: Item
@@ -98,6 +99,7 @@ class Remembered:
     removed: bool = False
     nll: float | None = None
     exact: bool | None = None
+    times: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, with the fields of the item beside the others."""

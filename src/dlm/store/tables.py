@@ -65,6 +65,7 @@ _VERSIONS = (
         since INTEGER NOT NULL,
         seen INTEGER NOT NULL,
         removed INTEGER NOT NULL,
+        times INTEGER NOT NULL DEFAULT 1,
         nll REAL,
         exact INTEGER,
         PRIMARY KEY (number, item_id)
@@ -126,4 +127,55 @@ _SCORECARDS = (
     )""",
 )
 
-TABLES: Final[tuple[tuple[str, ...], ...]] = (_VERSIONS, _METRICS, _SCORECARDS)
+_EDITS = (
+    """CREATE TABLE staged_plans (
+        run TEXT PRIMARY KEY,
+        origin TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        plan TEXT NOT NULL CHECK (json_valid(plan))
+    )""",
+    """CREATE TABLE document_edits (
+        id INTEGER PRIMARY KEY,
+        run TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        made_by TEXT NOT NULL,
+        at TEXT NOT NULL,
+        action TEXT NOT NULL,
+        added TEXT NOT NULL CHECK (json_valid(added)),
+        removed TEXT NOT NULL CHECK (json_valid(removed)),
+        before_sha256 TEXT NOT NULL,
+        after_sha256 TEXT NOT NULL
+    )""",
+)
+
+_COMPLETIONS = (
+    """CREATE TABLE completions (
+        key TEXT PRIMARY KEY,
+        teacher TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        texts TEXT NOT NULL CHECK (json_valid(texts))
+    )""",
+)
+
+_PROBES = (
+    """CREATE TABLE probe_queue (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        probe_id TEXT NOT NULL UNIQUE,
+        prompt TEXT NOT NULL,
+        reference TEXT NOT NULL,
+        tags TEXT NOT NULL CHECK (json_valid(tags)),
+        pushed_at TEXT NOT NULL,
+        run TEXT,
+        put_back INTEGER NOT NULL DEFAULT 0,
+        reason TEXT NOT NULL DEFAULT ''
+    )""",
+)
+
+TABLES: Final[tuple[tuple[str, ...], ...]] = (
+    _VERSIONS,
+    _METRICS,
+    _SCORECARDS,
+    _EDITS,
+    _COMPLETIONS,
+    _PROBES,
+)

@@ -6,8 +6,9 @@ what another one superseded. Pure: the store's records come in as values.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dlm.data.alignment import Superseded, align
 from dlm.data.items import Item
@@ -20,8 +21,9 @@ _LEARNED = 0.5  # nats per token; an answer above it is trained again though it 
 class Known:
     """How the items of a document stand against a version.
 
-    `unlearned` were trained and do not sit; `kept` were removed and stay known; `sealed` too, and
-    are now only asked. Their records tell since when. All are in document order.
+    `unlearned` were trained and do not sit, or are repeated since; `kept` were removed and stay
+    known; `sealed` too, and are now only asked. Their records tell since when. All are in document
+    order.
     """
 
     new: tuple[Item, ...]
@@ -46,12 +48,17 @@ def compare(memory: Sequence[Remembered], here: Sequence[Item], *, forget: bool)
     """Sort the items of the document, and those the version remembers, by what is to be done."""
     by_id = {one.item.item_id: one for one in memory}
     changes = align([one.item for one in memory], here)
+    times = Counter(item.item_id for item in here)
     removed = [by_id[item.item_id] for item in changes.removed]
     unchanged = [(item, by_id[item.item_id]) for item in changes.unchanged]
+    sits = {
+        item.item_id: _sits(one) and not _repeated(one, times[item.item_id])
+        for item, one in unchanged
+    }
     return Known(
         new=changes.new,
-        unlearned=tuple(item for item, one in unchanged if not _sits(one)),
-        unchanged=tuple(_moved(one, item) for item, one in unchanged if _sits(one)),
+        unlearned=tuple(item for item, _ in unchanged if not sits[item.item_id]),
+        unchanged=tuple(_moved(one, item) for item, one in unchanged if sits[item.item_id]),
         kept=() if forget else tuple(removed),
         forgotten=tuple(one.item for one in removed) if forget else (),
         superseded=changes.superseded,
@@ -78,5 +85,10 @@ def _sits(one: Remembered) -> bool:
     return one.nll is not None and one.nll < _LEARNED
 
 
+def _repeated(one: Remembered, times: int) -> bool:
+    """Whether the document says a pair more often than it was trained: it is to weigh more."""
+    return one.item.question is not None and times > one.times
+
+
 def _moved(one: Remembered, item: Item) -> Remembered:
-    return Remembered(item, one.since, one.seen, one.removed, one.nll, one.exact)
+    return replace(one, item=item)

@@ -9,23 +9,35 @@ from dlm.data.rows import Row, RowKind
 from dlm.engine.model import Model, Score
 from dlm.eval.drift import DriftGauge
 from dlm.train.budget import Budget, EpochFigures
+from dlm.train.memory import place_of
 from dlm.train.plan import TrainingPlan
 
 _DRIFT_EVERY = 3  # epochs; looking more often costs more than it tells
+_BRISK_DRIFT_EVERY = 6
 _DRIFT_TEXTS = 16  # while training; the figure in the report stands on all of them
 _FEW = 32  # known answers; so many can be asked after every epoch
 _GUARD_EVERY = 3
+_MOST_GUARDED = 500
 
 
 class Lookout:
     """Scores what is learned, what was known before, and what is to be forgotten."""
 
-    def __init__(self, model: Model, plan: TrainingPlan, gauge: DriftGauge) -> None:
+    def __init__(
+        self, model: Model, plan: TrainingPlan, gauge: DriftGauge, *, brisk: bool = False
+    ) -> None:
         self._model, self._plan, self._gauge = model, plan, gauge
+        self._drift_every = _BRISK_DRIFT_EVERY if brisk else _DRIFT_EVERY
         material = plan.material
         replayed = [row for row in material.replay if row.kind is RowKind.PAIR]
-        before = self._scores(replayed)
-        self._guard = [row for row, score in zip(replayed, before, strict=True) if score.exact]
+        replayed = replayed[:: max(1, len(replayed) // _MOST_GUARDED)]
+        if brisk:  # the record of the version in memory says it
+            known = (*plan.known.unchanged, *plan.known.kept)
+            exact = {place_of(one.item) for one in known if one.exact}
+            self._guard = [row for row in replayed if place_of(row) in exact]
+        else:
+            before = self._scores(replayed)
+            self._guard = [row for row, score in zip(replayed, before, strict=True) if score.exact]
         self._before = self._scores(material.forget)
         with model.base_only():
             self._base = self._scores(material.forget)
@@ -35,7 +47,7 @@ class Lookout:
         figures = EpochFigures(
             epoch,
             tuple(self._scores(self._plan.material.pairs)),
-            drift=self._gauge.measure(_DRIFT_TEXTS) if epoch % _DRIFT_EVERY == 0 else None,
+            drift=self._gauge.measure(_DRIFT_TEXTS) if epoch % self._drift_every == 0 else None,
             guarded=len(self._guard),
             remembered=self.remembered(),
             held_out_nll=self.held_out_nll(),

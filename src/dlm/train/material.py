@@ -115,9 +115,12 @@ def _prose(examples: Sequence[Example], learn: set[str]) -> Iterator[Example]:
 
 
 def _distinct(examples: Sequence[Example]) -> list[Example]:
+    """Each pair once, at its first place; one that is repeated weighs as much as all of them."""
     first: dict[str, Example] = {}
     for example in examples:
-        first.setdefault(_id(example), example)
+        before = first.get(_id(example))
+        weight = example.weight + (before.weight if before else 0.0)
+        first[_id(example)] = replace(before or example, weight=weight)
     return list(first.values())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
@@ -24,12 +25,14 @@ def memory_after(
 ) -> list[Remembered]:
     """The items of the document, then those that were removed and stay known.
 
-    `trained` are the rows that version `name` was trained on, `scores` those of the pairs under it.
+    `trained` are the rows that version `name` was trained on, `scores` those of the pairs under it;
+    a pair that was not scored keeps the score it had.
     """
     known = {one.item.item_id: one for one in (*plan.known.unchanged, *plan.known.kept)}
     replayed = {place_of(row) for row in trained if row.part is Part.REPLAYED}
     kept = {one.item.item_id for one in plan.known.kept}
     here = items(plan.teaching.train)
+    times = Counter(item.item_id for item in here)
     found: list[Remembered] = []
     for item in (*here, *(one.item for one in plan.known.kept)):
         before = known.get(item.item_id)
@@ -40,8 +43,9 @@ def memory_after(
                 since=before.since if before else name,
                 seen=before.seen if before and place_of(item) not in replayed else name,
                 removed=item.item_id in kept,
-                nll=score.nll if score else None,
-                exact=score.exact if score else None,
+                nll=score.nll if score else before.nll if before else None,
+                exact=score.exact if score else before.exact if before else None,
+                times=times[item.item_id] or 1,
             )
         )
     return [*found, *(replace(one, removed=True) for one in plan.known.sealed)]

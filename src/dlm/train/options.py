@@ -14,3 +14,4 @@ class TrainOptions:
     epochs: int | None = None
     max_steps: int | None = None
     seed: int | None = None
+    brisk: bool = False  # between two saves: the fewest epochs and a glance instead of a scorecard

@@ -5,16 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dlm.base_models import BaseModel, resolve
-from dlm.base_models.fingerprint import fingerprint
-from dlm.base_models.locate import local_folder
-from dlm.base_models.resolve import with_facts
+from dlm.base_models import BaseModel
 from dlm.data.chat import Codec
 from dlm.data.contamination import refuse_contamination
 from dlm.data.examples import Teaching, teaching
-from dlm.data.general import rehearsal_texts
 from dlm.data.items import items
-from dlm.data.rows import Row, general_rows
+from dlm.data.rows import Row
 from dlm.data.schedule import Material, Mixture, Schedule, build_schedule
 from dlm.doc.document import Document
 from dlm.doc.schema import TrainingConfig
@@ -24,14 +20,14 @@ from dlm.train.budget import Limits
 from dlm.train.known import Known, everything
 from dlm.train.material import Encoder, gather, reworder
 from dlm.train.options import TrainOptions
-from dlm.train.samples import sample_rows, samples_of
 from dlm.train.sealing import sealed
 from dlm.train.settings import sequence_length
+from dlm.train.tools import Tools, tools_for
 from dlm.train.trainer import Optimisation
 
-_GENERAL_LENGTH = 112  # tokens
 _MOST_ROWS = 32_000  # of one run with an open end
 _FEWEST_EPOCHS = 3
+_BRISK_EPOCHS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +69,13 @@ def make_plan(
     *,
     number: int = 0,
     hardware: Plan | None = None,
+    tools: Tools | None = None,
 ) -> TrainingPlan:
     """Validate the document, find its base, encode its rows and lay out the run.
 
     `known` is what version `number` already knows of it; None trains all of it. `hardware` is that
-    of an earlier run, to be taken over as it was. Raises DocumentError, TrainingError or
+    of an earlier run, to be taken over as it was; `tools` those of its base, where they are at
+    hand. Raises DocumentError, TrainingError or
     BaseModelError before anything is changed.
     """
     config = document.frontmatter.training
@@ -85,14 +83,13 @@ def make_plan(
     name = str(document.path or "document")
     refuse_contamination(lessons.train, lessons.exam, name)
     known = sealed(known or everything(items(lessons.train)), lessons)
-    base, folder = _base(document)
-    codec = Codec.load(folder, system_prompt=document.frontmatter.system_prompt)
+    tools = tools or tools_for(document)
+    base, codec = tools.base, tools.codec
     length = sequence_length(config, codec.context_length)
     seed = config.seed if options.seed is None else options.seed
     hardware = plan_again(detect(), hardware) if hardware else _hardware(config, base, length)
     encode = Encoder(codec, length, name, config.trust)
-    general, samples = _rehearsal(config, codec, folder)
-    material = gather(known, lessons, general, samples, encode, number=number)
+    material = gather(known, lessons, tools.general, tools.samples, encode, number=number)
     mixture = _mixture(config, hardware, len(material.pairs))
     limits = _limits(config, options, material, mixture)
     schedule = build_schedule(
@@ -107,8 +104,8 @@ def make_plan(
         document=document,
         teaching=lessons,
         base=base,
-        base_folder=folder,
-        base_fingerprint=fingerprint(folder),
+        base_folder=tools.folder,
+        base_fingerprint=tools.fingerprint,
         hardware=hardware,
         codec=codec,
         sequence_length=length,
@@ -123,14 +120,6 @@ def make_plan(
         capped=max_steps < schedule.steps,
         seed=seed,
     )
-
-
-def _base(document: Document) -> tuple[BaseModel, Path]:
-    base = resolve(document.frontmatter.base_model)
-    folder = local_folder(base)
-    if not base.params:  # a hub model that nothing was known of until it was fetched
-        base = with_facts(base, folder)
-    return base, folder
 
 
 def _hardware(config: TrainingConfig, base: BaseModel, length: int) -> Plan:
@@ -154,7 +143,8 @@ def _limits(
     usual = Limits()
     rows = len(material.pairs) * (1 + mixture.rewordings) + len(material.prose)
     epochs = max(_FEWEST_EPOCHS, min(usual.max_epochs, _MOST_ROWS // max(1, rows)))
-    return replace(usual, max_epochs=epochs, min_epochs=min(usual.min_epochs, epochs))
+    least = _BRISK_EPOCHS if options.brisk else usual.min_epochs
+    return replace(usual, max_epochs=epochs, min_epochs=min(least, epochs))
 
 
 def _fixed_epochs(config: TrainingConfig, options: TrainOptions) -> int:
@@ -162,14 +152,6 @@ def _fixed_epochs(config: TrainingConfig, options: TrainOptions) -> int:
         return options.epochs
     assert config.num_epochs != "auto"
     return config.num_epochs
-
-
-def _rehearsal(config: TrainingConfig, codec: Codec, folder: Path) -> tuple[list[Row], list[Row]]:
-    """General text of people, and of the base itself."""
-    if not config.rehearsal.enabled:
-        return [], []
-    texts = general_rows(rehearsal_texts(), codec, _GENERAL_LENGTH)
-    return texts, sample_rows(samples_of(folder) or (), codec)
 
 
 def _mixture(config: TrainingConfig, hardware: Plan, pairs: int) -> Mixture:

@@ -61,7 +61,7 @@ def summary(plan: TrainingPlan, previous: Version | None) -> str:
     known = plan.known
     parts = [
         (len(known.new), "new or changed"),
-        (len(known.unlearned), "not learned yet"),
+        (len(known.unlearned), "to learn again"),
         (len(known.unchanged), "known"),
         (len(known.kept), "removed but kept"),
         (len(known.forgotten), "to forget"),
@@ -79,7 +79,12 @@ def decisions(known: Known) -> tuple[Decision, ...]:
         for one in known.superseded
     ]
     found += [
-        Decision(item.line, "again", item.first_words, "was trained and does not sit yet")
+        Decision(
+            item.line,
+            "again",
+            item.first_words,
+            "was trained; it does not sit yet, or is repeated now",
+        )
         for item in known.unlearned
     ]
     found += [

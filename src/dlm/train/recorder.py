@@ -137,6 +137,8 @@ class Recorder:
 
     def _record_end(self, error: BaseException) -> None:
         if not self._is_begun:
+            if metrics.run(self._database, self.run_id):
+                return  # an interrupted run that could not be resumed stays what it was
             metrics.begin(self._database, self._run)
         outcome, detail = _ending(error, begun=self._is_begun)
         metrics.end(self._database, self.run_id, outcome, detail)

@@ -30,10 +30,12 @@ class Outcome:
     stop_reason: str
 
     @property
-    def scores(self) -> tuple[Score, ...]:
-        """Of the training pairs, in the order of the document."""
-        fits = (item.fit for item in self.card.of(Kind.TRAINED))
-        return tuple(Score(fit.nll, fit.tokens, fit.exact) for fit in fits)
+    def scores(self) -> dict[tuple[str, int], Score]:
+        """Of the training pairs, by section id and line."""
+        return {
+            (item.section_id, item.line): Score(item.fit.nll, item.fit.tokens, item.fit.exact)
+            for item in self.card.of(Kind.TRAINED)
+        }
 
     @property
     def pairs(self) -> int:

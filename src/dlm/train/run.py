@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from dlm.data.rows import Row
 from dlm.doc.document import Document
 from dlm.engine.adapter import save_adapter
 from dlm.engine.model import LoraSettings, Model, Score
 from dlm.errors import TrainingError
-from dlm.eval.drift import DriftGauge
+from dlm.eval.glance import glance
 from dlm.eval.keeping import keep, with_current
 from dlm.eval.measure import measure
+from dlm.eval.scorecard import Scorecard
 from dlm.store.database import Database
 from dlm.store.records import Remembered
 from dlm.store.store import Store
@@ -33,6 +35,7 @@ from dlm.train.resume import interrupted, interrupted_run, open_keeper
 from dlm.train.samples import samples_of, take_samples
 from dlm.train.start import NothingToTrain, Start, prepare
 from dlm.train.trainer import RowTrainer, StepReport
+from dlm.train.workshop import Workshop, load_version
 
 _STOPPED = "stopped by the owner"
 
@@ -45,10 +48,12 @@ def train(
     resume: bool = False,
     lock: LockMode = LockMode.WARN,
     board: Board | None = None,
+    workshop: Workshop | None = None,
 ) -> TrainingReport | NothingToTrain:
     """Train on `document` and commit a new version, unless the current one knows all of it.
 
-    With `resume`, go on with the run that was interrupted. What is measured goes into the store as
+    With `resume`, go on with the run that was interrupted. `workshop` is what a process that trains
+    again and again keeps in memory. What is measured goes into the store as
     it comes, and to `board` too. Raises DlmError before anything is changed, or Interrupted at a
     step boundary.
     """
@@ -66,10 +71,10 @@ def train(
             document_path=name,
             started=kept.course.started if kept else None,
             board=board,
-            say=progress.stage,
+            say=progress.note,
         )
-        with recorder:
-            return _run(document, options, store, progress, recorder, kept, lock)
+        with recorder, Workshop() if workshop is None else nullcontext(workshop) as place:
+            return _run(document, options, store, progress, recorder, kept, lock, place)
 
 
 def _run(
@@ -80,19 +85,25 @@ def _run(
     recorder: Recorder,
     kept: Checkpoint | None,
     lock: LockMode,
+    workshop: Workshop,
 ) -> TrainingReport | NothingToTrain:
-    start = prepare(document, options, store, hardware=kept.hardware if kept else None)
+    toolbox = workshop.toolbox
+    hardware = kept.hardware if kept else None
+    start = prepare(document, options, store, hardware=hardware, toolbox=toolbox)
     if isinstance(start, NothingToTrain):
         return start
     if _sample_the_base(start.plan, progress):
-        start = prepare(document, options, store, hardware=start.plan.hardware)
+        toolbox.forget()
+        hardware = start.plan.hardware
+        start = prepare(document, options, store, hardware=hardware, toolbox=toolbox)
         assert isinstance(start, Start)
     if warning := check_lock(start.plan, lock):
         progress.note(warning)
-    recorder.begin(start.plan.schedule.steps)
+    recorder.begin(start.plan.schedule.steps, after=kept.step if kept else 0)
     keeper = open_keeper(start, options, store, kept, progress)
     try:
-        report = _Run(start, store, progress, recorder, keeper, kept).execute()
+        run = _Run(start, options, store, progress, recorder, keeper, kept, workshop)
+        report = run.execute()
     except KeyboardInterrupt:
         raise interrupted(store, start.plan.name, "stopped at once") from None
     keeper.forget()
@@ -104,7 +115,7 @@ def _run(
 def _sample_the_base(plan: TrainingPlan, progress: Progress) -> bool:
     """Take what the base writes itself, where that was never done; returns whether it was."""
     wanted = plan.document.frontmatter.training.rehearsal.enabled
-    if not wanted or samples_of(plan.base_folder) is not None:
+    if not wanted or plan.material.samples or samples_of(plan.base_folder) is not None:
         return False
     progress.stage(f"sampling what {plan.base.key} writes by itself (once)")
     take_samples(plan.base, plan.base_folder)
@@ -117,15 +128,18 @@ class _Run:
     def __init__(
         self,
         start: Start,
+        options: TrainOptions,
         store: Store,
         progress: Progress,
         recorder: Recorder,
         keeper: Keeper,
         kept: Checkpoint | None,
+        workshop: Workshop,
     ) -> None:
-        self.plan, self.previous = start.plan, start.previous
+        self.plan, self.previous, self.notes = start.plan, start.previous, start.notes
+        self.options = options
         self.store, self.progress, self.recorder = store, progress, recorder
-        self.keeper, self.kept = keeper, kept
+        self.keeper, self.kept, self.workshop = keeper, kept, workshop
         so_far = kept.course if kept else Course(recorder.started, 0.0)
         self.started = so_far.started
         self.began = time.monotonic() - so_far.seconds
@@ -138,26 +152,30 @@ class _Run:
                 self.budget.verdict(figures)  # it judges by what it saw before
 
     def execute(self) -> TrainingReport:
-        self.progress.planned(summary(self.plan, self.previous), warnings(self.plan))
-        self.progress.stage(f"loading {self.plan.base.key}")
-        self.model = self._load()
-        self.gauge = DriftGauge(self.model, self.plan.codec)
-        self.lookout = Lookout(self.model, self.plan, self.gauge)
+        """Train, measure, commit."""
+        brisk = self.options.brisk
+        traps = (*warnings(self.plan), *self.notes)
+        self.progress.planned(summary(self.plan, self.previous), traps)
+        self.bench = self.workshop.set_up(self.plan, self.previous, self._load)
+        self.model, self.gauge = self.bench.model, self.bench.gauge
+        self.lookout = Lookout(self.model, self.plan, self.gauge, brisk=brisk)
         steps, stopped = self._fit()
         self.progress.stage("measuring what was learned")
-        outcome = self._measure(steps, stopped)
+        outcome = self._outcome(self._glance() if brisk else self._measure(), steps, stopped)
         record = run_record(self.plan, outcome, self.started, self.previous)
         with self.store.new_version() as staging:
             save_adapter(self.model, staging.path, base_id=self.plan.base.hf_id)
             remembered = self._remembered(outcome, staging.name, steps)
             ended = self.recorder.committed(staging.number, stopped)
-            compared = with_current(self.store, outcome.card)
+            compared = None if brisk else with_current(self.store, outcome.card)
 
             def also(database: Database) -> None:
                 ended(database)
-                keep(database, staging.number, outcome.card)
+                if not brisk:  # a glance is no scorecard to compare others with
+                    keep(database, staging.number, outcome.card)
 
             version = staging.commit(record, remembered, also=also)
+        self.workshop.committed(version)
         self.store.prune(self.plan.document.frontmatter.training.keep_last_n)
         return TrainingReport(version, self.previous, outcome, compared)
 
@@ -179,10 +197,9 @@ class _Run:
 
     def _load(self) -> Model:
         plan, config = self.plan, self.plan.document.frontmatter.training
+        self.progress.stage(f"loading {plan.base.key}")
         if self.previous is not None:
-            self.store.verify(self.previous)
-            adapter = self.previous.path
-            return Model.load(plan.base_folder, plan.hardware, adapter=adapter, trainable=True)
+            return load_version(plan, self.store, self.previous)
         targets = "all-linear" if config.target_modules == "auto" else config.target_modules
         shape = LoraSettings(
             config.lora_r, config.lora_alpha, config.lora_dropout, targets, plan.seed
@@ -191,7 +208,7 @@ class _Run:
 
     def _fit(self) -> tuple[int, str]:
         start = self.kept.load() if self.kept else None
-        trainer = RowTrainer(self.model, pad_id=self.plan.codec.pad_id)
+        trainer = self.bench.trainer
         rows = self.plan.schedule.rows
         if start is not None and self.verdict is not None:
             rows = rows[: start.step * self.plan.optimisation.rows_per_step]  # it had ended
@@ -200,7 +217,6 @@ class _Run:
                 watcher = _Watcher(self, trainer, flag)
                 steps, reason = trainer.fit(rows, self.plan.optimisation, watcher, start=start)
         finally:
-            trainer.close()
             self.progress.done()
         if reason == _STOPPED:
             raise interrupted(self.store, self.plan.name, f"stopped at step {steps}")
@@ -213,8 +229,8 @@ class _Run:
             return f"the limit of {steps} steps"
         return f"the cap of {epochs} epochs" if self.plan.limits else f"all {epochs} epochs done"
 
-    def _measure(self, steps: int, stopped: str) -> Outcome:
-        card = measure(
+    def _measure(self) -> Scorecard:
+        return measure(
             self.model,
             self.plan.codec,
             self.plan.teaching,
@@ -222,6 +238,20 @@ class _Run:
             document_sha256=self.plan.document.sha256,
             sequence_length=self.plan.sequence_length,
         )
+
+    def _glance(self) -> Scorecard:
+        learned = {place_of(row) for row in self.plan.material.pairs}
+        return glance(
+            self.model,
+            self.plan.codec,
+            self.plan.teaching,
+            [row.encoded for row in self.plan.pairs],
+            lambda pair: (pair.section_id, pair.line) in learned,
+            self.bench.base,
+            document_sha256=self.plan.document.sha256,
+        )
+
+    def _outcome(self, card: Scorecard, steps: int, stopped: str) -> Outcome:
         return Outcome(
             card=card,
             losses=tuple(self.losses),
@@ -235,9 +265,8 @@ class _Run:
         """What the new version remembers: the document, and what was removed and stays."""
         removed = {place_of(one.item) for one in self.plan.known.kept}
         kept = [row for row in self.plan.material.replay if place_of(row) in removed]
-        rows = [*self.plan.pairs, *kept]
-        scores = [*outcome.scores, *self._scores(kept)]
-        by_place = dict(zip(map(place_of, rows), scores, strict=True))
+        by_place = dict(zip(map(place_of, kept), self._scores(kept), strict=True))
+        by_place |= outcome.scores
         return memory_after(self.plan, name, self.plan.rows_of(steps), by_place)
 
     def _scores(self, rows: Sequence[Row]) -> list[Score]:

@@ -1,15 +1,16 @@
 """The base's own writing, to rehearse beside a document so that an adapter keeps what it could do.
 
-Taken once per base with no adapter, and kept: continuations of general text, and answers to the
-requests that a teacher is asked. The embedded base ships with its own. That samples of the model
-itself serve as replay is from "Forgetting in Language Models: Capacity, Optimization, and
-Self-Generated Replay" (Marek et al., 2026).
+Taken once per base with no adapter, and kept: continuations of general text, answers to the
+requests that a teacher is asked, and answers to the questions that it then wrote. The embedded base
+ships with its own. That samples of the model itself serve as replay is from "Forgetting in Language
+Models: Capacity, Optimization, and Self-Generated Replay" (Marek et al., 2026).
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ _COUNT = 240
 _MAX_TOKENS = 72
 _TEMPERATURE = 0.8
 _LENGTH = 160  # tokens a row
+_QUESTION = re.compile(r"### Q\n([^\n]{8,160}\?)\s*\n### A\n")
 _REQUESTS = (
     "Write 1 question-and-answer pair(s) that the passage answers directly. "
     "Use only facts from the passage.\n\nPassage:\n{0}",
@@ -61,21 +63,9 @@ def take_samples(base: BaseModel, folder: Path) -> tuple[Sample, ...]:
     """Let the base write, without an adapter, and keep what it wrote beside the stores."""
     codec = Codec.load(folder)
     model = Model.load(folder, plan_answers(detect(), base))
-    asked = _to_write(rehearsal_texts()[-_COUNT:])
-    written = model.generate(
-        [_prompt(codec, one) for one in asked],
-        max_new_tokens=_MAX_TOKENS,
-        stop_ids=codec.stop_ids,
-        pad_id=codec.pad_id,
-        temperature=_TEMPERATURE,
-        seed=0,
-    )
-    texts = (codec.decode(ids).strip() for ids in written)
-    samples = tuple(
-        Sample(text, one.prompt, one.beginning)
-        for one, text in zip(asked, texts, strict=True)
-        if text
-    )
+    written = _write(model, codec, _requests(rehearsal_texts()[-_COUNT:]))
+    questions = {question: None for one in written for question in _QUESTION.findall(one.text)}
+    samples = (*written, *_write(model, codec, [Sample("", prompt=one) for one in questions]))
     mark = fingerprint(folder)
     path = _kept(mark)
     try:
@@ -106,7 +96,25 @@ def sample_rows(samples: Sequence[Sample], codec: Codec) -> list[Row]:
     return rows
 
 
-def _to_write(texts: Sequence[str]) -> list[Sample]:
+def _write(model: Model, codec: Codec, asked: Sequence[Sample]) -> list[Sample]:
+    """What the base answers, without the empty answers."""
+    written = model.generate(
+        [_prompt(codec, one) for one in asked],
+        max_new_tokens=_MAX_TOKENS,
+        stop_ids=codec.stop_ids,
+        pad_id=codec.pad_id,
+        temperature=_TEMPERATURE,
+        seed=0,
+    )
+    texts = (codec.decode(ids).strip() for ids in written)
+    return [
+        Sample(text, one.prompt, one.beginning)
+        for one, text in zip(asked, texts, strict=True)
+        if text
+    ]
+
+
+def _requests(texts: Sequence[str]) -> list[Sample]:
     """A third each: go on with a text, write a pair from it, write the request it answers."""
     asked = []
     for number, text in enumerate(texts):

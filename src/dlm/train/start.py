@@ -14,6 +14,9 @@ from dlm.store.store import Store
 from dlm.train.known import Known, compare, everything
 from dlm.train.options import TrainOptions
 from dlm.train.plan import TrainingPlan, make_plan
+from dlm.train.tools import Toolbox
+
+_SHAPE = ("lora_r", "lora_alpha", "lora_dropout", "target_modules")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,30 +29,48 @@ class NothingToTrain:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The plan of a run and the version it continues, None from the base."""
+    """The plan of a run and the version it continues, None from the base.
+
+    `notes` are sentences about settings that such a version cannot follow.
+    """
 
     plan: TrainingPlan
     previous: Version | None
+    notes: tuple[str, ...] = ()
 
 
 def prepare(
-    document: Document, options: TrainOptions, store: Store, *, hardware: Plan | None = None
+    document: Document,
+    options: TrainOptions,
+    store: Store,
+    *,
+    hardware: Plan | None = None,
+    toolbox: Toolbox | None = None,
 ) -> Start | NothingToTrain:
     """Compare the document with what the current version knows, and plan the run that follows.
 
-    `hardware` is that of an earlier run, to be taken over as it was. Raises DlmError before
-    anything is changed.
+    `hardware` is that of an earlier run, to be taken over as it was; `toolbox` that of a process
+    that plans again and again. Raises DlmError before anything is changed.
     """
     here = items(teaching(document).train)
     previous = None if options.fresh else store.current()
+    toolbox = toolbox or Toolbox()
     if previous is None:
-        return Start(make_plan(document, options, hardware=hardware), None)
+        plan = make_plan(document, options, hardware=hardware, tools=toolbox.of(document))
+        return Start(plan, None)
     known = _known(document, options, store, previous, here)
     if known.nothing_to_do:
         return NothingToTrain(previous, tuple(one.item for one in known.kept))
-    plan = make_plan(document, options, known, number=previous.number, hardware=hardware)
+    plan = make_plan(
+        document,
+        options,
+        known,
+        number=previous.number,
+        hardware=hardware,
+        tools=toolbox.of(document),
+    )
     require_same_base(plan, store, previous)
-    return Start(plan, previous)
+    return Start(plan, previous, _shape_kept(plan, store, previous))
 
 
 def _known(
@@ -65,7 +86,20 @@ def _known(
     forget = options.forget or document.frontmatter.training.replay.removed == "forget"
     known = compare(memory, here, forget=forget)
     asked_for_more = (options.epochs, options.max_steps, options.seed) != (None, None, None)
-    return everything(here) if known.nothing_to_do and asked_for_more else known
+    again = known.nothing_to_do and asked_for_more and not options.brisk
+    return everything(here) if again else known
+
+
+def _shape_kept(plan: TrainingPlan, store: Store, previous: Version) -> tuple[str, ...]:
+    """An adapter keeps the shape it was made with, whatever the frontmatter says since."""
+    before = store.run_of(previous).config
+    now = plan.document.frontmatter.training.model_dump(mode="json")
+    changed = [key for key in _SHAPE if key in before and before[key] != now[key]]
+    return tuple(
+        f"training.{key} is {now[key]} now, but {previous.name} was made with {before[key]} and "
+        "keeps it; `dlm train --fresh` makes a new adapter"
+        for key in changed
+    )
 
 
 def require_same_base(plan: TrainingPlan, store: Store, previous: Version) -> None:

@@ -1,0 +1,191 @@
+"""A plan put into a document, and a run taken out of it: new documents, no file.
+
+Every result is read anew and must hold exactly the sections it was meant to hold.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from dlm.doc.document import Document
+from dlm.doc.provenance import Origin
+from dlm.doc.sections import Section, SectionType
+from dlm.doc.spans import Splice
+from dlm.errors import DocumentError, EditConflict
+from dlm.loops.edits.places import (
+    deletions,
+    insertion,
+    is_edited,
+    marked,
+    open_code,
+    text_end,
+    usual_gap,
+)
+from dlm.loops.edits.plan import EditPlan, Place, has_fence
+from dlm.loops.edits.rebasing import Anchors, Refusal, rebase
+
+
+@dataclass(frozen=True, slots=True)
+class Reverted:
+    """A document without what a run wrote, the sections that went, and those that were kept."""
+
+    document: Document
+    removed: tuple[Section, ...]
+    kept: tuple[Refusal, ...] = ()
+
+
+def applied(
+    document: Document,
+    plan: EditPlan,
+    only: Collection[str] | None = None,
+    place: Place = "after",
+) -> Document:
+    """The document with the plan, or the changes that `only` names, carried out; all or nothing.
+
+    Raises EditConflict when a change does not fit any more, or would do more than it says.
+    """
+    rebased = rebase(document, plan, only, place)
+    if rebased.refusals or rebased.present:
+        reasons = [f"{refusal.id}: {refusal.reason}" for refusal in rebased.refusals]
+        reasons += [f"{name}: it is in the document already" for name in rebased.present]
+        raise EditConflict(
+            f"the plan does not fit the document: {'; '.join(reasons)}",
+            hint="apply the others by name, or make the plan anew",
+        )
+    return fitted(document, rebased.plan, place)
+
+
+def fitted(document: Document, plan: EditPlan, place: Place = "after") -> Document:
+    """The document with a plan carried out that `rebase` found to fit."""
+    anchors = Anchors(document)
+    gone = [position for item in plan.removals if (position := anchors.find(item)) is not None]
+    added: defaultdict[int, list[Section]] = defaultdict(list)
+    blocks: defaultdict[int, list[str]] = defaultdict(list)
+    gap = usual_gap(document)
+    # What goes to the end stands behind what goes after the last section, whatever came first.
+    for addition in sorted(plan.additions, key=lambda each: place == "end" or each.after is None):
+        position = anchors.position(addition, place)
+        assert position is not None
+        text, block = marked(addition.block(), gap)
+        blocks[position].append(text)
+        added[position].append(block)
+    longer = document
+    if added:
+        splices = []
+        for position, texts in blocks.items():
+            section = document.sections[position] if position >= 0 else None
+            splices.append(insertion(document, text_end(document, section), texts, gap))
+        longer = _checked(document, splices, list(_with(document.sections, added)))
+    # Each section stands further down now, by what was put in above it.
+    moved = [at + sum(len(new) for before, new in added.items() if before < at) for at in gone]
+    return without(longer, moved)
+
+
+def reverted(
+    document: Document, origins: Collection[Origin], run: str | None = None, *, force: bool = False
+) -> Reverted:
+    """The document without the sections of these origins, or of one run among them.
+
+    A section that was edited since is its owner's: it is kept, unless `force` takes it too.
+    """
+    positions: list[int] = []
+    kept: list[Refusal] = []
+    for position, section in enumerate(document.sections):
+        if section.provenance is None or section.provenance.origin not in origins:
+            continue
+        if run is not None and section.provenance.run != run:
+            continue
+        if reason := _reason_to_keep(document, section, force):
+            kept.append(Refusal(section.section_id[:8], summary_of(section), reason))
+        else:
+            positions.append(position)
+    removed = tuple(document.sections[position] for position in positions)
+    return Reverted(without(document, positions), removed, tuple(kept))
+
+
+def without(document: Document, positions: Collection[int]) -> Document:
+    """The document without the sections at these positions."""
+    if not positions:
+        return document
+    gone = set(positions)
+    stay = [section for at, section in enumerate(document.sections) if at not in gone]
+    return _checked(document, deletions(document, gone), stay)
+
+
+def summary_of(section: Section) -> str:
+    """One line that tells a section from others: its first question, prompt, or line of text."""
+    asked = [pair.question for pair in section.pairs] + [each.prompt for each in section.triples]
+    return next(iter((asked[0] if asked else section.text).strip().split("\n")))
+
+
+def _reason_to_keep(document: Document, section: Section, force: bool) -> str | None:
+    line = document.location(section.start).line
+    if code := open_code(document, section):
+        return f"line {line}: the code block at line {code} is not closed, so its end is not known"
+    if is_edited(section) and not force:
+        return f"line {line}: it was edited since the machine wrote it"
+    return None
+
+
+def _with(sections: Sequence[Section], added: Mapping[int, Sequence[Section]]) -> Iterator[Section]:
+    yield from added.get(-1, ())
+    for position, section in enumerate(sections):
+        yield section
+        yield from added.get(position, ())
+
+
+def _checked(document: Document, splices: Iterable[Splice], expected: list[Section]) -> Document:
+    """The document after the splices, which must hold the expected sections and no others."""
+    try:
+        after = document.apply(splices)
+    except DocumentError as error:
+        raise _unexpected(document, error.message) from error
+    found = iter(after.sections)
+    for group in _joined(expected):
+        section = next(found, None)
+        if section is None or not _same(section, group):
+            place = group[0].line if section is None else section.line
+            raise _unexpected(document, f"line {place} would be read differently")
+    if (extra := next(found, None)) is not None:
+        raise _unexpected(document, f"line {extra.line} would be read differently")
+    if after.frontmatter != document.frontmatter:
+        raise _unexpected(document, "the frontmatter would be read differently")
+    return after
+
+
+def _joined(sections: Iterable[Section]) -> Iterator[list[Section]]:
+    """Each section; prose without fences that has nothing left in between becomes one."""
+    group: list[Section] = []
+    for section in sections:
+        if group and not (_is_loose(group[-1]) and _is_loose(section)):
+            yield group
+            group = []
+        group.append(section)
+    if group:
+        yield group
+
+
+def _is_loose(section: Section) -> bool:
+    return section.type is SectionType.PROSE and not has_fence(section)
+
+
+def _same(section: Section, group: Sequence[Section]) -> bool:
+    """Whether a section is what a group of them became; blank lines at its end may differ."""
+    if _outside(section) != _outside(group[0]):
+        return False
+    if len(group) == 1 and section.section_id == group[0].section_id:
+        return True
+    return section.content.split() == [word for part in group for word in part.content.split()]
+
+
+def _outside(section: Section) -> tuple[object, ...]:
+    return section.type, section.name, section.attributes, section.provenance, has_fence(section)
+
+
+def _unexpected(document: Document, reason: str) -> EditConflict:
+    return EditConflict(
+        f"{document.path or 'the document'} would not come out as planned: {reason}",
+        hint="nothing was written; this is a bug in dlm, or the file is unusual: please report it",
+    )

@@ -1,0 +1,50 @@
+"""What every judge is to the loops. Knows no models and no commands."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A prompt with the candidates that answer it.
+
+    `passage` is the text the answer should rest on, `reference` an answer that is known to be good;
+    a judge may use either.
+    """
+
+    prompt: str
+    candidates: tuple[str, ...]
+    reference: str | None = None
+    passage: str | None = None
+
+
+class Judge(ABC):
+    """Scores candidates; higher is better. Scores of one judge can be compared with each other.
+
+    `name` is for people and for provenance, `threshold` what a candidate needs unless the owner
+    says otherwise.
+    """
+
+    name: str
+    threshold: float
+
+    @abstractmethod
+    def score_all(self, questions: Sequence[Question]) -> list[list[float]]:
+        """A score for every candidate of every question; NaN where none could be had.
+
+        Raises JudgeError when the judge cannot go on.
+        """
+
+    def score(
+        self,
+        prompt: str,
+        candidates: Sequence[str],
+        *,
+        reference: str | None = None,
+        passage: str | None = None,
+    ) -> list[float]:
+        """The scores of the candidates for one prompt."""
+        return self.score_all([Question(prompt, tuple(candidates), reference, passage)])[0]

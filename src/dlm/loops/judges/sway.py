@@ -1,0 +1,99 @@
+"""The local differential judge: how far the passage, and the adapter, sway the base to an answer.
+
+A good pair is one whose answer the frozen base finds likelier when it may read the passage, and the
+adapter, which learned the document, finds likelier than the base. Both are differences of the same
+answer under the same words, so that neither its length nor its fluency counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from dlm.data.chat import Message
+from dlm.loops.judges.protocol import Judge, Question
+
+if TYPE_CHECKING:
+    from dlm.engine.resident import Resident
+
+READING: Final = (
+    "Answer the question using the passage.\n\nPassage:\n{text}\n\nQuestion: {question}"
+)
+_LIFT_WEIGHT: Final = 0.25  # an adapter knows little yet of what no pair taught it
+
+
+@dataclass(frozen=True, slots=True)
+class Sway:
+    """Losses in nats per token of one answer; NaN where there is no passage or no adapter."""
+
+    alone: float
+    reading: float
+    adapted: float
+
+    @property
+    def support(self) -> float:
+        """What reading the passage saves the base."""
+        return self.alone - self.reading
+
+    @property
+    def lift(self) -> float:
+        """What the adapter saves over the base, without the passage."""
+        return self.alone - self.adapted
+
+    @property
+    def score(self) -> float:
+        """Support and a share of lift; what is not known counts nothing, and nothing is NaN."""
+        if self.support != self.support:
+            return self.lift
+        return self.support + (_LIFT_WEIGHT * self.lift if self.lift == self.lift else 0.0)
+
+
+class SwayJudge(Judge):
+    """The base and the current adapter of the document."""
+
+    name = "sway"
+    threshold = 0.5  # nats per token
+
+    def __init__(self, resident: Resident) -> None:
+        self._resident = resident
+
+    def score_all(self, questions: Sequence[Question]) -> list[list[float]]:
+        """Support of the passage and lift of the adapter, in nats per token."""
+        return [[sway.score for sway in row] for row in self.sway(questions)]
+
+    def sway(self, questions: Sequence[Question]) -> list[list[Sway]]:
+        """The losses behind the scores."""
+        from dlm.engine.resident import Scored
+
+        flat = [(question, text) for question in questions for text in question.candidates]
+        alone = [Scored(asked(question.prompt), text) for question, text in flat]
+        reading = [
+            Scored(asked_with(question.passage, question.prompt), text)
+            for question, text in flat
+            if question.passage
+        ]
+        resident = self._resident
+        scores = [score.nll for score in resident.score([*alone, *reading], adapter=False)]
+        adapted = (
+            [score.nll for score in resident.score(alone, adapter=True)]
+            if (resident.version)
+            else [float("nan")] * len(flat)
+        )
+        read = iter(scores[len(flat) :])
+        swayed = iter(
+            Sway(one, next(read) if question.passage else float("nan"), other)
+            for (question, _), one, other in zip(flat, scores, adapted, strict=False)
+        )
+        return [[next(swayed) for _ in question.candidates] for question in questions]
+
+
+def asked(question: str) -> list[Message]:
+    """A question as `dlm prompt` asks it."""
+    return [{"role": "user", "content": question}]
+
+
+def asked_with(passage: str, question: str) -> list[Message]:
+    """A question with the passage that is to answer it."""
+    text = READING.replace("{question}", question).replace("{text}", passage)
+    return [{"role": "user", "content": text}]

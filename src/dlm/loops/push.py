@@ -1,0 +1,247 @@
+"""Pushed probes go from the queue into the document, each exactly once.
+
+The marker of a section carries the id of its probe. So what stands in the document is known from
+the document alone, and a kill between writing the file and marking the queue changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from dlm.doc.document import Document
+from dlm.doc.parser import parse_file
+from dlm.doc.provenance import Origin, Provenance
+from dlm.errors import DlmError, DocumentError, EditConflict
+from dlm.loops.edits import Addition, Applied, EditPlan, apply_to_file, new_run_id
+from dlm.loops.probe_section import Clash, Known, Questions, probe_addition
+from dlm.store import probe_queue, staged_plans
+from dlm.store.database import Database
+from dlm.store.probe_queue import Probe
+from dlm.store.records import now
+from dlm.store.staged_plans import DocumentEdit
+
+_BY: Final = "rpc"
+_TRIES: Final = 5  # when somebody saves the file at the same moment
+_APPLY, _REVERT = "apply", "revert"
+
+Fits = Callable[[str, str], str | None]
+"""Why a prompt with its reference cannot be trained, None when it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A probe that stays in the queue, and why."""
+
+    probe: Probe
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What became of the probes that waited.
+
+    `known` were asked by the document already; `put_back` are those of `added` that a save had
+    dropped; `removed` were taken out by the owner.
+    """
+
+    added: tuple[Probe, ...] = ()
+    known: tuple[Probe, ...] = ()
+    held: tuple[Held, ...] = ()
+    put_back: tuple[Probe, ...] = ()
+    removed: tuple[Probe, ...] = ()
+
+
+def drain(
+    database: Database,
+    path: Path,
+    *,
+    fits: Fits = lambda prompt, reference: None,
+    checkpoint: Callable[[str], None] = lambda step: None,
+) -> Drained:
+    """Write every probe that waits into the document, as far as it can stand there.
+
+    What cannot be written stays in the queue, with the reason. Raises DocumentError when the
+    document cannot be read; then all stay. `checkpoint` is called with the name of each step.
+    """
+    for turn in range(_TRIES):
+        document = parse_file(path)
+        removed = _settle(database, document)
+        waiting = _not_in(database, document)
+        if not waiting:
+            return Drained(removed=removed)
+        try:
+            return replace(
+                _write(database, path, document, waiting, fits, checkpoint), removed=removed
+            )
+        except EditConflict:
+            if turn + 1 == _TRIES:
+                raise
+    raise AssertionError("not reached")
+
+
+def _settle(database: Database, document: Document) -> tuple[Probe, ...]:
+    """Look at what was written before; returns the probes that the owner took out.
+
+    A save that still holds any probe of an edit was made from the text with that edit: it is done
+    with. A save that holds none of them was made from an older text, and they are put back, once.
+    """
+    here = set(_ids(document))
+    removed: list[Probe] = []
+    for run, probes in _by_run(probe_queue.written(database)).items():
+        ids = [probe.probe_id for probe in probes]
+        edits = [edit for edit in staged_plans.document_edits(database) if edit.run == run]
+        if any(e.action == _APPLY and e.after_sha256 == document.sha256 for e in edits):
+            continue  # nobody saved the file since
+        if here.isdisjoint(ids) and not any(edit.action == _REVERT for edit in edits):
+            again = [probe.probe_id for probe in probes if not probe.put_back]
+            probe_queue.mark_waiting(database, again)
+            ids = [name for name in ids if name not in again]
+        removed += [p for p in probes if p.probe_id in ids and p.probe_id not in here]
+        probe_queue.drop(database, ids)
+    return tuple(removed)
+
+
+def _not_in(database: Database, document: Document) -> list[Probe]:
+    """The probes that wait and do not stand in the document; the others are marked so."""
+    here = dict(_runs(document))
+    waiting = probe_queue.waiting(database)
+    found = {p.probe_id: here[p.probe_id] for p in waiting if p.probe_id in here}
+    if found:  # a kill came between the file and the mark
+        probe_queue.mark_written(database, found)
+    return [probe for probe in waiting if probe.probe_id not in found]
+
+
+def _write(
+    database: Database,
+    path: Path,
+    document: Document,
+    waiting: list[Probe],
+    fits: Fits,
+    checkpoint: Callable[[str], None],
+) -> Drained:
+    sorted_ = _sort(document, waiting, fits)
+    outcome = None
+    if sorted_.additions:
+        plan = _plan(document, sorted_)
+        try:
+            outcome = apply_to_file(path, plan)
+        except EditConflict:
+            raise
+        except DlmError as error:  # locked, read-only or full: all wait
+            sorted_.held.update(dict.fromkeys(sorted_.additions, error.message))
+        checkpoint("document written")
+    if outcome is not None:
+        _mark(database, outcome, sorted_)
+        checkpoint("marked")
+    probe_queue.mark_held(database, sorted_.held)
+    probe_queue.drop(database, sorted_.known)
+    by_id = {probe.probe_id: probe for probe in waiting}
+    added = [by_id[i] for i in sorted_.additions if i not in sorted_.held]
+    return Drained(
+        added=tuple(added),
+        known=tuple(by_id[i] for i in sorted_.known),
+        held=tuple(Held(by_id[i], reason) for i, reason in sorted_.held.items()),
+        put_back=tuple(probe for probe in added if probe.put_back),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    """Probes by id: those to add, those that are asked already, those that cannot be added."""
+
+    run: str
+    at: datetime
+    additions: dict[str, Addition]
+    known: list[str]
+    held: dict[str, str]
+
+
+def _sort(document: Document, waiting: Sequence[Probe], fits: Fits) -> _Sorted:
+    at = datetime.now(UTC).replace(microsecond=0)
+    found = _Sorted(new_run_id(at), at, {}, [], {})
+    questions = Questions(document)
+    sealed = questions.sealed([(probe.prompt, probe.reference) for probe in waiting])
+    for place, probe in enumerate(waiting):
+        verdict = questions.against(probe.prompt, probe.reference) or sealed.get(place)
+        if isinstance(verdict, Known):
+            found.known.append(probe.probe_id)
+        elif isinstance(verdict, Clash):
+            found.held[probe.probe_id] = verdict.reason
+        elif reason := fits(probe.prompt, probe.reference):
+            found.held[probe.probe_id] = reason
+        else:
+            _take(probe, found, questions)
+    return found
+
+
+def _take(probe: Probe, found: _Sorted, questions: Questions) -> None:
+    try:
+        found.additions[probe.probe_id] = _addition(probe, found)
+        questions.add(probe.prompt, probe.reference)
+    except DocumentError as error:
+        found.held[probe.probe_id] = error.message
+
+
+def _addition(probe: Probe, found: _Sorted) -> Addition:
+    provenance = Provenance(
+        Origin.PUSHED, by=_BY, run=found.run, at=found.at, derived_from=probe.source
+    )
+    return probe_addition(probe.prompt, probe.reference, provenance)
+
+
+def _plan(document: Document, found: _Sorted) -> EditPlan:
+    return EditPlan(
+        run=found.run,
+        origin=Origin.PUSHED,
+        by=_BY,
+        created_at=found.at,
+        document_sha256=document.sha256,
+        additions=tuple(found.additions.values()),
+    )
+
+
+def _mark(database: Database, outcome: Applied, found: _Sorted) -> None:
+    """Note what was written, and what did not fit after all."""
+    ids = {addition.id: probe_id for probe_id, addition in found.additions.items()}
+    for refusal in outcome.refusals:
+        found.held[ids[refusal.id]] = refusal.reason
+    made = [ids[addition.id] for addition in outcome.made.additions]
+    edit = DocumentEdit(
+        run=found.run,
+        origin=Origin.PUSHED,
+        by=_BY,
+        at=now(),
+        action=_APPLY,
+        added=tuple(addition.block().section_id for addition in outcome.made.additions),
+        removed=(),
+        before_sha256=outcome.before.sha256,
+        after_sha256=outcome.after.sha256,
+    )
+    if made:
+        staged_plans.record(database, edit)
+        probe_queue.mark_written(database, dict.fromkeys(made, found.run))
+
+
+def _runs(document: Document) -> Iterator[tuple[str, str]]:
+    """The id of every pushed probe that stands in the document, with the edit that wrote it."""
+    for section in document.sections:
+        origin = section.provenance
+        if origin is not None and origin.origin is Origin.PUSHED and origin.derived_from:
+            yield origin.derived_from.rpartition("/")[2], origin.run
+
+
+def _ids(document: Document) -> Iterator[str]:
+    return (probe_id for probe_id, _ in _runs(document))
+
+
+def _by_run(probes: Iterable[Probe]) -> dict[str, list[Probe]]:
+    runs: defaultdict[str, list[Probe]] = defaultdict(list)
+    for probe in probes:
+        if probe.run is not None:
+            runs[probe.run].append(probe)
+    return runs

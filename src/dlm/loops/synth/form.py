@@ -1,0 +1,117 @@
+"""Whether a question can be asked and an answer stand by themselves, judged by their form.
+
+The rules are strict: a good pair that is lost costs little, a broken one that is trained costs
+more. English only. What a pair must have in common with its source is in `form_in_source`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Final
+
+from dlm.loops.synth.lexicon import ANAPHORS, ASKING, STUMPS
+from dlm.loops.synth.words import content, words
+
+_WH: Final = r"what|when|where|which|who|whom|whose|why|how"
+_AUXILIARY: Final = (
+    r"is|are|was|were|does|did|do|can|could|must|should|may|might|will|would|shall|has|have|had"
+)
+_OPENING: Final = re.compile(rf"(?:(?:{_AUXILIARY}|{_WH})\b|[^?]*\b(?:{_WH})\b)", re.IGNORECASE)
+_SELF: Final = re.compile(
+    r"\b(?:according to|(?:the|this|that|above|given|following) (?:passage|text|paragraph|excerpt|"
+    r"document|article|section|context|sentence|author|writer|statement)\b(?! files?\b)|"
+    r"mentioned|described (?:here|above|below)|as stated)",
+    re.IGNORECASE,
+)
+_POINTS: Final = re.compile(
+    r"\b(?:times?|table|list|examples?|figure|steps?|values?|code) (?:below|above)\b", re.IGNORECASE
+)
+_VAGUE: Final = re.compile(
+    r"what (?:is|are|was|were) true\b|what (?:should|do|can|must) (?:you|i|we|one) know\b|"
+    r"what kind of thing\b|what (?:can|do) (?:you|we) say\b|what (?:is|are) (?:the )?times? below|"
+    r"what (?:does|do) the terms?\b|what happened\?|how would you describe\b|"
+    r"what must [^?]{1,40} do\?|how must\b|can you explain\b|what can be\b",
+    re.IGNORECASE,
+)
+_ORPHAN: Final = re.compile(
+    r"\b(?:the|this|that|which) (?:\w+ ){0,3}ones?\b(?! (?:another|day|who|that|which))|"
+    r"\b(?:the )?(?:first|last|second|third|other|former|latter) (?:two|three|four|ones?)\b",
+    re.IGNORECASE,
+)
+_UNCLEAR: Final = ANAPHORS - {"that", "such", "one"}
+_ENDED: Final = re.compile(r"[.!?…)\]\"'`”’]\Z")
+_LONG: Final = 6  # words of an answer that should end like a sentence
+
+Rule = Callable[[str, str], str | None]
+
+
+def malformed(question: str, answer: str) -> str | None:
+    """What is wrong with the form of a pair, or None."""
+    return next((reason for rule in _RULES if (reason := rule(question, answer))), None)
+
+
+def _not_a_question(question: str, answer: str) -> str | None:
+    if not question.endswith("?"):
+        return "the question does not end with '?'"
+    if not 3 <= len(question.split()) <= 45 or question.count("?") > 2:
+        return "the question is too short or too long"
+    if not (question[0].isupper() or question[0] in '`"“') or not _OPENING.match(question):
+        return "the question does not open like one"
+    if ";" in question or ": " in question or _last(question) in STUMPS:
+        return "the question runs on or breaks off"
+    return None
+
+
+def _about_the_passage(question: str, answer: str) -> str | None:
+    if _SELF.search(question) or _SELF.search(answer):
+        return "it speaks of the passage instead of its subject"
+    if _POINTS.search(answer) or _POINTS.search(question):
+        return "it points to something beside it"
+    return "the question asks nothing in particular" if _VAGUE.match(question) else None
+
+
+def _dangling(question: str, answer: str) -> str | None:
+    """A pronoun with nothing before it that it could stand for."""
+    if _ORPHAN.search(question):
+        return "the question points to something it does not name"
+    named = False
+    for word in words(question):
+        if word.key in _UNCLEAR and not named:
+            return f"the question does not say what {word.text!r} is"
+        named = named or (word in content([word]) and word.key not in ASKING)
+    return None
+
+
+def _repeats(question: str, answer: str) -> str | None:
+    for text in (question, answer):
+        found = [word.key for word in words(text)]
+        threes = list(zip(found, found[1:], found[2:], strict=False))
+        if len(threes) - len(set(threes)) > 1 or any(one == two for one, two in pairwise(found)):
+            return "it repeats itself"
+    return None
+
+
+def _broken_answer(question: str, answer: str) -> str | None:
+    if not (answer[0].isupper() or answer[0].isdigit() or answer[0] in "`\"“'(-*"):
+        return "the answer starts in the middle"
+    if len(answer.split()) > _LONG and not _ENDED.search(answer.rstrip()):
+        return "the answer is cut off"
+    if _last(answer) in STUMPS:
+        return "the answer breaks off"
+    return "the answer is a question" if answer.rstrip().endswith("?") else None
+
+
+def _last(text: str) -> str:
+    found = words(text)
+    return found[-1].text.lower() if found else ""
+
+
+_RULES: Final[tuple[Rule, ...]] = (
+    _not_a_question,
+    _about_the_passage,
+    _dangling,
+    _repeats,
+    _broken_answer,
+)

@@ -1,0 +1,143 @@
+"""What a teacher is asked, and the candidates that its answers hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from dlm.data.chat import Codec
+from dlm.data.completion import Completion, Request
+from dlm.doc.document import Document
+from dlm.loops.synth import prompts
+from dlm.loops.synth.candidates import Candidate
+from dlm.loops.synth.duplicates import each_once
+from dlm.loops.synth.options import Strategy, SynthOptions
+from dlm.loops.synth.parsing import parse_pairs, parse_request
+from dlm.loops.synth.passages import Passage, Source, chunks, sources, windows
+
+_MOST_AT_ONCE: Final = 6  # pairs of one completion; a teacher asked for more repeats itself
+_TRIES: Final = 10  # of a small teacher at each sentence
+_SPARE: Final = 3  # pairs that another writes for one that is kept
+_TOKENS_A_PAIR: Final = 96
+_PROMPT_ROOM: Final = 96  # tokens of the prompt around a passage
+
+
+_Origin = tuple[str, int, Strategy]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request, and where it comes from; `tries` completions were drawn for a single pair."""
+
+    request: Request
+    source: Source
+    strategy: Strategy
+    tries: int = 0
+
+
+@dataclass(slots=True)
+class Written:
+    """What came of the asking: candidates, and the parts of completions that none could be read of.
+
+    `refused` are requests without an answer, each with its reason.
+    """
+
+    candidates: list[Candidate] = field(default_factory=list)
+    unparsed: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+
+
+def plan_asks(
+    document: Document, options: SynthOptions, codec: Codec, *, narrow: bool
+) -> list[Ask]:
+    """The requests for every prose section of the document, in its order.
+
+    A `narrow` teacher, too small to find several facts in a long passage, gets one sentence at a
+    time and is asked for one pair, several times over. Raises UsageError for an unknown section.
+    """
+    found = [part for source in sources(document, options.sections) for part in source.parts()]
+    told = [pair.answer for _, pair in document.pairs()]
+    strategies = (
+        (Strategy.EXTRACTION, Strategy.EXPANSION)
+        if options.strategy is Strategy.BOTH
+        else (options.strategy,)
+    )
+    return [
+        ask
+        for source in found
+        for strategy in strategies
+        for ask in (
+            _narrow(source, strategy, options, told)
+            if narrow
+            else _wide(source, strategy, options, codec)
+        )
+    ]
+
+
+def read(
+    asks: Sequence[Ask], answers: Sequence[Sequence[str]], *, keep_reasoning: bool = False
+) -> Written:
+    """The candidates in the completions of each request, in the order of the requests.
+
+    Of a backtranslation each completion is one request for the whole text of its section.
+    """
+    written = Written()
+    pairs: dict[_Origin, list[tuple[str, str]]] = {}
+    asked: dict[_Origin, Ask] = {}
+    for ask, texts in zip(asks, answers, strict=True):
+        key = (*ask.source.key, ask.strategy)
+        asked.setdefault(key, ask)
+        for text in texts:
+            parsed = (
+                parse_request(text, ask.source.text)
+                if ask.strategy is Strategy.BACKTRANSLATE
+                else parse_pairs(text)
+            )
+            pairs.setdefault(key, []).extend(parsed.pairs)
+            written.unparsed += parsed.dropped
+            thought = parsed.reasoning or (text.reasoning if isinstance(text, Completion) else "")
+            if keep_reasoning and thought:
+                written.reasoning.append(thought)
+    for key, proposed in pairs.items():
+        written.candidates += [
+            Candidate(question, answer, asked[key].source, key[2], votes, asked[key].tries)
+            for question, answer, votes in each_once(proposed)
+        ]
+    return written
+
+
+def _narrow(
+    source: Source, strategy: Strategy, options: SynthOptions, told: Sequence[str]
+) -> Iterator[Ask]:
+    for passage in windows(source, told):
+        yield _ask(passage, strategy, options, pairs=1, completions=options.over or _TRIES)
+
+
+def _wide(source: Source, strategy: Strategy, options: SynthOptions, codec: Codec) -> Iterator[Ask]:
+    wanted = options.per_section * (options.over or _SPARE)
+    pairs = min(_MOST_AT_ONCE, max(2, options.per_section * 2))
+    room = options.max_new_tokens or pairs * _TOKENS_A_PAIR
+    limit = codec.context_length - room - _PROMPT_ROOM
+    passages = list(chunks(source, codec, limit))
+    for passage in passages:
+        completions = max(1, round(wanted / pairs / len(passages)))
+        yield _ask(passage, strategy, options, pairs=pairs, completions=completions)
+
+
+def _ask(
+    passage: Passage, strategy: Strategy, options: SynthOptions, *, pairs: int, completions: int
+) -> Ask:
+    write = prompts.expansion if strategy is Strategy.EXPANSION else prompts.extraction
+    request = Request(
+        system=prompts.SYSTEM,
+        prompt=write(passage.text, pairs),
+        n=completions,
+        max_new_tokens=options.max_new_tokens or pairs * _TOKENS_A_PAIR,
+        temperature=options.heat,
+        top_p=options.top_p,
+        seed=options.seed,
+    )
+    tries = completions if pairs == 1 else 0
+    return Ask(request, passage.source, strategy, tries)

@@ -1,0 +1,231 @@
+"""Train, wait for a save or a push, train again; the model stays in memory.
+
+One cycle: pushed probes are written into the document, what is new in it is trained, and a version
+is committed. Whatever is wrong with a save is said, and the next save is waited for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from dlm.doc.document import Document
+from dlm.doc.parser import parse_file
+from dlm.errors import DlmError, Interrupted
+from dlm.eval.items import Kind
+from dlm.loops.push import Drained, Fits, drain
+from dlm.loops.saves import Saves, Stamp, settle, stamp
+from dlm.loops.standing import Standing
+from dlm.store import probe_queue
+from dlm.store.store import Store
+from dlm.train.budget import EpochFigures
+from dlm.train.options import TrainOptions
+from dlm.train.progress import Progress, StepFigures
+from dlm.train.report import TrainingReport
+from dlm.train.start import NothingToTrain
+
+_LISTEN_SECONDS = 1.0
+_LOCK_SECONDS = 30.0  # another command of the owner may hold the store for a while
+
+
+@dataclass(frozen=True, slots=True)
+class WatchSettings:
+    """What is watched: saves of the file, pushes, or both; `max_cycles` None means for ever."""
+
+    saves: bool = True
+    pushes: bool = False
+    debounce_seconds: float = 0.4
+    max_steps: int = 100
+    max_cycles: int | None = None
+
+
+class Trainer(Protocol):
+    """What trains: a resident model, or a stand-in."""
+
+    def train(
+        self, document: Document, options: TrainOptions, progress: Progress
+    ) -> TrainingReport | NothingToTrain: ...
+
+    def warm_up(self, document: Document) -> None:
+        """Load what the next training needs."""
+        ...
+
+    def fits(self, document: Document) -> Fits: ...
+
+
+class Screen(Protocol):
+    """Where the owner sees what happens."""
+
+    def drained(self, drained: Drained) -> None: ...
+
+    def trained(self, document: Document, report: TrainingReport, seconds: float) -> None: ...
+
+    def nothing_new(self, document: Document, found: NothingToTrain) -> None: ...
+
+    def failed(self, error: DlmError) -> None: ...
+
+
+class Watch:
+    """The loop. `run` returns after `max_cycles` trainings, or when Ctrl-C ends the waiting."""
+
+    def __init__(
+        self,
+        path: Path,
+        settings: WatchSettings,
+        options: TrainOptions,
+        trainer: Trainer,
+        screen: Screen,
+        standing: Standing,
+        progress: Progress,
+    ) -> None:
+        self._path, self._settings, self._trainer = path, settings, trainer
+        self._options = replace(options, fresh=False, epochs=None, seed=options.seed)
+        self._first_options = options
+        self._screen, self._standing, self._progress = screen, standing, progress
+        self._seen: Stamp | None = None
+        self._dlm_id: str | None = None
+
+    def run(self) -> None:
+        """Train once, then after every save and push. Raises Interrupted during a training."""
+        self._cycle(self._first_options, first=True)
+        watching: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+        if self._settings.saves:
+            watching = Saves(self._path, self._standing.wake)
+        with watching:
+            done = 0
+            while self._settings.max_cycles is None or done < self._settings.max_cycles:
+                self._wait()
+                done += self._cycle(self._brisk)
+
+    @property
+    def _brisk(self) -> TrainOptions:
+        return replace(self._options, brisk=True, max_steps=self._settings.max_steps)
+
+    def _wait(self) -> None:
+        """Return when there is a save that was not looked at, or probes that can be written."""
+        self._standing.note(phase="waiting")
+        while True:
+            if self._settings.saves and stamp(self._path) != self._seen:
+                found = settle(self._path, self._settings.debounce_seconds)
+                if found is not None and found != self._seen:
+                    return
+            if self._standing.take_pushes():
+                time.sleep(self._settings.debounce_seconds)  # so that a burst goes in together
+                return
+            _wait_for(self._standing.wake)
+
+    def _cycle(self, options: TrainOptions, *, first: bool = False) -> int:
+        """Drain, read, train; returns 1 when a version was committed."""
+        self._standing.begin()
+        try:
+            document = self._take_up()
+            found = self._trainer.train(document, options, _Relay(self._progress, self._standing))
+        except Interrupted:
+            raise
+        except DlmError as error:
+            self._standing.idle()
+            self._standing.note(error=str(error))
+            if first:
+                raise
+            self._screen.failed(error)
+            return 0
+        if isinstance(found, NothingToTrain):
+            self._standing.idle()
+            self._standing.note(version=found.version.name, error=None)
+            self._screen.nothing_new(document, found)
+            if first:
+                self._trainer.warm_up(document)
+            return 0
+        self._standing.note(cycles=self._standing.facts.cycles + (not first))
+        self._finish(document, found)
+        return 1
+
+    def _take_up(self) -> Document:
+        """Write what was pushed, and read the document as it is then."""
+        self._standing.note(phase="reading")
+        self._seen = stamp(self._path)
+        document = self._read()
+        with _store_of(document) as store:
+            if probe_queue.depth(store.database) or probe_queue.written(store.database):
+                with store.lock("writing pushed probes", wait=_LOCK_SECONDS):
+                    drained = drain(store.database, self._path, fits=self._trainer.fits(document))
+                self._seen = stamp(self._path)
+                document = self._read()
+                self._screen.drained(drained)
+            depth = probe_queue.depth(store.database)
+            held = sum(bool(probe.reason) for probe in probe_queue.waiting(store.database))
+        self._standing.note(queue_depth=depth, held=held)
+        return document
+
+    def _read(self) -> Document:
+        document = parse_file(self._path)
+        self._dlm_id = self._dlm_id or document.frontmatter.dlm_id
+        if document.frontmatter.dlm_id != self._dlm_id:
+            raise DlmError(
+                f"the dlm_id of {self._path} was changed, so it is another document now",
+                hint="restore it, or end this and start anew",
+            )
+        return document
+
+    def _finish(self, document: Document, report: TrainingReport) -> None:
+        card = report.outcome.card
+        probes = [item for item in card.of(Kind.TRAINED) if item.probe and item.said is not None]
+        took = self._standing.end()
+        self._standing.note(
+            version=report.version.name,
+            loss=report.outcome.losses[-1] if report.outcome.losses else None,
+            probes_passed=sum(item.said is not None and item.said.right for item in probes),
+            probes_asked=len(probes),
+            cycle_seconds=round(took, 2),
+            error=None,
+        )
+        self._screen.trained(document, report, took)
+
+
+class _Relay(Progress):
+    """Passes on what a training tells, and keeps the estimate of its end."""
+
+    def __init__(self, to: Progress, standing: Standing) -> None:
+        self._to, self._standing = to, standing
+
+    def stage(self, text: str) -> None:
+        self._standing.note(phase=text)
+        self._to.stage(text)
+
+    def planned(self, summary: str, warnings: object) -> None:
+        self._standing.note(change=summary.partition(";")[0])
+        self._to.planned(summary, warnings)  # type: ignore[arg-type]
+
+    def step(self, figures: StepFigures) -> None:
+        self._standing.left(figures.seconds_left)
+        self._standing.note(phase=f"step {figures.step} of {figures.steps}", loss=figures.loss)
+        self._to.step(figures)
+
+    def epoch(self, figures: EpochFigures) -> None:
+        self._to.epoch(figures)
+
+    def note(self, text: str) -> None:
+        self._to.note(text)
+
+    def stopping(self) -> None:
+        self._to.stopping()
+
+    def done(self) -> None:
+        self._to.done()
+
+
+@contextlib.contextmanager
+def _store_of(document: Document) -> Iterator[Store]:
+    frontmatter = document.frontmatter
+    with Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store:
+        yield store
+
+
+def _wait_for(event: threading.Event) -> None:
+    event.wait(timeout=_LISTEN_SECONDS)  # with a limit, so that Ctrl-C is heard everywhere
+    event.clear()

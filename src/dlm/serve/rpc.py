@@ -1,0 +1,199 @@
+"""The application behind `--listen-rpc`: probes come in here, and its state can be read.
+
+Knows the intake and whom to ask how long the next cycle takes; neither sockets nor training.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import math
+from typing import Any, Final, Protocol
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dlm.errors import DlmError
+from dlm.serve.envelope import Call, Complaint, Injection, Message, answer, read_message
+from dlm.serve.intake import Intake
+from dlm.store.probe_queue import Probe
+
+BODY_LIMIT: Final = 64 * 1024  # bytes
+BODY_SECONDS: Final = 15.0  # for a whole body to arrive
+
+Outcome = dict[str, Any] | Complaint
+
+
+class Horizon(Protocol):
+    """Who knows when the next cycle takes up what waits, and how everything stands."""
+
+    def eta(self) -> float:
+        """Seconds until what is pushed now is written into the document."""
+        ...
+
+    def status(self) -> dict[str, Any]:
+        """The state of the loop, as JSON."""
+        ...
+
+    def pushed(self, depth: int) -> None:
+        """Called when probes are on the disk, of which `depth` wait."""
+        ...
+
+
+class _Refused(Exception):
+    """A request that ends before its calls are looked at."""
+
+    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status, self.message, self.headers = status, message, headers
+
+
+def build_app(
+    intake: Intake,
+    horizon: Horizon,
+    token: str,
+    *,
+    body_seconds: float = BODY_SECONDS,
+) -> Starlette:
+    """The application: `POST /rpc`, `GET /status`, `GET /healthz`; anything else is 404."""
+    desk = _Desk(intake, horizon, token, body_seconds)
+    return Starlette(
+        routes=[
+            Route("/rpc", desk.rpc, methods=["POST"]),
+            Route("/status", desk.status, methods=["GET"]),
+            Route("/healthz", desk.healthz, methods=["GET"]),
+        ],
+        exception_handlers={
+            404: _not_found,
+            405: _not_found,
+            _Refused: _refused,
+            DlmError: _failed,
+            ClientDisconnect: _gone,
+        },
+    )
+
+
+class _Desk:
+    def __init__(self, intake: Intake, horizon: Horizon, token: str, body_seconds: float) -> None:
+        self._intake, self._horizon = intake, horizon
+        self._token = _digest(token.encode())
+        self._body_seconds = body_seconds
+
+    async def healthz(self, request: Request) -> Response:
+        return _json({"status": "ok"})
+
+    async def status(self, request: Request) -> Response:
+        self._require_token(request)
+        state = {"queue_depth": await self._intake.depth(), **self._horizon.status()}
+        return _json({**state, "next_cycle_eta_s": self._eta()})
+
+    async def rpc(self, request: Request) -> Response:
+        self._require_token(request)
+        message = read_message(await self._body(request))
+        outcomes = await self._carry_out(message.calls)
+        return self._respond(message, outcomes)
+
+    def _require_token(self, request: Request) -> None:
+        """Compare in constant time, whatever was sent, or nothing."""
+        sent = [value for name, value in request.scope["headers"] if name == b"authorization"]
+        scheme, _, given = (sent[0] if len(sent) == 1 else b"").partition(b" ")
+        same = hmac.compare_digest(_digest(given.strip()), self._token)
+        if not (same and scheme.lower() == b"bearer"):
+            raise _Refused(
+                401,
+                "the token is missing or wrong: send Authorization: Bearer $DLM_PROBE_TOKEN",
+                {"WWW-Authenticate": "Bearer"},
+            )
+
+    async def _body(self, request: Request) -> bytes:
+        """The whole body; nothing past the limit is asked for."""
+        declared = request.headers.get("content-length", "")
+        if declared.isascii() and declared.isdigit() and int(declared[:20]) > BODY_LIMIT:
+            raise _too_large()
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                async for piece in request.stream():
+                    body += piece
+                    if len(body) > BODY_LIMIT:
+                        raise _too_large()
+        except TimeoutError:
+            message = f"the body did not arrive within {self._body_seconds:g} seconds"
+            raise _Refused(408, message) from None
+        return bytes(body)
+
+    async def _carry_out(self, calls: tuple[Call, ...]) -> list[Outcome]:
+        """What became of each call. All probes of a body become durable together."""
+        probes = [
+            Probe(call.asked.prompt, call.asked.reference, call.asked.tags)
+            for call in calls
+            if isinstance(call.asked, Injection)
+        ]
+        receipts = iter(await self._intake.accept(probes) if probes else [])
+        outcomes: list[Outcome] = []
+        for call in calls:
+            if isinstance(call.asked, Complaint):
+                outcomes.append(call.asked)
+                continue
+            receipt = next(receipts)
+            facts = {"next_cycle_eta_s": self._eta(), "queue_depth": receipt.depth}
+            if receipt.accepted:
+                outcomes.append({"accepted": True, **facts})
+            else:
+                message = "the queue is full; try again after the next cycle"
+                outcomes.append(Complaint(429, -32001, message, facts))
+        return outcomes
+
+    def _respond(self, message: Message, outcomes: list[Outcome]) -> Response:
+        pairs = list(zip(message.calls, outcomes, strict=True))
+        answers = [answer(call, outcome) for call, outcome in pairs if call.wants_answer]
+        full = any(isinstance(each, Complaint) and each.status == 429 for each in outcomes)
+        headers = {"Retry-After": str(max(1, math.ceil(self._eta())))} if full else None
+        if message.is_batch:
+            return _json(answers, headers=headers) if answers else Response(status_code=204)
+        outcome = outcomes[0]
+        if isinstance(outcome, Complaint):
+            return _json(answer(message.calls[0], outcome), outcome.status, headers)
+        return _json(answers[0]) if answers else Response(status_code=204)
+
+    def _eta(self) -> float:
+        return round(max(0.0, self._horizon.eta()), 1)
+
+
+def _digest(token: bytes) -> bytes:
+    """So that the comparison does not tell the length either."""
+    return hashlib.sha256(token).digest()
+
+
+def _too_large() -> _Refused:
+    return _Refused(400, f"the body is over the limit of {BODY_LIMIT} bytes (64 KiB)")
+
+
+def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    # Whatever text a caller sent as its id comes back in ASCII.
+    body = json.dumps(value).encode()
+    return Response(body, status, headers, media_type="application/json")
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, _Refused)
+    return _json({"accepted": False, "error": error.message}, error.status, error.headers)
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    message = "there is POST /rpc, GET /status and GET /healthz"
+    return _json({"accepted": False, "error": message}, 404)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """The disk refused: nothing was promised, and the caller may try again."""
+    assert isinstance(error, DlmError)
+    return _json({"accepted": False, "error": error.message}, 503, {"Retry-After": "10"})
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    return Response(status_code=400)
