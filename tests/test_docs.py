@@ -72,10 +72,10 @@ def test_every_command_and_option_is_documented() -> None:
     for name, command in group.commands.items():  # type: ignore[attr-defined]
         assert f"## dlm {name}" in reference, name
         part = reference.split(f"## dlm {name}", 1)[1].split("\n## ", 1)[0]
-        inner = getattr(command, "commands", {})
-        for verb in inner:
-            assert f"`dlm {name} {verb}" in part, f"{name} {verb}"
-        for parameter in [p for each in (command, *inner.values()) for p in each.params]:
+        below = getattr(command, "commands", {})
+        for inner in below:
+            assert f"dlm {name} {inner}" in part
+        for parameter in (p for one in (command, *below.values()) for p in one.params):
             for option in parameter.opts:
                 if option.startswith("--") and option != "--help":
                     assert f"`{option}" in part, f"{name} {option}"

@@ -22,6 +22,7 @@ __all__ = [
     "detect",
     "largest_base",
     "plan",
+    "plan_again",
     "plan_answers",
     "training_gb",
 ]
@@ -109,6 +110,26 @@ def plan_answers(machine: Machine, base: BaseModel, *, precision: str | None = N
             return Plan(device, dtype, 1, 1, False, threads, round(need, 2), reasons)
         too_small.append(_lack(device, free, need))
     raise _too_large(machine, base, _SEQUENCE_LENGTH, too_small)
+
+
+def plan_again(machine: Machine, before: Plan) -> Plan:
+    """The plan of an earlier run, taken over unchanged so that its result stays the same.
+
+    Raises TrainingError when the device is not there or its free memory does not suffice now.
+    """
+    for device, free, _ in _devices(machine):
+        if device != before.device:
+            continue
+        if _fits(before.memory_gb, free):
+            return before
+        raise TrainingError(
+            f"the run needs about {before.memory_gb:.1f} GB and {device} has {free:.1f} GB to use",
+            hint="close other programs and resume again",
+        )
+    raise TrainingError(
+        f"the run was training on {before.device}, which is not to be had here",
+        hint="resume it where it was started, or start over without --resume",
+    )
 
 
 def training_gb(

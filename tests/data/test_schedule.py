@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlm.data.rows import Row, RowKind
-from dlm.data.schedule import Mixture, build_schedule
+from dlm.data.replay import recency
+from dlm.data.rows import Part, Row, RowKind
+from dlm.data.schedule import Material, Mixture, build_schedule
 
 
 def _row(kind: RowKind, name: str, length: int = 6) -> Row:
@@ -23,13 +26,19 @@ def _same(row: Row, rng: random.Random) -> Row:
 PAIRS = [_row(RowKind.PAIR, f"p{i}", 4 + i) for i in range(7)]
 PROSE = [_row(RowKind.PROSE, f"t{i}", 30) for i in range(3)]
 GENERAL = [_row(RowKind.GENERAL, f"g{i}", 20) for i in range(40)]
+MATERIAL = Material(PAIRS, PROSE, general=GENERAL)
 
 
 def _epochs(mixture: Mixture, epochs: int = 6, seed: int = 1) -> list[list[Row]]:
-    schedule = build_schedule(PAIRS, PROSE, GENERAL, _same, mixture, epochs=epochs, seed=seed)
+    return _epochs_of(MATERIAL, mixture, epochs, seed)
+
+
+def _epochs_of(material: Material, mixture: Mixture, epochs: int, seed: int = 1) -> list[list[Row]]:
+    schedule = build_schedule(material, _same, mixture, epochs=epochs, seed=seed)
     starts = [0, *schedule.epoch_ends[:-1]]
+    size = mixture.rows_per_step
     return [
-        list(schedule.rows[start * mixture.rows_per_step : end * mixture.rows_per_step])
+        list(schedule.rows[start * size : end * size])
         for start, end in zip(starts, schedule.epoch_ends, strict=True)
     ]
 
@@ -83,5 +92,76 @@ def test_the_seed_decides_the_order_and_nothing_else_does() -> None:
 
 
 def test_prose_alone_is_in_every_epoch() -> None:
-    schedule = build_schedule([], PROSE, [], _same, Mixture(2), epochs=3, seed=0)
+    schedule = build_schedule(Material(prose=PROSE), _same, Mixture(2), epochs=3, seed=0)
     assert Counter(row.section_id for row in schedule.rows)["t0"] >= 3
+
+
+def _old(count: int, origin: str = "authored", length: int = 10) -> list[Row]:
+    rows = [_row(RowKind.PAIR, f"{origin}{i}", length) for i in range(count)]
+    return [replace(row, part=Part.REPLAYED, origin=origin) for row in rows]
+
+
+def _shares(material: Material, mixture: Mixture, epochs: int = 8) -> Iterator[Counter[str]]:
+    schedule = build_schedule(material, _same, mixture, epochs=epochs, seed=5)
+    start = 0
+    for end in schedule.epoch_ends:
+        tokens = Counter[str]()
+        for row in schedule.rows[start * mixture.rows_per_step : end * mixture.rows_per_step]:
+            tokens[f"{row.origin or 'new'} {row.part.value}"] += len(row.ids)
+        yield tokens
+        start = end
+
+
+@given(new=st.integers(1, 30), old=st.integers(0, 200), share=st.sampled_from([0.1, 0.3, 0.5]))
+def test_replay_never_swamps_what_is_new(new: int, old: int, share: float) -> None:
+    pairs = [_row(RowKind.PAIR, f"n{i}", 10) for i in range(new)]
+    material = Material(pairs, replay=_old(old), recency=[1.0] * old)
+    for tokens in _shares(material, Mixture(8, replay_share=share)):
+        assert tokens["authored replayed"] <= tokens["new new"]
+
+
+def test_a_one_pair_edit_still_brings_known_pairs_along() -> None:
+    material = Material(PAIRS[:1], replay=_old(200), recency=[1.0] * 200)
+    seen = Counter[str]()
+    for rows in _epochs_of(material, Mixture(8), 40):
+        known = [row.section_id for row in rows if row.part is Part.REPLAYED]
+        assert known
+        seen.update(known)
+    assert max(seen.values()) == 1, "none comes twice before all came once"
+
+
+def test_recent_items_come_first() -> None:
+    material = Material(PAIRS, replay=_old(100), recency=[recency(0)] * 10 + [recency(99)] * 90)
+    first = _epochs_of(material, Mixture(8), 1)[0]
+    drawn = [row.section_id for row in first if row.part is Part.REPLAYED]
+    recent = {f"authored{i}" for i in range(10)}
+    assert len(recent & set(drawn)) / len(drawn) > 0.2, "more than their tenth of the pool"
+
+
+def test_no_share_means_no_replay() -> None:
+    material = Material(PAIRS, replay=_old(9), recency=[1.0] * 9)
+    assert all(
+        row.part is not Part.REPLAYED
+        for rows in _epochs_of(material, Mixture(8, replay_share=0.0), 4)
+        for row in rows
+    )
+
+
+@given(synthetic=st.integers(1, 40), authored=st.integers(1, 10), known=st.integers(0, 30))
+def test_authored_text_holds_its_share_against_synthetic(
+    synthetic: int, authored: int, known: int
+) -> None:
+    pairs = [
+        *(replace(_row(RowKind.PAIR, f"s{i}", 10), origin="synthesized") for i in range(synthetic)),
+        *(replace(_row(RowKind.PAIR, f"a{i}", 10), origin="authored") for i in range(authored)),
+    ]
+    material = Material(pairs, replay=_old(known), recency=[1.0] * known)
+    for tokens in _shares(material, Mixture(1, general_share=0.0), 3):
+        real = tokens["authored new"] + tokens["authored replayed"]
+        assert real >= 0.35 * (real + tokens["synthesized new"])
+
+
+def test_where_nothing_is_authored_nothing_can_be_added() -> None:
+    pairs = [replace(row, origin="synthesized") for row in PAIRS]
+    for tokens in _shares(Material(pairs), Mixture(1, general_share=0.0), 2):
+        assert set(tokens) == {"synthesized new"}

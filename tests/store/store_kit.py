@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
+from dlm.data.items import Item
 from dlm.store.paths import StorePath
-from dlm.store.records import RunRecord, TrainedSection, Version
+from dlm.store.records import Remembered, RunRecord, Version
 from dlm.store.store import Store
 
 DLM_ID = "01HZX5N3Q8"
@@ -56,8 +57,8 @@ def run_record(run_id: str, *, mode: str = "continue") -> RunRecord:
     )
 
 
-def section(section_id: str, *, line: int = 1, content: str = "The sky is blue.") -> TrainedSection:
-    return TrainedSection(section_id, "prose", content, "authored", line)
+def remembered(section_id: str, *, line: int = 1, text: str = "The sky is blue.") -> Remembered:
+    return Remembered(Item(section_id, "authored", line, text), since="v0001", seen="v0001")
 
 
 def write_adapter(folder: Path, value: float = 1.0) -> None:
@@ -71,13 +72,13 @@ def commit(
     *,
     run_id: str | None = None,
     mode: str = "continue",
-    trained: Sequence[TrainedSection] = (),
+    memory: Sequence[Remembered] = (),
 ) -> Version:
     """Train, as far as the store can tell."""
     with store.new_version() as staging:
         write_adapter(staging.path, value=float(staging.number))
         run = run_record(run_id or f"run-{os.urandom(6).hex()}", mode=mode)
-        return staging.commit(run, trained)
+        return staging.commit(run, memory)
 
 
 def raw_safetensors(path: Path, dtype: str, data: bytes, *, count: int) -> None:

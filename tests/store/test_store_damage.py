@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from store_kit import DLM_ID, commit, in_child, section, start_child, traces
+from store_kit import DLM_ID, commit, in_child, remembered, start_child, traces
 
 from dlm.errors import CorruptStore, StoreError
 from dlm.store.manifest import load_manifest
@@ -20,7 +20,7 @@ from dlm.store.store import Store
 def three_versions() -> StorePath:
     with Store.open(DLM_ID, base_model="pocket") as store:
         for number in (1, 2, 3):
-            commit(store, run_id=f"r{number}", trained=[section(f"s{number}")])
+            commit(store, run_id=f"r{number}", memory=[remembered(f"s{number}")])
         store.set_current("v0002")
     return store.path
 
@@ -80,9 +80,10 @@ def test_rows_that_can_still_be_read_are_carried_over() -> None:
         connection.commit()
     with Store.open(DLM_ID) as store:
         assert any("damaged" in notice for notice in store.notices)
-        assert {one.section_id for one in store.trained_sections()} == {"s1", "s2", "s3"}
-        assert {one.content for one in store.trained_sections()} == {"The sky is blue."}
         assert len(store.versions()) == 3
+        for number, version in enumerate(store.versions(), 1):
+            (one,) = store.memory(version)
+            assert (one.item.section_id, one.item.text) == (f"s{number}", "The sky is blue.")
 
 
 def test_eight_random_bytes_anywhere_lose_no_adapter() -> None:
@@ -102,7 +103,7 @@ def test_eight_random_bytes_anywhere_lose_no_adapter() -> None:
             assert names == ["v0001", "v0002", "v0003"], offset
             assert all(version.path.is_dir() for version in store.versions())
             assert store.current() is not None
-            store.trained_sections()
+            store.memory("v0001")
             store.runs()
             store.pointer_moves()
         for file in place.root.glob("store.sqlite3*"):
@@ -193,7 +194,7 @@ def test_a_row_that_came_through_garbled_does_not_come_back() -> None:
     with Store.open(DLM_ID) as store:
         assert any("damaged" in notice for notice in store.notices)
         assert len(store.pointer_moves()) == 5, "from the manifest, and the repair"
-        assert len(store.trained_sections()) == 3
+        assert [len(store.memory(version)) for version in store.versions()] == [1, 1, 1]
     with Store.open(DLM_ID) as store:
         assert store.notices == ()
 
@@ -243,7 +244,7 @@ def test_the_log_of_a_reader_is_not_played_into_a_rebuilt_database() -> None:
         file.truncate(100)
     with Store.open(DLM_ID) as store:
         assert len(store.versions()) == 4
-        assert len(store.trained_sections()) <= 3
+        assert all(len(store.memory(version)) <= 1 for version in store.versions())
         assert list(place.root.glob("store.sqlite3.damaged-*-wal"))
         commit(store)
     with closing(sqlite3.connect(place.database)) as connection:

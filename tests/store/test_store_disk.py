@@ -15,8 +15,8 @@ from store_kit import (
     DLM_ID,
     commit,
     in_child,
+    remembered,
     run_record,
-    section,
     traces,
     write_adapter,
 )
@@ -143,7 +143,7 @@ def test_what_only_the_log_holds_is_seen_on_a_read_only_disk(small_disk: Path) -
 
     def crash() -> None:
         store = Store.open(DLM_ID)
-        commit(store, trained=[section("s1")])
+        commit(store, memory=[remembered("s1")])
         os._exit(0)
 
     assert in_child(crash) == 0
@@ -155,7 +155,7 @@ def test_what_only_the_log_holds_is_seen_on_a_read_only_disk(small_disk: Path) -
         assert current is not None
         store.verify(current)
         assert store.notices == ()
-        assert [one.section_id for one in store.trained_sections()] == ["s1"]
+        assert [one.item.section_id for one in store.memory(current)] == ["s1"]
 
 
 def test_a_lost_database_on_a_read_only_disk_is_rebuilt_in_memory(small_disk: Path) -> None:

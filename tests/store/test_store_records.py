@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from store_kit import run_record, section
+from store_kit import run_record
 
 from dlm.store.records import (
     PointerMove,
     RunRecord,
-    TrainedSection,
     moment,
     version_name,
     version_number,
@@ -39,12 +38,6 @@ def test_a_run_survives_json(
         run_record("r1"), config=config, figures=figures, started_at=at, document_path=path
     )
     assert RunRecord.from_json(json.loads(json.dumps(run.to_json()))) == run
-
-
-@given(text, st.integers(0, 2**31))
-def test_a_section_survives_json(content: str, line: int) -> None:
-    one = section("s1", content=content, line=line)
-    assert TrainedSection.from_json(json.loads(json.dumps(one.to_json()))) == one
 
 
 def test_a_pointer_move_survives_json() -> None:

@@ -5,10 +5,11 @@ import os
 import stat
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from store_kit import DLM_ID, commit, run_record, section, start_child, traces, write_adapter
+from store_kit import DLM_ID, commit, remembered, run_record, start_child, traces, write_adapter
 
 from dlm.errors import CorruptStore, StoreError
 from dlm.store.database import Database
@@ -18,7 +19,7 @@ from dlm.store.store import Store
 def test_a_new_store_is_empty_and_says_nothing() -> None:
     with Store.open(DLM_ID, base_model="pocket") as store:
         assert (store.versions(), store.current(), store.runs()) == ((), None, ())
-        assert (store.trained_sections(), store.pointer_moves()) == ((), ())
+        assert store.pointer_moves() == ()
         assert (store.notices, store.read_only) == ((), False)
         assert (store.dlm_id, store.base_model) == (DLM_ID, "pocket")
         assert store.path.resolve_current_adapter() is None
@@ -30,7 +31,7 @@ def test_a_commit_becomes_the_current_version() -> None:
             write_adapter(staging.path)
             assert (staging.number, staging.name) == (1, "v0001")
             assert stat.S_IMODE(staging.path.stat().st_mode) == 0o700
-            version = staging.commit(run_record("r1"), [section("s1")])
+            version = staging.commit(run_record("r1"), [remembered("s1")])
         assert store.versions() == (version,)
         assert store.current() == version
         assert version.path == store.path.versions / "v0001"
@@ -46,7 +47,7 @@ def test_what_the_trainer_says_of_its_run_is_kept() -> None:
     with Store.open(DLM_ID) as store, store.new_version() as staging:
         write_adapter(staging.path)
         (staging.path / "training_run.json").write_text('{"torch": "2.15", "run": "mine"}')
-        version = staging.commit(run_record("r1"), [section("s1", content="a secret")])
+        version = staging.commit(run_record("r1"), [remembered("s1", text="a secret")])
     text = (version.path / "training_run.json").read_text()
     data = json.loads(text)
     assert (data["torch"], data["version"], data["run"]["run_id"]) == ("2.15", "v0001", "r1")
@@ -173,26 +174,26 @@ def test_runs_come_oldest_first_and_the_newest_of_them() -> None:
         assert store.runs(0) == ()
 
 
-def test_a_section_is_never_forgotten() -> None:
+def test_each_version_remembers_its_own_items_until_it_is_pruned() -> None:
+    one, two = remembered("s1", line=1), remembered("s2", line=9, text="Grass is green.")
+    learned = replace(two, nll=0.25, exact=True, removed=True, since="v0002", seen="v0003")
     with Store.open(DLM_ID) as store:
-        commit(store, run_id="r1", trained=[section("s1", line=1), section("s2", line=9)])
-        commit(store, run_id="r2", trained=[section("s3", line=5), section("s1", line=12)])
-        found = [
-            (one.section_id, one.line, one.run_id, one.first_version, one.last_version)
-            for one in store.trained_sections()
-        ]
-    assert found == [
-        ("s3", 5, "r2", "v0002", "v0002"),
-        ("s1", 12, "r2", "v0001", "v0002"),
-        ("s2", 9, "r1", "v0001", "v0001"),
-    ]
+        commit(store, memory=[one, two, one])
+        commit(store, memory=[learned, one])
+        assert store.memory("v0001") == (one, two)
+        assert store.memory("v0002") == (learned, one)
+        store.forget("v0002", [one.item.item_id])
+        assert (store.memory("v0001"), store.memory("v0002")) == ((one, two), (learned,))
+        commit(store)
+        store.prune(2)
+        assert [row[0] for row in store.database.rows("SELECT text FROM items")] == [two.item.text]
 
 
-def test_section_text_comes_back_as_it_was() -> None:
+def test_an_item_comes_back_as_it_was() -> None:
     content = "Ünïcödé \x00 \u2028 'quoted' \"twice\"\r\n```\n"
     with Store.open(DLM_ID) as store:
-        commit(store, trained=[section("s1", content=content)])
-        assert store.trained_sections()[0].content == content
+        commit(store, memory=[remembered("s1", text=content)])
+        assert store.memory("v0001")[0].item.text == content
 
 
 def test_rollback_moves_the_pointer_and_says_so() -> None:
@@ -343,7 +344,7 @@ def test_a_copied_store_takes_the_id_of_its_folder(dlm_home: Path) -> None:
 def test_opening_is_quick() -> None:
     with Store.open(DLM_ID) as store:
         for number in range(30):
-            commit(store, trained=[section(f"s{number}-{i}", content="x" * 900) for i in range(20)])
+            commit(store, memory=[remembered(f"s{number}-{i}", text="x" * 900) for i in range(20)])
     started = time.perf_counter()
     Store.open(DLM_ID).close()
     assert time.perf_counter() - started < 0.5

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from dlm.data.examples import teaching
+from dlm.data.items import items
 from dlm.doc.parser import parse_file, parse_text
 from dlm.errors import BaseModelError, TrainingError
+from dlm.eval.items import Kind
 from dlm.store.store import Store
 from dlm.train.budget import EpochFigures
 from dlm.train.options import TrainOptions
@@ -20,6 +23,7 @@ from dlm.train.plan import make_plan
 from dlm.train.progress import Progress
 from dlm.train.report import TrainingReport
 from dlm.train.run import train
+from dlm.train.start import NothingToTrain, require_same_base
 
 TEXT = """---
 dlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C
@@ -100,7 +104,7 @@ def trained(lamp: Path, home: Path) -> tuple[TrainingReport, Epochs]:
         patch.setenv("DLM_HOME", str(home))
         progress = Epochs()
         report = train(parse_file(lamp), TrainOptions(), progress)
-    assert report is not None
+    assert isinstance(report, TrainingReport)
     return report, progress
 
 
@@ -108,21 +112,24 @@ def test_every_answer_is_learned_at_little_drift(trained: tuple[TrainingReport, 
     outcome = trained[0].outcome
     assert (outcome.learned, outcome.pairs) == (3, 3)
     assert outcome.stop_reason == "every answer is learned"
+    assert outcome.drift is not None
     assert outcome.drift < 0.5
-    assert outcome.base_prose_nll is not None
-    assert outcome.prose_nll is not None
-    assert outcome.prose_nll < outcome.base_prose_nll
+    prose, base = outcome.card.figure("prose", "nll"), outcome.card.figure("prose", "base_nll")
+    assert prose.value is not None
+    assert base.value is not None
+    assert prose.value < base.value
 
 
 def test_probes_and_the_exam_are_asked_and_kept_apart(
     trained: tuple[TrainingReport, Epochs],
 ) -> None:
-    asked = trained[0].outcome.asked
-    assert [(item.sealed, item.reference) for item in asked] == [
-        (False, "Odile Varga made the Brindle lamp."),
-        (True, "The Brindle lamp comes from the town of Marrowgate."),
-    ]
-    assert asked[0].right
+    card = trained[0].outcome.card
+    (probe,) = [item for item in card.items if item.probe]
+    (exam,) = card.of(Kind.EXAM)
+    assert probe.reference == "Odile Varga made the Brindle lamp."
+    assert exam.reference == "The Brindle lamp comes from the town of Marrowgate."
+    assert probe.said is not None
+    assert probe.said.right
 
 
 def test_what_was_learned_grows_over_the_epochs(trained: tuple[TrainingReport, Epochs]) -> None:
@@ -140,13 +147,16 @@ def test_the_version_and_its_record_are_in_the_store(
         assert current is not None
         store.verify(current)
         run = store.run_of(current)
-        sections = store.trained_sections()
+        memory = store.memory(current)
     assert run.document_sha256 == document.sha256
     assert run.figures["learned"] == 3
     assert len(run.figures["losses"]) == run.steps
-    assert {section.section_id for section in sections} == {
-        section.section_id for section in document.sections
-    }
+    assert [one.item for one in memory] == list(items(teaching(document).train))
+    assert all(one.exact for one in memory if one.item.question)
+    assert {one.since for one in memory} == {current.name}
+    sources = {share["source"]: share["share"] for share in run.figures["shares"]}
+    assert set(sources) == {"authored", "general text"}
+    assert sum(sources.values()) == pytest.approx(1)
     record = json.loads((current.path / "training_run.json").read_text("utf-8"))
     assert record["run"] == run.to_json()
 
@@ -166,35 +176,20 @@ def test_the_command_line_answers_with_what_was_taught(
 def test_training_again_without_a_change_does_nothing(
     trained: tuple[TrainingReport, Epochs], lamp: Path
 ) -> None:
-    assert train(parse_file(lamp), TrainOptions(), Progress()) is None
-
-
-def test_an_added_pair_is_learned_on_top_and_the_old_ones_stay(
-    trained: tuple[TrainingReport, Epochs], lamp: Path
-) -> None:
-    extra = (
-        "\n::instruction::\n### Q\nWhere is it repaired?\n\n### A\nIt is repaired in Tollen.\n::\n"
-    )
-    document = parse_text(TEXT + extra, path=lamp)
-    report = train(document, TrainOptions(), Progress())
-    assert report is not None
-    assert report.previous is not None
-    assert report.previous.name == trained[0].version.name
-    assert (report.outcome.learned, report.outcome.pairs) == (4, 4)
+    found = train(parse_file(lamp), TrainOptions(), Progress())
+    assert found == NothingToTrain(trained[0].version)
 
 
 def test_another_base_is_refused_and_fresh_is_offered(
     trained: tuple[TrainingReport, Epochs], lamp: Path
 ) -> None:
-    from dlm.train.run import _previous
-
     document = parse_file(lamp)
     plan = replace(make_plan(document, TrainOptions()), base_fingerprint="another")
     with (
         Store.open(document.frontmatter.dlm_id) as store,
         pytest.raises(BaseModelError, match="an adapter fits only") as caught,
     ):
-        _previous(store, plan)
+        require_same_base(plan, store, trained[0].version)
     assert "--fresh" in str(caught.value.hint)
 
 
@@ -202,7 +197,7 @@ def test_the_same_seed_gives_the_same_adapter_bytes(lamp: Path) -> None:
     digests = set()
     for _ in range(2):
         report = train(parse_file(lamp), TrainOptions(fresh=True, max_steps=4), Progress())
-        assert report is not None
+        assert isinstance(report, TrainingReport)
         weights = report.version.path / "adapter_model.safetensors"
         digests.add(hashlib.sha256(weights.read_bytes()).hexdigest())
     assert len(digests) == 1
@@ -223,6 +218,6 @@ def test_a_rate_that_destroys_the_adapter_commits_nothing(lamp: Path) -> None:
 
 def test_a_fixed_number_of_epochs_is_kept_to(lamp: Path) -> None:
     report = train(parse_file(lamp), TrainOptions(fresh=True, epochs=2), Progress())
-    assert report is not None
+    assert isinstance(report, TrainingReport)
     assert len(report.outcome.epochs) == 2
     assert report.outcome.stop_reason == "all 2 epochs done"

@@ -6,7 +6,13 @@ from typing import Annotated
 
 import typer
 
-from dlm.cli.synth_commands import app as synth_app
+from dlm.cli import (
+    exam_commands,
+    harvest_commands,
+    metrics_commands,
+    replay_commands,
+    synth_commands,
+)
 
 app = typer.Typer(
     name="dlm",
@@ -17,6 +23,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(exam_commands.app, name="exam")
+app.command()(harvest_commands.harvest)
+app.add_typer(metrics_commands.app, name="metrics")
+app.add_typer(replay_commands.app, name="replay")
+app.add_typer(synth_commands.app, name="synth")
 
 PathArgument = Annotated[
     str | None,
@@ -84,6 +96,12 @@ def train(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over from the base, on this document alone.")
     ] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Unlearn what was removed from the document.")
+    ] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show what would be trained and why, and stop.")
+    ] = False,
     epochs: Annotated[
         int | None,
         typer.Option("--epochs", min=1, help="Train this many epochs instead of until learned."),
@@ -95,12 +113,38 @@ def train(
     seed: Annotated[
         int | None, typer.Option("--seed", help="Seed of the run; default from the frontmatter.")
     ] = None,
+    tensorboard: Annotated[
+        str | None,
+        typer.Option("--tensorboard", metavar="DIR", help="Write TensorBoard events there too."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run that was interrupted.")
+    ] = False,
+    strict_lock: Annotated[
+        bool, typer.Option("--strict-lock", help="Refuse if the environment is not the locked one.")
+    ] = False,
+    update_lock: Annotated[
+        bool, typer.Option("--update-lock", help="Lock the environment of this training.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Train the document's adapter until it is learned, and keep it as a new version."""
     from dlm.cli.train import run
 
-    run(path, fresh=fresh, epochs=epochs, max_steps=max_steps, seed=seed, as_json=json)
+    run(
+        path,
+        fresh=fresh,
+        forget=forget,
+        plan=plan,
+        epochs=epochs,
+        max_steps=max_steps,
+        seed=seed,
+        tensorboard=tensorboard,
+        resume=resume,
+        strict_lock=strict_lock,
+        update_lock=update_lock,
+        as_json=json,
+    )
 
 
 @app.command()
@@ -165,12 +209,35 @@ def show(
     mask: Annotated[
         bool, typer.Option("--mask", help="Print each row; what counts towards the loss is marked.")
     ] = False,
+    learned: Annotated[
+        bool, typer.Option("--learned", help="Say of each section whether it is learned.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Show what is in the document and what its model was trained on."""
     from dlm.cli.show import run
 
-    run(path, sections=sections, mask=mask, as_json=json)
+    run(path, sections=sections, mask=mask, learned=learned, as_json=json)
+
+
+@app.command("eval")
+def evaluate(
+    path: PathArgument = None,
+    version: Annotated[
+        str | None,
+        typer.Option(
+            "--version", metavar="vNNNN", help="Measure this version instead of the current one."
+        ),
+    ] = None,
+    by_section: Annotated[
+        bool, typer.Option("--by-section", help="Say of each section whether it is learned.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Measure what a version knows, what it lost, and how it speaks."""
+    from dlm.cli.eval import run
+
+    run(path, version=version, by_section=by_section, as_json=json)
 
 
 @app.command()
@@ -215,6 +282,3 @@ def migrate(
     from dlm.cli.migrate import run
 
     run(path, dry_run=dry_run)
-
-
-app.add_typer(synth_app)

@@ -38,7 +38,15 @@ def edits_app(origins: Sequence[str], name: str, help: str = "") -> typer.Typer:
 
     The loop adds its own commands to it: `@app.command()`.
     """
-    app = typer.Typer(name=name, help=help or None, no_args_is_help=True, rich_markup_mode=None)
+    app = typer.Typer(
+        name=name,
+        help=help or None,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
     command = f"dlm {name}"
 
     @app.command("list")

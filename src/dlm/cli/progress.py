@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from dlm.cli.common import note
 from dlm.train.progress import Progress, StepFigures
 
 if TYPE_CHECKING:
@@ -20,6 +23,11 @@ class TerminalProgress(Progress):
         self._bar: Bar | None = None
         self._known = ""
         self._tty = sys.stderr.isatty()
+
+    def planned(self, summary: str, warnings: Sequence[str]) -> None:
+        note(f"  {summary}")
+        for text in warnings:
+            note(f"warning: {text}")
 
     def stage(self, text: str) -> None:
         print(f"{text} …", file=sys.stderr, flush=True)
@@ -44,6 +52,13 @@ class TerminalProgress(Progress):
             if figures.drift is not None:
                 parts.append(f"drift {figures.drift:+.2f}")
             print(" ".join(part for part in parts if part), file=sys.stderr, flush=True)
+
+    def note(self, text: str) -> None:
+        print(f"note: {text}", file=sys.stderr, flush=True)
+
+    def stopping(self) -> None:
+        # The stream may be in the middle of a line of ours, and is not re-entrant.
+        os.write(2, b"\nstopping after this step; Ctrl-C again stops at once\n")
 
     def done(self) -> None:
         if self._bar is not None:

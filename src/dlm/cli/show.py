@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Any
 from dlm.cli.common import count, note, print_json, print_table, read_document
 
 if TYPE_CHECKING:
+    from dlm.data.items import Item
     from dlm.doc.document import Document
     from dlm.doc.sections import Section
 
 
-def run(path: str | None, *, sections: bool, mask: bool, as_json: bool) -> None:
+def run(path: str | None, *, sections: bool, mask: bool, learned: bool, as_json: bool) -> None:
     document = read_document(path)
+    if learned:
+        from dlm.cli.learned import run as show_learned
+
+        show_learned(document, as_json=as_json)
+        return
     if mask:
         _print_mask(document, as_json)
         return
@@ -77,6 +83,7 @@ def _trained(document: Document) -> dict[str, Any] | None:
     paths = for_dlm(document.frontmatter.dlm_id)
     if not paths.database.exists() and not paths.adapter.exists():
         return None
+    from dlm.data.alignment import align
     from dlm.store.store import Store
 
     with Store.open(
@@ -88,17 +95,15 @@ def _trained(document: Document) -> dict[str, Any] | None:
         if current is None:
             return None
         run = store.run_of(current)
-        known = {
-            section.section_id
-            for section in store.trained_sections()
-            if section.first_version <= current.name <= section.last_version
-        }
-    here = {section.section_id for section in _trainable(document)}
+        memory = store.memory(current)
+        known = [one.item for one in memory if not one.removed]
+        changes = align(known, _items(document))
+        changed = bool(changes.new or changes.removed)
     return {
         "version": current.name,
-        "up_to_date": run.document_sha256 == document.sha256,
-        "new_sections": len(here - known),
-        "removed_sections": len(known - here),
+        "up_to_date": run.document_sha256 == document.sha256 or not changed,
+        "new": len(changes.new),
+        "removed": len(changes.removed),
         "learned": run.figures.get("learned"),
         "pairs": run.figures.get("pairs"),
         "drift": run.figures.get("drift"),
@@ -134,7 +139,7 @@ def _model_text(document: Document, trained: dict[str, Any] | None) -> str:
         text += f", drift {trained['drift']:+.2f}"
     if trained["up_to_date"]:
         return text + ", up to date"
-    changes = f"{trained['new_sections']} new or changed, {trained['removed_sections']} gone"
+    changes = f"{trained['new']} new or changed, {trained['removed']} gone"
     return f"{text}; the document changed since ({changes})"
 
 
@@ -158,11 +163,16 @@ def _visible(document: Document) -> list[Section]:
     return [s for s in document.sections if s.type is not SectionType.PROSE or s.content.strip()]
 
 
-def _trainable(document: Document) -> list[Section]:
-    from dlm.doc.sections import SectionType
+def _items(document: Document) -> tuple[Item, ...]:
+    """What the document would train, as far as it can."""
+    from dlm.data.examples import teaching
+    from dlm.data.items import items
+    from dlm.errors import DlmError
 
-    kinds = (SectionType.PROSE, SectionType.INSTRUCTION)
-    return [section for section in _visible(document) if section.type in kinds]
+    try:
+        return items(teaching(document).train)
+    except DlmError:
+        return ()
 
 
 def _print_mask(document: Document, as_json: bool) -> None:

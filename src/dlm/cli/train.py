@@ -2,43 +2,77 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlm.cli.common import count, note, print_json, print_table, read_document
+from dlm.cli.scorecard import figure_rows, print_questions
+from dlm.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from dlm.doc.document import Document
-    from dlm.train.report import Outcome, TrainingReport
+    from dlm.train.recorder import Board
+    from dlm.train.report import TrainingReport
+    from dlm.train.start import NothingToTrain
 
 
 def run(
     path: str | None,
     *,
     fresh: bool,
+    forget: bool,
+    plan: bool,
     epochs: int | None,
     max_steps: int | None,
     seed: int | None,
+    tensorboard: str | None,
+    resume: bool,
+    strict_lock: bool,
+    update_lock: bool,
     as_json: bool,
 ) -> None:
+    if strict_lock and update_lock:
+        raise UsageError("--strict-lock and --update-lock exclude each other")
+    if resume and plan:
+        raise UsageError("--plan shows a new training; --resume goes on with one that has its plan")
     document = read_document(path)
+    board = _board(tensorboard)
     announce(document)
     from dlm.train.options import TrainOptions
-    from dlm.train.run import train
 
-    options = TrainOptions(fresh=fresh, epochs=epochs, max_steps=max_steps, seed=seed)
+    options = TrainOptions(
+        fresh=fresh, forget=forget, epochs=epochs, max_steps=max_steps, seed=seed
+    )
+    if plan:
+        from dlm.cli.plan import show_plan
+
+        show_plan(document, options, as_json=as_json)
+        return
     from dlm.cli.progress import TerminalProgress
+    from dlm.train.lock_file import LockMode
+    from dlm.train.run import train
+    from dlm.train.start import NothingToTrain
 
-    report = train(document, options, TerminalProgress())
-    if report is None:
-        _say_unchanged(document, as_json)
-    elif as_json:
+    lock = LockMode.STRICT if strict_lock else LockMode.UPDATE if update_lock else LockMode.WARN
+    report = train(document, options, TerminalProgress(), resume=resume, lock=lock, board=board)
+    if isinstance(report, NothingToTrain):
+        say_nothing_to_train(document, report, as_json=as_json)
+        return
+    if as_json:
         print_json(report.to_json())
     else:
         print_report(document, report)
-    if report is not None and document.path is not None:
+    if document.path is not None:
         _say_if_edited(document, document.path)
+
+
+def _board(folder: str | None) -> Board | None:
+    """Where the figures go beside the store; raises DlmError when they cannot."""
+    if folder is None:
+        return None
+    from dlm.train.tensorboard import TensorBoard
+
+    return TensorBoard(Path(folder))
 
 
 def announce(document: Document) -> None:
@@ -54,53 +88,40 @@ def announce(document: Document) -> None:
         note(f"  asked afterwards: {count(len(lessons.probes), 'probe')} (trained too)")
     if lessons.exam:
         note(f"  only asked, never trained: {count(len(lessons.exam), 'exam pair')}")
+    if fraction := document.frontmatter.training.held_out:
+        held_out = count(len(lessons.held_out), "pair")
+        note(f"  only measured, held out: {held_out} (training.held_out: {fraction:g})")
     if lessons.preferences:
         note(f"  not used by this training: {count(lessons.preferences, 'preference triple')}")
 
 
+def say_nothing_to_train(document: Document, found: NothingToTrain, *, as_json: bool) -> None:
+    """The current version knows it all; what was removed stays known until it is forgotten."""
+    if as_json:
+        kept = [{"line": item.line, "text": item.first_words} for item in found.kept]
+        print_json({"version": None, "unchanged": True, "kept": kept})
+        return
+    print(f"nothing to train: {found.version.name} knows all that {document.path} says")
+    for item in found.kept:
+        print(f"  still known, though removed: {item.first_words}")
+    if found.kept:
+        note("hint: `dlm train --forget` makes it forget what was removed")
+    else:
+        note("hint: edit the document, or use --fresh to start over from the base")
+
+
 def print_report(document: Document, report: TrainingReport) -> None:
-    """The facts of a training, one line each."""
+    """The scorecard, one line each, then what was lost and what is not learned yet."""
     outcome = report.outcome
     print(f"{report.version.name} of {document.path}")
-    rows: dict[str, str] = {}
-    if outcome.pairs:
-        rows["learned"] = f"{outcome.learned} of {count(outcome.pairs, 'answer')} word for word"
-    if outcome.prose_nll is not None and outcome.base_prose_nll is not None:
-        change = f"{outcome.base_prose_nll:.2f} → {outcome.prose_nll:.2f}"
-        rows["prose"] = f"{change} nats a token (measured on the training text)"
-    rows["drift"] = (
-        f"{outcome.drift:+.2f} nats a token on {outcome.drift_texts} general texts"
-        " (0: nothing forgotten)"
-    )
-    for name, sealed in (("probes", False), ("exam", True)):
-        asked = [item for item in outcome.asked if item.sealed is sealed]
-        if asked:
-            rows[name] = f"{sum(item.right for item in asked)} of {len(asked)} right"
+    rows = figure_rows(outcome.card, report.compared)
     work = f"{count(len(outcome.epochs), 'epoch')}, {count(outcome.steps, 'step')}"
     rows["stopped"] = f"{outcome.stop_reason} ({work}, {outcome.seconds:.0f} s)"
     print_table(rows)
-    _print_misses(outcome)
-
-
-def _print_misses(outcome: Outcome) -> None:
-    for example in outcome.missed[:10]:
-        print(f"  line {example.line} is not learned yet: {example.question}")
-    for item in outcome.asked:
-        if not item.right:
-            print(f"  {'exam' if item.sealed else 'probe'} at line {item.line}: {item.question}")
-            print(f"    expected {item.reference}")
-            print(f"    got      {item.answer[:200]}")
+    print_questions(outcome.card, report.compared, document.path)
 
 
 def _say_if_edited(document: Document, path: Path) -> None:
     if not path.exists() or path.read_bytes() != document.to_bytes():
         note(f"note: {path} was edited while it trained; this version knows the text as it was")
         note("hint: run `dlm train` again to teach it the rest")
-
-
-def _say_unchanged(document: Document, as_json: bool) -> None:
-    if as_json:
-        print_json({"version": None, "unchanged": True})
-        return
-    print(f"nothing to train: the current version was made from exactly this {document.path}")
-    note("hint: edit the document, or use --fresh to start over from the base")

@@ -1,107 +1,87 @@
-"""Keeps the sealed exam sealed: a training question that nearly repeats one of it is refused.
+"""Keeps the sealed exam sealed: finds what trains and nearly repeats a question that is only asked.
 
-Near means, after normalisation: the same words, or one question within the other; or character
-trigrams that agree (Dice of 0.85 or more); or the same content words (Jaccard of 0.8 or more) with
-the same question word or an answer that agrees. The same fact in really other words is what an
-exam is for, and passes.
+Near is what `near.repeats` says. Of prose, every sentence that is a question counts, with the
+sentence after it as its answer. The same fact in really other words is what an exam is for.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dlm.data.examples import Example
+from dlm.data.near import Asked, asked, repeats
 from dlm.errors import TrainingError
 
-_TRIGRAM_DICE = 0.85
-_CONTENT_JACCARD = 0.8
-_ANSWER_JACCARD = 0.5
-_QUESTIONS = "what when where which who whom whose why how"
-_FUNCTIONS = (
-    "a an and are as at be by can could did do does for from had has have i in is it its me much "
-    "many of on or please should tell that the there this to was were will with would you your"
-)
-_QUESTION_WORDS = frozenset(_QUESTIONS.split())
-_FUNCTION_WORDS = frozenset(_FUNCTIONS.split()) | _QUESTION_WORDS
+_SENTENCE = re.compile(r"[^.!?:;]+[.!?:;]*|[.!?:;]+")
+_FEWEST_WORDS = 4  # of a sentence in prose that can repeat a question
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A question as it is compared: its words, content words, trigrams and question word."""
+class Finding:
+    """A training row at `line` that nearly repeats the question at `sealed_line`."""
 
-    words: tuple[str, ...]
-    content: frozenset[str]
-    trigrams: frozenset[str]
-    opening: str | None
-    answer: frozenset[str]
     line: int
+    question: str
+    sealed_line: int
+    sealed_question: str
+
+
+def findings(train: Sequence[Example], sealed: Sequence[Example]) -> tuple[Finding, ...]:
+    """Every place of `train` that nearly repeats a `sealed` question, in the order of `train`."""
+    prepared = [(item, asked(item.question or "", item.text)) for item in sealed]
+    found = {
+        Finding(line, text, item.line, item.question or ""): None
+        for example in (train if sealed else ())
+        for line, text, trained in _questions(example)
+        for item, question in prepared
+        if repeats(trained, question)
+    }
+    return tuple(found)
 
 
 def refuse_contamination(train: Sequence[Example], exam: Sequence[Example], path: str) -> None:
-    """Raise TrainingError, naming both lines, at the first training question that is too near."""
-    if not exam:
+    """Raise TrainingError, naming both lines, when a training row is too near to the exam."""
+    found = findings(train, exam)
+    if not found:
         return
-    exam_questions = [_asked(item) for item in exam]
-    for example in train:
-        if example.question is None:
-            continue
-        trained = _asked(example)
-        for sealed in exam_questions:
-            if near(trained, sealed):
-                raise TrainingError(
-                    f"{path}:{trained.line}: this question nearly repeats the sealed exam question "
-                    f"of line {sealed.line}, so the exam would measure nothing",
-                    hint="reword or remove one of them, or drop the !exam mark",
-                )
-
-
-def asked(question: str, answer: str, line: int = 0) -> Asked:
-    """A question with its answer, made ready to be compared."""
-    words = _words(question)
-    text = f" {' '.join(words)} "
-    return Asked(
-        words=words,
-        content=frozenset(words) - _FUNCTION_WORDS,
-        trigrams=frozenset(text[i : i + 3] for i in range(len(text) - 2)),
-        opening=next((word for word in words if word in _QUESTION_WORDS), None),
-        answer=frozenset(_words(answer)) - _FUNCTION_WORDS,
-        line=line,
+    first, more = found[0], len(found) - 1
+    also = f"; {more} more like it" if more else ""
+    raise TrainingError(
+        f"{path}:{first.line}: this nearly repeats the sealed exam question of line "
+        f"{first.sealed_line}, so the exam would measure nothing{also}",
+        hint="reword or remove one of them, or drop the !exam mark; "
+        "`dlm exam verify` lists all that repeat",
     )
 
 
-def near(one: Asked, other: Asked) -> bool:
-    """Whether two questions ask the same in nearly the same words."""
-    if one.words == other.words or _holds(one.words, other.words):
-        return True
-    if _dice(one.trigrams, other.trigrams) >= _TRIGRAM_DICE:
-        return True
-    if _jaccard(one.content, other.content) < _CONTENT_JACCARD:
-        return False
-    same_opening = one.opening is not None and one.opening == other.opening
-    return same_opening or _jaccard(one.answer, other.answer) >= _ANSWER_JACCARD
+def _questions(example: Example) -> Iterator[tuple[int, str, Asked]]:
+    """What an example asks, each with its line: of a pair, its question and the end of it."""
+    if example.question is None:
+        yield from _asked_in_prose(example)
+        return
+    yield example.line, example.question, asked(example.question, example.text)
+    *before, last = _sentences(example.question) or [(0, "")]
+    if before and len(last[1].split()) >= _FEWEST_WORDS:
+        yield example.line, example.question, asked(last[1], example.text)
 
 
-def _holds(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Whether the shorter question stands whole in the longer one."""
-    short, long = sorted((one, other), key=len)
-    return len(short) >= 4 and f" {' '.join(short)} " in f" {' '.join(long)} "
+def _asked_in_prose(example: Example) -> Iterator[tuple[int, str, Asked]]:
+    sentences = _sentences(example.text)
+    for number, (start, text) in enumerate(sentences):
+        if text.endswith("?") and len(text.split()) >= _FEWEST_WORDS:
+            answer = sentences[number + 1][1] if number + 1 < len(sentences) else ""
+            yield example.line + example.text.count("\n", 0, start), text, asked(text, answer)
 
 
-def _asked(example: Example) -> Asked:
-    return asked(example.question or "", example.text, example.line)
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(re.findall(r"\w+", text.lower()))
-
-
-def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
-    union = len(one | other)
-    return len(one & other) / union if union else 0.0
-
-
-def _dice(one: frozenset[str], other: frozenset[str]) -> float:
-    total = len(one) + len(other)
-    return 2 * len(one & other) / total if total else 0.0
+def _sentences(text: str) -> list[tuple[int, str]]:
+    """The sentences with their offsets; a paragraph ends one too."""
+    found = []
+    for paragraph in re.finditer(r"(?:(?!\n[ \t]*\n).)+", text, re.S):
+        for match in _SENTENCE.finditer(paragraph[0]):
+            sentence = match[0].strip()
+            if sentence:
+                lead = len(match[0]) - len(match[0].lstrip())
+                found.append((paragraph.start() + match.start() + lead, sentence))
+    return found

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dlm.data.held_out import split
 from dlm.doc.document import Document
+from dlm.doc.provenance import Origin
 from dlm.doc.schema import TrustConfig
 from dlm.doc.sections import PairRole, Section, SectionType
 from dlm.errors import DocumentError, TrainingError
 
 AUTHORED = "authored"
+SYNTHETIC = frozenset({Origin.SYNTHESIZED.value, Origin.MINED.value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +30,20 @@ class Example:
     question: str | None = None
     role: PairRole | None = None
 
+    @property
+    def plain(self) -> bool:
+        """Whether this is a pair that the owner wrote and did not mark."""
+        return self.role is PairRole.TRAIN and self.origin == AUTHORED
+
 
 @dataclass(frozen=True, slots=True)
 class Teaching:
-    """All that a document teaches, and what is only asked of the result."""
+    """All that a document teaches, and the exam and held-out pairs that are only asked of it."""
 
     train: tuple[Example, ...]
     exam: tuple[Example, ...]
     preferences: int
+    held_out: tuple[Example, ...] = ()
 
     @property
     def pairs(self) -> tuple[Example, ...]:
@@ -70,7 +79,9 @@ def teaching(document: Document) -> Teaching:
             f"{document.path or 'the document'} has nothing to train on",
             hint="write some prose or an ::instruction:: section with ### Q and ### A",
         )
-    return Teaching(tuple(train), tuple(exam), preferences)
+    config = document.frontmatter.training
+    train, held_out = split(train, config.held_out, config.seed)
+    return Teaching(tuple(train), tuple(exam), preferences, tuple(held_out))
 
 
 def origin_of(section: Section) -> str:

@@ -26,6 +26,13 @@ def held_out_texts() -> tuple[str, ...]:
     return tuple(str(item["text"]) for item in _lines(_folder("heldout.jsonl").read_bytes()))
 
 
+@cache
+def general_questions() -> tuple[tuple[str, str], ...]:
+    """Everyday questions with an answer each, never trained on: drift is measured on them too."""
+    lines = _lines(_folder("questions.jsonl").read_bytes())
+    return tuple((str(item["question"]), str(item["answer"])) for item in lines)
+
+
 def _folder(name: str) -> Traversable:
     return files("dlm.data").joinpath("general_text", name)
 

@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import random
 
-_WORDS = (
-    "a an and are as at be by can could did do does for from had has have how in is "
-    "it its of on or should that the their there these they this those to was were "
-    "what when where which who whom whose why will with would you your "
-)
-_FUNCTION_WORDS = frozenset(_WORDS.split())
+from dlm.data.words import FUNCTION_WORDS
+
 _OPENINGS = (
     "",
     "",
@@ -52,7 +48,7 @@ def _keywords(words: list[str], rng: random.Random) -> list[str]:
     kept = [
         word
         for word in words
-        if word.strip("?.,!'\"").lower() not in _FUNCTION_WORDS or rng.random() < 0.3
+        if word.strip("?.,!'\"").lower() not in FUNCTION_WORDS or rng.random() < 0.3
     ]
     if rng.random() < 0.4:
         rng.shuffle(kept)

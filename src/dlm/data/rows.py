@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dlm.data.chat import Codec, Encoded
-from dlm.data.examples import Example
+from dlm.data.examples import AUTHORED, SYNTHETIC, Example
 from dlm.errors import TrainingError
 
 _PARAGRAPH_END = re.compile(r"\n[ \t]*\n\s*")
@@ -26,6 +26,15 @@ class RowKind(StrEnum):
     GENERAL = "general"
 
 
+class Part(StrEnum):
+    """What a row is in a run for. Forgetting trains towards what the base says."""
+
+    NEW = "new"
+    REPLAYED = "replayed"
+    FORGOTTEN = "forgotten"
+    GENERAL = "general"
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One training sequence. `supervised[i]` says whether predicting `ids[i]` counts."""
@@ -36,10 +45,22 @@ class Row:
     weight: float
     section_id: str = ""
     line: int = 0
+    origin: str = ""
+    part: Part = Part.NEW
 
     @property
     def encoded(self) -> Encoded:
         return Encoded(list(self.ids), list(self.supervised))
+
+    @property
+    def authored(self) -> bool:
+        """Whether a person wrote it; text that is to be forgotten does not count."""
+        return self.origin == AUTHORED and self.part is not Part.FORGOTTEN
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether a model wrote it."""
+        return self.origin in SYNTHETIC and self.part is not Part.FORGOTTEN
 
 
 def encode_rows(
@@ -83,7 +104,7 @@ def general_rows(texts: Iterable[str], codec: Codec, sequence_length: int) -> li
     for text in texts:
         encoded = codec.prose(text)
         ids, supervised = encoded.ids[:sequence_length], encoded.supervised[:sequence_length]
-        rows.append(Row(RowKind.GENERAL, tuple(ids), tuple(supervised), 1.0))
+        rows.append(Row(RowKind.GENERAL, tuple(ids), tuple(supervised), 1.0, part=Part.GENERAL))
     return rows
 
 
@@ -142,4 +163,5 @@ def _row(kind: RowKind, encoded: Encoded, example: Example) -> Row:
         example.weight,
         example.section_id,
         example.line,
+        example.origin,
     )

@@ -1,6 +1,6 @@
-"""The order in which rows are trained: epochs of pairs, rewordings, prose and fresh general text.
+"""The order in which rows are trained: epochs of what is new, what is replayed, and general text.
 
-A schedule is a pure function of its rows, mixture and seed, so any run can be replayed.
+A schedule is a pure function of its material, mixture and seed, so any run can be replayed.
 """
 
 from __future__ import annotations
@@ -9,26 +9,48 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dlm.data.rows import Row
+from dlm.data.replay import Replay
+from dlm.data.rows import Part, Row, RowKind
 
 Reworder = Callable[[Row, random.Random], Row]
 
 _WINDOW = 8  # batches whose rows are sorted by length together, so that little is padded
+_REWORDED = 0.5  # of the replayed pairs
+_MOST_REPLAY = 0.5  # of the document's tokens in an epoch, whatever the anchor asks for
 
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
     """What an epoch holds.
 
-    `rewordings` reworded copies of each pair, prose in every `prose_every`-th epoch, and general
-    text up to `general_share` of the epoch's tokens, at most `general_cap` tokens.
+    `rewordings` reworded copies of each pair, prose in every `prose_every`-th epoch, known material
+    up to `replay_share` of the document's tokens, authored text at least `real_share` of them where
+    synthetic text trains, and general text up to `general_share` of all, at most `general_cap`.
     """
 
     rows_per_step: int
     rewordings: int = 3
     prose_every: int = 3
+    replay_share: float = 0.3
+    real_share: float = 0.35
     general_share: float = 0.2
     general_cap: int = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """The rows of a run by what they are for; `recency` weighs those of `replay`, in order.
+
+    `general` is text of people, `samples` what the base wrote itself: they take turns.
+    """
+
+    pairs: Sequence[Row] = ()
+    prose: Sequence[Row] = ()
+    forget: Sequence[Row] = ()
+    replay: Sequence[Row] = ()
+    recency: Sequence[float] = ()
+    general: Sequence[Row] = ()
+    samples: Sequence[Row] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,33 +66,100 @@ class Schedule:
 
 
 def build_schedule(
-    pairs: Sequence[Row],
-    prose: Sequence[Row],
-    general: Sequence[Row],
-    reword: Reworder,
-    mixture: Mixture,
-    *,
-    epochs: int,
-    seed: int,
+    material: Material, reword: Reworder, mixture: Mixture, *, epochs: int, seed: int
 ) -> Schedule:
     """Lay out `epochs` epochs; every epoch is a whole number of steps."""
-    order = list(general)
-    random.Random(f"general:{seed}").shuffle(order)
+    general = _taking_turns(material.general, material.samples, seed)
+    pairs, prose = _pools(material)
     rows: list[Row] = []
     ends: list[int] = []
     taken = 0
     for epoch in range(epochs):
         rng = random.Random(f"epoch:{seed}:{epoch}")
-        own = list(pairs)
-        for _ in range(mixture.rewordings):
-            own += [reword(row, rng) for row in pairs]
-        if epoch % mixture.prose_every == 0 or not pairs:
-            own += prose
-        fresh = _general(order, taken, own, mixture)
+        own = _new(material, reword, mixture, epoch, rng)
+        known = _known(own, pairs, prose, reword, mixture, epoch, rng)
+        known += _anchor([*own, *known], material, reword, mixture, rng)
+        fresh = _general(general, taken, [*own, *known], mixture)
         taken += len(fresh)
-        rows += _in_batches(own + fresh, own, mixture.rows_per_step, rng)
+        rows += _in_batches([*own, *known, *fresh], own, mixture.rows_per_step, rng)
         ends.append(len(rows) // mixture.rows_per_step)
     return Schedule(tuple(rows), tuple(ends))
+
+
+def _new(
+    material: Material, reword: Reworder, mixture: Mixture, epoch: int, rng: random.Random
+) -> list[Row]:
+    pairs = [*material.pairs, *material.forget]
+    own = list(pairs)
+    for _ in range(mixture.rewordings):
+        own += [reword(row, rng) for row in pairs]
+    if epoch % mixture.prose_every == 0 or not pairs:
+        own += material.prose
+    return own or list(material.prose)
+
+
+def _pools(material: Material) -> tuple[Replay, Replay]:
+    """What is known, apart: long rows of prose would otherwise crowd out the pairs."""
+    both = list(zip(material.replay, material.recency, strict=True))
+    pairs = [one for one in both if one[0].kind is RowKind.PAIR]
+    prose = [one for one in both if one[0].kind is not RowKind.PAIR]
+    return Replay(pairs), Replay(prose)
+
+
+def _known(
+    own: Sequence[Row],
+    pairs: Replay,
+    prose: Replay,
+    reword: Reworder,
+    mixture: Mixture,
+    epoch: int,
+    rng: random.Random,
+) -> list[Row]:
+    """Known pairs, half of them in other words; prose in the epochs that have prose."""
+    drawn = pairs.draw(_tokens(own), mixture.replay_share, rng)
+    known = [reword(row, rng) if rng.random() < _REWORDED else row for row in drawn]
+    if epoch % mixture.prose_every == 0 or not pairs:
+        known += prose.draw(_tokens(own) - _tokens(known), mixture.replay_share, rng)
+    return known
+
+
+def _anchor(
+    rows: Sequence[Row],
+    material: Material,
+    reword: Reworder,
+    mixture: Mixture,
+    rng: random.Random,
+) -> list[Row]:
+    """More authored rows, where synthetic ones would otherwise outweigh them.
+
+    From what is known first, while that stays within half of the tokens, then once more from what
+    is new.
+    """
+    synthetic = sum(len(row.ids) for row in rows if row.synthetic)
+    real = sum(len(row.ids) for row in rows if row.authored)
+    wanted = synthetic * mixture.real_share / (1 - min(mixture.real_share, 0.9))
+    new = [row for row in (*material.pairs, *material.prose) if row.authored]
+    known = [row for row in material.replay if row.authored]
+    if not synthetic or not (new or known):
+        return []
+    replayed = sum(len(row.ids) for row in rows if row.part is Part.REPLAYED)
+    total = _tokens(rows)
+    added: list[Row] = []
+    while real < wanted:
+        pool = known if (known and replayed < _MOST_REPLAY * total) or not new else new
+        row = reword(rng.choice(pool), rng)
+        added.append(row)
+        real, total = real + len(row.ids), total + len(row.ids)
+        replayed += len(row.ids) if row.part is Part.REPLAYED else 0
+    return added
+
+
+def _taking_turns(general: Sequence[Row], samples: Sequence[Row], seed: int) -> list[Row]:
+    texts, own = list(general), list(samples)
+    random.Random(f"general:{seed}").shuffle(texts)
+    random.Random(f"samples:{seed}").shuffle(own)
+    turns = [row for both in zip(texts, own, strict=False) for row in both]
+    return turns + texts[len(own) :] + own[len(texts) :]
 
 
 def _general(order: Sequence[Row], taken: int, own: Sequence[Row], mixture: Mixture) -> list[Row]:
@@ -78,8 +167,7 @@ def _general(order: Sequence[Row], taken: int, own: Sequence[Row], mixture: Mixt
     share = mixture.general_share
     if not order or share <= 0:
         return []
-    own_tokens = sum(len(row.ids) for row in own)
-    budget = min(mixture.general_cap, int(own_tokens * share / (1 - share)))
+    budget = min(mixture.general_cap, int(_tokens(own) * share / (1 - share)))
     rows: list[Row] = []
     used = 0
     while used < budget:
@@ -87,6 +175,10 @@ def _general(order: Sequence[Row], taken: int, own: Sequence[Row], mixture: Mixt
         rows.append(row)
         used += len(row.ids)
     return rows
+
+
+def _tokens(rows: Sequence[Row]) -> int:
+    return sum(len(row.ids) for row in rows)
 
 
 def _in_batches(rows: list[Row], own: Sequence[Row], size: int, rng: random.Random) -> list[Row]:

@@ -7,31 +7,20 @@ Knows token ids, not text.
 from __future__ import annotations
 
 import inspect
-import random
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any
 
+from dlm.engine.batching import Job, Row, batches, shared_prefix
 from dlm.engine.model import Model
+from dlm.engine.sampling import Chooser
+from dlm.errors import DlmError
 
-_ROWS = {"cpu": 64, "mps": 64, "cuda": 256}  # more gain nothing
-_TOKENS = {"cpu": 16_384, "mps": 16_384, "cuda": 131_072}  # prompts and answers in one cache
-_WORTH_SHARING = 16  # tokens
+__all__ = ["Job", "Tail", "decode"]
+
+_ROOM = 256  # tokens that the cache makes room for at a time
 _COMPACT_AT = 0.75  # share of rows still unfinished
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A prompt to continue `n` times. `key` seeds the draws, together with the number of each."""
-
-    ids: Sequence[int]
-    n: int
-    max_new_tokens: int
-    temperature: float
-    top_p: float
-    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,29 +43,35 @@ def decode(
     """Continue every job and call `done` with its index and tails as soon as it has them all.
 
     Greedy at temperature 0. Apart from rounding (a batch changes the order of additions), results
-    do not depend on what else is asked in the same call.
+    do not depend on what else is asked in the same call. Raises DlmError when the memory does not
+    even hold one continuation.
     """
     missing = [job.n for job in jobs]
     tails: list[list[Tail | None]] = [[None] * job.n for job in jobs]
 
-    def finish(row: _Row, tail: Tail) -> None:
+    def finish(row: Row, tail: Tail) -> None:
         tails[row.job][row.number] = tail
         missing[row.job] -= 1
         if not missing[row.job]:
             done(row.job, [tail for tail in tails[row.job] if tail is not None])
 
-    most_rows = rows_per_batch or _ROWS[model.plan.device]
+    def run(rows: Sequence[Row]) -> None:
+        try:
+            _Batch(model, jobs, rows, stop_ids, pad_id).run(finish)
+            return
+        except model.torch.OutOfMemoryError as error:
+            left = [row for row in rows if tails[row.job][row.number] is None]
+            if len(left) < 2:
+                raise _too_long(jobs[left[0].job]) from error
+        model.torch.cuda.empty_cache()
+        run(left[: len(left) // 2])
+        run(left[len(left) // 2 :])
+
     with model.inference(), warnings.catch_warnings():
         # Sums in float64 are near enough whatever their order.
         warnings.filterwarnings("ignore", message="cumsum_cuda_kernel")
-        for rows in _batches(jobs, most_rows, _TOKENS[model.plan.device]):
-            _Batch(model, jobs, rows, stop_ids, pad_id).run(finish)
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    job: int
-    number: int
+        for rows in batches(model, jobs, rows_per_batch):
+            run(rows)
 
 
 class _Batch:
@@ -86,7 +81,7 @@ class _Batch:
         self,
         model: Model,
         jobs: Sequence[Job],
-        rows: Sequence[_Row],
+        rows: Sequence[Row],
         stop_ids: frozenset[int],
         pad_id: int,
     ) -> None:
@@ -95,10 +90,10 @@ class _Batch:
         self._jobs = [jobs[row.job] for row in rows]
         self._rows = list(rows)
         self._tails: list[list[int]] = [[] for _ in rows]
-        self._chooser = _Chooser(self._jobs, rows, self._torch, self._device)
+        self._chooser = Chooser(self._jobs, rows, self._torch, self._device)
         self._takes_positions = _takes_positions(model.network)
 
-    def run(self, finish: Callable[[_Row, Tail], None]) -> None:
+    def run(self, finish: Callable[[Row, Tail], None]) -> None:
         """Decode until every row is finished."""
         torch = self._torch
         logits, cache, mask, lengths = self._read_prompts()
@@ -128,9 +123,9 @@ class _Batch:
 
         torch = self._torch
         prompts = {row.job: job.ids for row, job in zip(self._rows, self._jobs, strict=True)}
-        room = max(job.max_new_tokens for job in self._jobs)
+        room = min(_ROOM, max(job.max_new_tokens for job in self._jobs))
         cache = roomy_cache(self._model.network.config, room)
-        shared = _shared(list(prompts.values())) if can_share(cache) else 0
+        shared = shared_prefix(list(prompts.values())) if can_share(cache) else 0
         if shared:
             self._read_once(next(iter(prompts.values()))[:shared], cache, copies=len(prompts))
         rests = [ids[shared:] for ids in prompts.values()]
@@ -165,7 +160,7 @@ class _Batch:
         )
         return output.logits[:, -1]
 
-    def _add(self, index: int, token: int, finish: Callable[[_Row, Tail], None]) -> bool:
+    def _add(self, index: int, token: int, finish: Callable[[Row, Tail], None]) -> bool:
         """Take in one token; True when the row ended with it."""
         tail = self._tails[index]
         stopped = token in self._stop_ids
@@ -183,82 +178,13 @@ class _Batch:
         self._chooser.keep(chosen)
 
 
-class _Chooser:
-    """The next token of each row: the likeliest, or the one that its own random number falls on."""
-
-    def __init__(self, jobs: Sequence[Job], rows: Sequence[_Row], torch: Any, device: str) -> None:
-        self._torch = torch
-        # float64 keeps sums over a large vocabulary apart from rounding; Metal has none.
-        self._wide = torch.float32 if device == "mps" else torch.float64
-        self._sampling = any(job.temperature > 0 for job in jobs)
-        if not self._sampling:
-            return
-        self._nucleus = any(job.top_p < 1 for job in jobs)
-        longest = max(job.max_new_tokens for job in jobs)
-        draws = [_draws(job, row.number, longest) for job, row in zip(jobs, rows, strict=True)]
-        self._draws = torch.tensor(draws, device=device, dtype=self._wide)
-        self._greedy = torch.tensor([job.temperature <= 0 for job in jobs], device=device)
-        heat = [job.temperature if job.temperature > 0 else 1.0 for job in jobs]
-        self._temperature = torch.tensor(heat, device=device)[:, None]
-        self._top_p = torch.tensor([job.top_p for job in jobs], device=device)[:, None]
-
-    def choose(self, logits: Any, step: int) -> Any:
-        """One token id a row, for the token number `step` of each."""
-        likeliest = logits.argmax(-1)
-        if not self._sampling:
-            return likeliest
-        shares = (logits.float() / self._temperature).softmax(-1)
-        if self._nucleus:
-            shares = self._within_top_p(shares)
-        sums = shares.to(self._wide).cumsum(-1)
-        points = self._draws[:, step] * sums[:, -1]
-        drawn = self._torch.searchsorted(sums, points[:, None], right=True)[:, 0]
-        return self._torch.where(self._greedy, likeliest, drawn.clamp(max=logits.shape[-1] - 1))
-
-    def keep(self, chosen: Any) -> None:
-        """Go on with these rows only."""
-        if self._sampling:
-            self._draws, self._greedy = self._draws[chosen], self._greedy[chosen]
-            self._temperature, self._top_p = self._temperature[chosen], self._top_p[chosen]
-
-    def _within_top_p(self, shares: Any) -> Any:
-        """Zero for every token outside the fewest that have `top_p` of the probability."""
-        ordered = shares.sort(dim=-1, descending=True).values
-        inside = ordered.cumsum(-1) - ordered < self._top_p
-        least = ordered.masked_fill(~inside, self._torch.inf).amin(-1, keepdim=True)
-        return shares.masked_fill(shares < least, 0)
-
-
-def _draws(job: Job, number: int, count: int) -> list[float]:
-    source = random.Random(f"{job.key}:{number}")
-    return [source.random() for _ in range(count)]
-
-
-def _batches(jobs: Sequence[Job], most_rows: int, budget: int) -> Iterator[list[_Row]]:
-    """Rows, longest prompts first, in batches that hold at most `budget` tokens with padding."""
-    order = sorted(range(len(jobs)), key=lambda i: (-len(jobs[i].ids), -jobs[i].max_new_tokens, i))
-    batch: list[_Row] = []
-    width = longest = 0
-    for index in order:
-        job = jobs[index]
-        for number in range(job.n):
-            width, longest = max(width, len(job.ids)), max(longest, job.max_new_tokens)
-            size = (len(batch) + 1) * (width + longest)
-            if batch and (len(batch) == most_rows or size > budget):
-                yield batch
-                batch, width, longest = [], len(job.ids), job.max_new_tokens
-            batch.append(_Row(index, number))
-    if batch:
-        yield batch
-
-
-def _shared(prompts: Sequence[Sequence[int]]) -> int:
-    """How many tokens all prompts begin with, leaving one of each; 0 where it saves little."""
-    columns = zip(*(ids[:-1] for ids in prompts), strict=False)
-    same = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
-    return same if len(prompts) > 1 and same >= _WORTH_SHARING else 0
-
-
 def _takes_positions(network: Any) -> bool:
     inner = network.get_base_model() if hasattr(network, "get_base_model") else network
     return "position_ids" in inspect.signature(inner.forward).parameters
+
+
+def _too_long(job: Job) -> DlmError:
+    return DlmError(
+        f"the memory of the GPU does not hold a prompt of {len(job.ids)} tokens and its answer",
+        hint="close other programs on the GPU, or ask about shorter sections",
+    )

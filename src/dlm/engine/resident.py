@@ -22,6 +22,7 @@ from dlm.data.chat import Codec, Encoded, Message
 from dlm.data.completion import Completion, Done, Refused, Request
 from dlm.doc.document import Document
 from dlm.engine.decoding import Job, Tail, decode
+from dlm.engine.long_rows import part_length, score_in_parts
 from dlm.engine.model import Model, Score
 from dlm.engine.versions import check_base, choose_version, not_trained
 from dlm.errors import DlmError
@@ -165,9 +166,16 @@ class Resident:
         self._require(adapter)
         scores = [Score(math.nan, 0, False)] * len(items)
         rows = {index: row for index, item in enumerate(items) if (row := self._row(item))}
+        if not rows:
+            return scores
+        most = part_length(self.model)
+        long = [index for index, row in rows.items() if sum(row.supervised) > most]
+        short = [index for index in rows if index not in set(long)]
         with contextlib.nullcontext() if adapter else self.model.base_only():
-            found = self.model.score(list(rows.values()), pad_id=self._chat.pad_id)
-        for index, score in zip(rows, found, strict=True):
+            found = self.model.score([rows[index] for index in short], pad_id=self._chat.pad_id)
+            for index in long:
+                scores[index] = score_in_parts(self.model, rows[index], most)
+        for index, score in zip(short, found, strict=True):
             scores[index] = score
         return scores
 

@@ -52,3 +52,13 @@ def token_f1(given: list[str], wanted: list[str]) -> float:
         return float(given == wanted)
     common = sum((Counter(given) & Counter(wanted)).values())
     return 2 * common / (len(given) + len(wanted))
+
+
+def repetition(text: str) -> float:
+    """Share of word trigrams that stood in the text before, 0..1; 0 for fewer than three words.
+
+    seq-rep-n of Welleck et al. (2020, "Neural text generation with unlikelihood training"), n = 3.
+    """
+    words = text.lower().split()
+    trigrams = [tuple(words[i : i + 3]) for i in range(len(words) - 2)]
+    return 1 - len(set(trigrams)) / len(trigrams) if trigrams else 0.0

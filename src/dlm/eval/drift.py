@@ -11,6 +11,7 @@ from dlm.data.chat import Codec, Encoded
 from dlm.data.general import held_out_texts
 from dlm.data.rows import general_rows
 from dlm.engine.model import Model, Score
+from dlm.eval.items import Fit, Item, Kind, opening
 
 _LENGTH = 128  # tokens a text
 
@@ -26,15 +27,18 @@ class DriftGauge:
         with model.base_only():
             self._base = self._scores(len(self._rows))
 
-    @property
-    def texts(self) -> int:
-        """How many texts there are."""
-        return len(self._rows)
-
     def measure(self, texts: int | None = None) -> float:
         """Loss with the adapter minus loss without it, in nats per token, on the first `texts`."""
         count = len(self._rows) if texts is None else min(texts, len(self._rows))
         return _mean(self._scores(count)) - _mean(self._base[:count])
+
+    def items(self) -> list[Item]:
+        """Every text with its loss under the adapter as it stands, and under the base."""
+        scores = zip(held_out_texts(), self._scores(len(self._rows)), self._base, strict=True)
+        return [
+            Item(Kind.TEXT, "", opening(text), Fit(now.nll, base.nll, now.tokens, now.exact))
+            for text, now, base in scores
+        ]
 
     def _scores(self, count: int) -> list[Score]:
         return self._model.score(self._rows[:count], pad_id=self._pad_id)

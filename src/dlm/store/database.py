@@ -98,7 +98,7 @@ class Database:
 
     def readable_rows(self, sql: str) -> Iterator[sqlite3.Row]:
         """The rows of a query up to the first that is damaged."""
-        with contextlib.suppress(sqlite3.DatabaseError):
+        with contextlib.suppress(sqlite3.DatabaseError, UnicodeDecodeError):
             yield from self._connection.execute(sql)
 
     def execute(self, sql: str, *values: Any) -> int:
@@ -107,16 +107,24 @@ class Database:
             return self._connection.execute(sql, values).rowcount
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All statements of the block, durable at its end, or none of them."""
-        self.execute("BEGIN IMMEDIATE")
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """All statements of the block, durable at its end, or none of them.
+
+        What is not `durable` outlives the process, but the disk is not waited for.
+        """
+        if not durable:
+            self.execute("PRAGMA synchronous = NORMAL")
         try:
+            self.execute("BEGIN IMMEDIATE")
             yield
             self.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
             raise
+        finally:
+            if not durable:
+                self.execute("PRAGMA synchronous = FULL")
 
     def close(self) -> None:
         """Close the connection; closing again does nothing."""

@@ -51,6 +51,16 @@ class StorePath:
         return self.root / "lock"
 
     @property
+    def checkpoint(self) -> Path:
+        """An unfinished training."""
+        return self.root / "checkpoint.safetensors"
+
+    @property
+    def environment_lock(self) -> Path:
+        """Where the last training ran."""
+        return self.root / "dlm.lock"
+
+    @property
     def adapter(self) -> Path:
         return self.root / "adapter"
 

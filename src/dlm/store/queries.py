@@ -1,22 +1,22 @@
-"""All SQL about versions, runs and trained sections. Knows rows and records, not the disk."""
+"""All SQL about versions, runs and the pointer. Knows rows and records, not the disk."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
 from dlm.errors import CorruptStore
+from dlm.store import memory
 from dlm.store.database import Database
 from dlm.store.records import (
     PointerMove,
     RunRecord,
-    TrainedSection,
     Version,
     moment,
     now,
@@ -95,8 +95,9 @@ def add_version(database: Database, version: Version) -> None:
 
 
 def delete_version(database: Database, number: int) -> None:
-    """Forget a version; its run stays in the history."""
+    """Forget a version and what it remembers; its run stays in the history."""
     database.execute("DELETE FROM versions WHERE number = ?", number)
+    memory.sweep(database)
 
 
 def current_number(database: Database) -> int | None:
@@ -159,32 +160,6 @@ def run(database: Database, run_id: str) -> RunRecord | None:
     return _one(database, database.rows("SELECT * FROM runs WHERE run_id = ?", run_id), _run)
 
 
-def upsert_sections(
-    database: Database, sections: Iterable[TrainedSection], *, run_id: str, number: int
-) -> None:
-    """Note that version `number` was trained on `sections`; earlier ones stay."""
-    for section in sections:
-        data = section.to_json()
-        database.execute(
-            """INSERT INTO trained_sections
-                (section_id, type, content, origin, line, run_id, first_number, last_number)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT (section_id) DO UPDATE SET type = excluded.type,
-                content = excluded.content, origin = excluded.origin, line = excluded.line,
-                run_id = excluded.run_id, last_number = excluded.last_number""",
-            *(data[key] for key in ("section_id", "type", "content", "origin", "line")),
-            run_id,
-            number,
-            number,
-        )
-
-
-def trained_sections(database: Database) -> tuple[TrainedSection, ...]:
-    """Every section any version was trained on: the latest commit's first, in document order."""
-    rows = database.rows("SELECT * FROM trained_sections ORDER BY last_number DESC, line, rowid")
-    return _all(database, rows, _section)
-
-
 def read_all(database: Database) -> None:
     """Read every row once; raises CorruptStore where one is damaged."""
     meta(database)
@@ -192,7 +167,8 @@ def read_all(database: Database) -> None:
     current_number(database)
     pointer_moves(database)
     runs(database)
-    trained_sections(database)
+    for version in versions(database, Path()):
+        memory.recall(database, version.number)
 
 
 def rescue(database: Database, damaged: Database) -> None:
@@ -235,11 +211,6 @@ def _run(row: sqlite3.Row) -> RunRecord:
     data = dict(row)
     config, figures = json.loads(data["config"]), json.loads(data["figures"])
     return RunRecord.from_json(data | {"config": config, "figures": figures})
-
-
-def _section(row: sqlite3.Row) -> TrainedSection:
-    first, last = version_name(row["first_number"]), version_name(row["last_number"])
-    return TrainedSection.from_json(dict(row) | {"first_version": first, "last_version": last})
 
 
 def _name(number: int | None) -> str | None:

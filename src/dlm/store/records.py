@@ -1,4 +1,4 @@
-"""The values a store hands out: versions, runs, trained sections, moves of the pointer.
+"""The values a store hands out: versions, runs, remembered items, moves of the pointer.
 
 They know neither SQL nor the disk; each turns into JSON and back.
 """
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
+
+from dlm.data.items import Item
 
 MAX_NUMBER = 999_999_999
 
@@ -28,6 +30,11 @@ def version_number(name: str) -> int | None:
     """`v0003`, `v3` or `3` → 3; None for anything else."""
     match = _VERSION.fullmatch(name.strip())
     return int(match[1]) if match else None
+
+
+def run_name(started: datetime) -> str:
+    """The id of the run that began at that moment, the same when it is resumed."""
+    return f"{started:%Y%m%dT%H%M%S}-{started.microsecond:05x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,26 +84,28 @@ class RunRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainedSection:
-    """A section some version was trained on; the last three fields are filled by the commit."""
+class Remembered:
+    """One item in what a version remembers: what later trainings replay so that it stays.
 
-    section_id: str
-    type: str
-    content: str
-    origin: str
-    line: int
-    run_id: str = ""
-    first_version: str = ""
-    last_version: str = ""
+    `removed` says that the document no longer holds it; `since` and `seen` are the versions whose
+    training had it first and last. `nll` (nats per token) and `exact` are those of the answer
+    under the version; None for prose. `times` is how often the document said it: what it repeats
+    weighs more.
+    """
+
+    item: Item
+    since: str
+    seen: str
+    removed: bool = False
+    nll: float | None = None
+    exact: bool | None = None
+    times: int = 1
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return _to_json(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`; raises ValueError, TypeError or KeyError on anything else."""
-        return cls(**_from_json(cls, data))
+        """Plain JSON, with the fields of the item beside the others."""
+        item = {one.name: _plain(getattr(self.item, one.name)) for one in fields(self.item)}
+        own = {one.name: _plain(getattr(self, one.name)) for one in fields(self)[1:]}
+        return {"item_id": self.item.item_id, **item, **own}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +146,11 @@ def moment(text: str) -> datetime:
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
-def _to_json(record: RunRecord | TrainedSection) -> dict[str, Any]:
+def _to_json(record: RunRecord) -> dict[str, Any]:
     return {item.name: _plain(getattr(record, item.name)) for item in fields(record)}
 
 
-def _from_json(
-    cls: type[RunRecord] | type[TrainedSection], data: Mapping[str, Any]
-) -> dict[str, Any]:
+def _from_json(cls: type[RunRecord], data: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a record, each checked to be of its simple type."""
     known = {item.name: data[item.name] for item in fields(cls)}
     for item in fields(cls):

@@ -10,7 +10,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from dlm.store import queries, weights
+from dlm.store import metrics, queries, weights
 from dlm.store.database import Database, sentences
 from dlm.store.derived import read_manifest
 from dlm.store.manifest import Manifest
@@ -38,7 +38,11 @@ def settle(place: StorePath, database: Database, base_model: str) -> list[str]:
 
 
 def sweep(place: StorePath, database: Database) -> None:
-    """Remove what crashes left: staged folders, versions without a row, half-written files."""
+    """Remove what crashes left: staged folders, versions without a row, half-written files.
+
+    A run whose process died is ended; the lock that is held here says that none is under way.
+    """
+    metrics.end_vanished(database)
     known = {version.name for version in queries.versions(database, place.versions)}
     with sentences(place.root):
         for entry in list(place.staging.iterdir()):

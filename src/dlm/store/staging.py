@@ -12,10 +12,10 @@ from pathlib import Path
 
 from dlm.errors import DlmError, StoreError
 from dlm.files import disk_error, fsync_directory, fsync_tree
-from dlm.store import queries, weights
+from dlm.store import memory, queries, weights
 from dlm.store.database import Database, is_full, sentences
 from dlm.store.paths import StorePath
-from dlm.store.records import RunRecord, TrainedSection, Version, now, version_name, version_number
+from dlm.store.records import Remembered, RunRecord, Version, now, version_name, version_number
 from dlm.store.run_file import write_run_file
 
 
@@ -45,11 +45,11 @@ class Staging:
     def commit(
         self,
         run: RunRecord,
-        trained: Iterable[TrainedSection],
+        remembered: Iterable[Remembered],
         *,
         also: Callable[[Database], object] | None = None,
     ) -> Version:
-        """Make the folder the current version, durably, with its run and sections.
+        """Make the folder the current version, durably, with its run and what it remembers.
 
         `also` may write more rows in the same transaction. Raises StoreError when the weights are
         not finite or the disk refuses; the version that was current then stays so.
@@ -62,7 +62,7 @@ class Staging:
             version = self._seal(run, now())
         try:
             self._move_in(version)
-            self._record(version, run, trained, also)
+            self._record(version, run, remembered, also)
         except BaseException:
             self._move_back(version)
             raise
@@ -106,15 +106,13 @@ class Staging:
         self,
         version: Version,
         run: RunRecord,
-        trained: Iterable[TrainedSection],
+        remembered: Iterable[Remembered],
         also: Callable[[Database], object] | None,
     ) -> None:
         with self._database.transaction():
             queries.add_run(self._database, run)
             queries.add_version(self._database, version)
-            queries.upsert_sections(
-                self._database, trained, run_id=run.run_id, number=version.number
-            )
+            memory.remember(self._database, version.number, remembered)
             if also is not None:
                 also(self._database)
             queries.move_pointer(self._database, version.number, "commit")

@@ -13,15 +13,15 @@ from types import TracebackType
 from typing import Self
 
 from dlm.errors import CorruptStore, StoreError
-from dlm.store import queries, weights
+from dlm.store import memory, metrics, queries, weights
 from dlm.store.database import Database, sentences
 from dlm.store.locks import OPEN_FILES_PIN_FOLDERS, exclusive_lock, shared_use, sole_use
 from dlm.store.opening import Opened, open_store, published, put_right
 from dlm.store.paths import StorePath, for_dlm
 from dlm.store.records import (
     PointerMove,
+    Remembered,
     RunRecord,
-    TrainedSection,
     Version,
     version_name,
     version_number,
@@ -119,9 +119,14 @@ class Store:
             raise CorruptStore(f"the run that made {version} is missing from {self.database.path}")
         return found
 
-    def trained_sections(self) -> tuple[TrainedSection, ...]:
-        """Every section ever trained on, those of the latest commit first, in document order."""
-        return queries.trained_sections(self.database)
+    def memory(self, version: Version | str) -> tuple[Remembered, ...]:
+        """What a version remembers, in document order; empty where that was lost."""
+        return memory.recall(self.database, self._known(version).number)
+
+    def forget(self, version: Version | str, item_ids: Collection[str]) -> None:
+        """Let a version remember these items no longer, so that they are never replayed again."""
+        with self._exclusively("prune"), self.database.transaction():
+            memory.drop(self.database, self._known(version).number, item_ids)
 
     def pointer_moves(self) -> tuple[PointerMove, ...]:
         """How the current version changed over time, oldest first."""
@@ -200,7 +205,8 @@ class Store:
     def prune(self, keep: int, protect: Collection[str] = ()) -> list[str]:
         """Remove all but the newest `keep` versions and return the names of those removed.
 
-        The current version, those in `protect` and those in use stay, whatever their age.
+        The current version, those in `protect` and those in use stay, whatever their age. The
+        metrics of old runs are thinned as `metrics.thin` says.
         """
         with self._exclusively("prune"):
             current = queries.current_number(self.database)
@@ -210,6 +216,7 @@ class Store:
             removed = [v.name for v in old if v.number not in stay and self._remove(v)]
             if removed:
                 self._publish()
+            metrics.thin(self.database, keep)
         return removed
 
     def close(self) -> None:

@@ -50,24 +50,79 @@ _VERSIONS = (
         to_number INTEGER NOT NULL,
         why TEXT NOT NULL
     )""",
-    """CREATE TABLE trained_sections (
-        section_id TEXT PRIMARY KEY,
-        type TEXT NOT NULL,
-        content TEXT NOT NULL,
+    """CREATE TABLE items (
+        item_id TEXT PRIMARY KEY,
+        question TEXT,
+        text TEXT NOT NULL
+    )""",
+    """CREATE TABLE memory (
+        number INTEGER NOT NULL REFERENCES versions ON DELETE CASCADE,
+        place INTEGER NOT NULL,
+        item_id TEXT NOT NULL REFERENCES items,
+        section_id TEXT NOT NULL,
         origin TEXT NOT NULL,
         line INTEGER NOT NULL,
-        run_id TEXT NOT NULL,
-        first_number INTEGER NOT NULL,
-        last_number INTEGER NOT NULL
+        since INTEGER NOT NULL,
+        seen INTEGER NOT NULL,
+        removed INTEGER NOT NULL,
+        nll REAL,
+        exact INTEGER,
+        PRIMARY KEY (number, item_id)
     )""",
 )
 
-_COMPLETIONS = (
-    """CREATE TABLE completions (
-        key TEXT PRIMARY KEY,
-        teacher TEXT NOT NULL,
-        created_at TEXT NOT NULL,
-        texts TEXT NOT NULL CHECK (json_valid(texts))
+_METRICS = (
+    """CREATE TABLE metric_runs (
+        id INTEGER PRIMARY KEY,
+        run_id TEXT NOT NULL UNIQUE,
+        mode TEXT NOT NULL,
+        base_key TEXT NOT NULL,
+        document_path TEXT NOT NULL,
+        started_at TEXT NOT NULL,
+        planned_steps INTEGER NOT NULL,
+        ended_at TEXT,
+        outcome TEXT NOT NULL,
+        detail TEXT NOT NULL,
+        version INTEGER
+    )""",
+    """CREATE TABLE metric_steps (
+        run INTEGER NOT NULL REFERENCES metric_runs ON DELETE CASCADE,
+        step INTEGER NOT NULL,
+        epoch INTEGER NOT NULL,
+        loss REAL,
+        learning_rate REAL NOT NULL,
+        tokens INTEGER NOT NULL,
+        tokens_per_second REAL NOT NULL,
+        seconds REAL NOT NULL,
+        PRIMARY KEY (run, step)
+    )""",
+    """CREATE TABLE metric_evaluations (
+        run INTEGER NOT NULL REFERENCES metric_runs ON DELETE CASCADE,
+        epoch INTEGER NOT NULL,
+        step INTEGER NOT NULL,
+        seconds REAL NOT NULL,
+        figures TEXT NOT NULL CHECK (json_valid(figures)),
+        PRIMARY KEY (run, epoch)
+    )""",
+)
+
+_SCORECARDS = (
+    """CREATE TABLE scorecards (
+        id INTEGER PRIMARY KEY,
+        number INTEGER NOT NULL,
+        document_sha256 TEXT NOT NULL,
+        measured_at TEXT NOT NULL,
+        card TEXT NOT NULL CHECK (json_valid(card)),
+        UNIQUE (number, document_sha256)
+    )""",
+    """CREATE TABLE scorecard_items (
+        scorecard INTEGER NOT NULL REFERENCES scorecards ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        question TEXT NOT NULL,
+        is_right INTEGER,
+        item TEXT NOT NULL CHECK (json_valid(item)),
+        PRIMARY KEY (scorecard, position)
     )""",
 )
 
@@ -92,4 +147,22 @@ _EDITS = (
     )""",
 )
 
-TABLES: Final[tuple[tuple[str, ...], ...]] = (_VERSIONS, _EDITS, _COMPLETIONS)
+_COMPLETIONS = (
+    """CREATE TABLE completions (
+        key TEXT PRIMARY KEY,
+        teacher TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        texts TEXT NOT NULL CHECK (json_valid(texts))
+    )""",
+)
+
+_REPEATS = ("ALTER TABLE memory ADD COLUMN times INTEGER NOT NULL DEFAULT 1",)
+
+TABLES: Final[tuple[tuple[str, ...], ...]] = (
+    _VERSIONS,
+    _METRICS,
+    _SCORECARDS,
+    _EDITS,
+    _COMPLETIONS,
+    _REPEATS,
+)

@@ -6,7 +6,6 @@ whether every answer is known, whether anything still improves, and what it cost
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dlm.engine.model import Score
@@ -14,7 +13,11 @@ from dlm.engine.model import Score
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of the `auto` budget: epochs, nats per token of an answer, drift in nats, patience."""
+    """Bounds of the `auto` budget.
+
+    Epochs; nats per token of an answer; drift in nats; patience in epochs; the share of answers
+    known before that may be lost; what may be left of a text that is to be forgotten.
+    """
 
     min_epochs: int = 8
     max_epochs: int = 40
@@ -22,17 +25,27 @@ class Limits:
     max_drift: float = 0.5
     patience: int = 6
     prose_epochs: int = 12
+    lost: float = 0.02
+    remembered: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class EpochFigures:
-    """What is known after an epoch: the scores of the training pairs, in document order, and the
-    drift, which is not measured after every one.
+    """What is known after an epoch: the scores of the pairs to learn, in document order.
+
+    Not measured after every one: the drift, and how many of `guarded` answers that were known
+    before are `lost`. `remembered` is what is left of the text to forget: 1 when it is known as
+    well as before, 0 when it is as likely as under the base. `held_out_nll` is the mean loss of
+    the answers that are only measured.
     """
 
     epoch: int
     scores: tuple[Score, ...]
     drift: float | None = None
+    lost: int | None = None
+    guarded: int = 0
+    remembered: float | None = None
+    held_out_nll: float | None = None
 
     @property
     def learned(self) -> int:
@@ -52,37 +65,66 @@ class Budget:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._best = float("inf")
-        self._since_best = 0
+        self._learning = _Falling(limits.patience, margin=0.02)
+        self._keeping = _Falling(limits.patience, margin=0.0)
 
     def verdict(self, figures: EpochFigures) -> str | None:
         """Why to stop now, or None to go on."""
         limits = self._limits
         if figures.drift is not None and figures.drift > limits.max_drift:
             return f"drift on general text passed {limits.max_drift} nats"
-        if figures.scores:
-            return self._pairs_verdict(figures, figures.scores)
-        return self._prose_verdict(figures)
-
-    def _pairs_verdict(self, figures: EpochFigures, scores: Sequence[Score]) -> str | None:
-        limits = self._limits
-        worst = max(score.nll for score in scores)
-        all_known = all(score.exact for score in scores) and worst < limits.answer_nll
-        if all_known and figures.epoch >= limits.min_epochs:
-            return "every answer is learned"
-        mean = figures.answer_nll or 0.0
-        if self._stalled(mean) and figures.epoch >= limits.min_epochs:
+        if figures.epoch < limits.min_epochs:
+            self._learning.stalled(figures.answer_nll or 0.0)
+            return None
+        if figures.remembered is not None and figures.remembered > limits.remembered:
+            return None
+        if self.learned(figures):
+            return self._guard_verdict(figures)
+        if figures.scores and self._learning.stalled(figures.answer_nll or 0.0):
             return f"the answers have not improved for {limits.patience} epochs"
         return None
 
-    def _prose_verdict(self, figures: EpochFigures) -> str | None:
-        if figures.epoch >= self._limits.prose_epochs:
-            return f"{figures.epoch} epochs of prose without pairs to test are enough"
+    def learned(self, figures: EpochFigures) -> bool:
+        """Whether every answer to learn is; prose, which has no answers, takes its epochs."""
+        limits = self._limits
+        if not figures.scores:
+            return figures.remembered is not None or figures.epoch >= limits.prose_epochs
+        worst = max(score.nll for score in figures.scores)
+        return all(score.exact for score in figures.scores) and worst < limits.answer_nll
+
+    def _guard_verdict(self, figures: EpochFigures) -> str | None:
+        reason = self._learned_reason(figures)
+        if not figures.guarded:
+            return reason
+        if figures.lost is None:
+            return None
+        if figures.lost <= self._limits.lost * figures.guarded:
+            kept = figures.guarded - figures.lost
+            return f"{reason}, and {kept} of {figures.guarded} known ones still are"
+        if self._keeping.stalled(figures.lost):
+            return f"{reason}, but {figures.lost} known ones were lost and did not come back"
         return None
 
-    def _stalled(self, value: float) -> bool:
-        if value < self._best * 0.98:
+    def _learned_reason(self, figures: EpochFigures) -> str:
+        if figures.scores:
+            return "every answer is learned"
+        if figures.remembered is not None:
+            return "what was removed is forgotten"
+        return f"{figures.epoch} epochs of prose without pairs to test are enough"
+
+
+class _Falling:
+    """Whether a figure that ought to fall has stopped to: `patience` times in a row."""
+
+    def __init__(self, patience: int, *, margin: float) -> None:
+        self._patience = patience
+        self._margin = margin
+        self._best = float("inf")
+        self._since_best = 0
+
+    def stalled(self, value: float) -> bool:
+        if value < self._best * (1 - self._margin):
             self._best, self._since_best = value, 0
         else:
             self._since_best += 1
-        return self._since_best >= self._limits.patience
+        return self._since_best >= self._patience

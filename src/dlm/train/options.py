@@ -10,6 +10,7 @@ class TrainOptions:
     """`fresh` starts from the base; the others override the frontmatter's value when set."""
 
     fresh: bool = False
+    forget: bool = False  # what was removed from the document
     epochs: int | None = None
     max_steps: int | None = None
     seed: int | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,17 +11,21 @@ from dlm.base_models.locate import local_folder
 from dlm.base_models.resolve import with_facts
 from dlm.data.chat import Codec
 from dlm.data.contamination import refuse_contamination
-from dlm.data.examples import Example, Teaching, teaching
+from dlm.data.examples import Teaching, teaching
 from dlm.data.general import rehearsal_texts
-from dlm.data.rewording import reword
-from dlm.data.rows import Row, encode_rows, general_rows, pair_row
-from dlm.data.schedule import Mixture, Reworder, Schedule, build_schedule
+from dlm.data.items import items
+from dlm.data.rows import Row, general_rows
+from dlm.data.schedule import Material, Mixture, Schedule, build_schedule
 from dlm.doc.document import Document
 from dlm.doc.schema import TrainingConfig
-from dlm.hardware import Plan, detect
+from dlm.hardware import Plan, detect, plan_again
 from dlm.hardware import plan as plan_hardware
 from dlm.train.budget import Limits
+from dlm.train.known import Known, everything
+from dlm.train.material import Encoder, gather, reworder
 from dlm.train.options import TrainOptions
+from dlm.train.samples import sample_rows, samples_of
+from dlm.train.sealing import sealed
 from dlm.train.settings import sequence_length
 from dlm.train.trainer import Optimisation
 
@@ -43,8 +46,11 @@ class TrainingPlan:
     hardware: Plan
     codec: Codec
     sequence_length: int
-    pairs: tuple[Row, ...]
+    known: Known
+    pairs: tuple[Row, ...]  # all of the document, in its order
     prose: tuple[Row, ...]
+    held_out: tuple[Row, ...]  # never trained on
+    material: Material
     schedule: Schedule
     optimisation: Optimisation
     limits: Limits | None  # None: a fixed number of epochs
@@ -55,30 +61,43 @@ class TrainingPlan:
     def name(self) -> str:
         return str(self.document.path or "document")
 
+    def rows_of(self, steps: int) -> tuple[Row, ...]:
+        """The rows that the first `steps` optimiser steps train on."""
+        return self.schedule.rows[: steps * self.optimisation.rows_per_step]
 
-def make_plan(document: Document, options: TrainOptions) -> TrainingPlan:
+
+def make_plan(
+    document: Document,
+    options: TrainOptions,
+    known: Known | None = None,
+    *,
+    number: int = 0,
+    hardware: Plan | None = None,
+) -> TrainingPlan:
     """Validate the document, find its base, encode its rows and lay out the run.
 
-    Raises DocumentError, TrainingError or BaseModelError before anything is changed.
+    `known` is what version `number` already knows of it; None trains all of it. `hardware` is that
+    of an earlier run, to be taken over as it was. Raises DocumentError, TrainingError or
+    BaseModelError before anything is changed.
     """
     config = document.frontmatter.training
     lessons = teaching(document)
     name = str(document.path or "document")
     refuse_contamination(lessons.train, lessons.exam, name)
+    known = sealed(known or everything(items(lessons.train)), lessons)
     base, folder = _base(document)
     codec = Codec.load(folder, system_prompt=document.frontmatter.system_prompt)
     length = sequence_length(config, codec.context_length)
     seed = config.seed if options.seed is None else options.seed
-    hardware = _hardware(config, base, length)
-    pairs = encode_rows(lessons.pairs, codec, sequence_length=length, path=name)
-    prose = encode_rows(lessons.prose, codec, sequence_length=length, path=name)
-    mixture = _mixture(config, hardware, len(pairs))
-    limits = _limits(config, options, len(pairs) * (1 + mixture.rewordings) + len(prose))
+    hardware = plan_again(detect(), hardware) if hardware else _hardware(config, base, length)
+    encode = Encoder(codec, length, name, config.trust)
+    general, samples = _rehearsal(config, codec, folder)
+    material = gather(known, lessons, general, samples, encode, number=number)
+    mixture = _mixture(config, hardware, len(material.pairs))
+    limits = _limits(config, options, material, mixture)
     schedule = build_schedule(
-        pairs,
-        prose,
-        _general(config, codec),
-        _reworder(lessons.pairs, codec, length, name),
+        material,
+        reworder(known, lessons, encode),
         mixture,
         epochs=limits.max_epochs if limits else _fixed_epochs(config, options),
         seed=seed,
@@ -93,8 +112,11 @@ def make_plan(document: Document, options: TrainOptions) -> TrainingPlan:
         hardware=hardware,
         codec=codec,
         sequence_length=length,
-        pairs=pairs,
-        prose=prose,
+        known=known,
+        pairs=encode.rows(lessons.pairs),
+        prose=encode.rows(lessons.prose),
+        held_out=encode.rows(lessons.held_out),
+        material=material,
         schedule=_cut(schedule, max_steps),
         optimisation=_optimisation(config, base, hardware, seed, fixed=limits is None),
         limits=limits,
@@ -123,12 +145,15 @@ def _hardware(config: TrainingConfig, base: BaseModel, length: int) -> Plan:
     )
 
 
-def _limits(config: TrainingConfig, options: TrainOptions, rows_an_epoch: int) -> Limits | None:
+def _limits(
+    config: TrainingConfig, options: TrainOptions, material: Material, mixture: Mixture
+) -> Limits | None:
     """The bounds of the auto budget; a large document is gone through fewer times."""
     if options.epochs is not None or config.num_epochs != "auto":
         return None
     usual = Limits()
-    epochs = max(_FEWEST_EPOCHS, min(usual.max_epochs, _MOST_ROWS // max(1, rows_an_epoch)))
+    rows = len(material.pairs) * (1 + mixture.rewordings) + len(material.prose)
+    epochs = max(_FEWEST_EPOCHS, min(usual.max_epochs, _MOST_ROWS // max(1, rows)))
     return replace(usual, max_epochs=epochs, min_epochs=min(usual.min_epochs, epochs))
 
 
@@ -139,10 +164,12 @@ def _fixed_epochs(config: TrainingConfig, options: TrainOptions) -> int:
     return config.num_epochs
 
 
-def _general(config: TrainingConfig, codec: Codec) -> list[Row]:
+def _rehearsal(config: TrainingConfig, codec: Codec, folder: Path) -> tuple[list[Row], list[Row]]:
+    """General text of people, and of the base itself."""
     if not config.rehearsal.enabled:
-        return []
-    return general_rows(rehearsal_texts(), codec, _GENERAL_LENGTH)
+        return [], []
+    texts = general_rows(rehearsal_texts(), codec, _GENERAL_LENGTH)
+    return texts, sample_rows(samples_of(folder) or (), codec)
 
 
 def _mixture(config: TrainingConfig, hardware: Plan, pairs: int) -> Mixture:
@@ -150,20 +177,11 @@ def _mixture(config: TrainingConfig, hardware: Plan, pairs: int) -> Mixture:
     mixture = Mixture(
         rows_per_step=hardware.micro_batch * hardware.grad_accum,
         rewordings=3 if pairs <= 200 else 1 if pairs <= 2000 else 0,
+        replay_share=config.replay.share,
+        real_share=config.real_share,
     )
     share = config.rehearsal.share
     return mixture if share == "auto" else replace(mixture, general_share=share)
-
-
-def _reworder(examples: tuple[Example, ...], codec: Codec, length: int, name: str) -> Reworder:
-    by_line = {(example.section_id, example.line): example for example in examples}
-
-    def variant(row: Row, rng: random.Random) -> Row:
-        example = by_line[row.section_id, row.line]
-        question = reword(example.question or "", rng)
-        return pair_row(example, question, codec, length + 16, name)
-
-    return variant
 
 
 def _optimisation(

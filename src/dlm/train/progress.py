@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dlm.train.budget import EpochFigures
@@ -25,6 +26,9 @@ class StepFigures:
 class Progress:
     """Override what should be shown."""
 
+    def planned(self, summary: str, warnings: Sequence[str]) -> None:
+        """The run is laid out; nothing heavy was loaded yet."""
+
     def stage(self, text: str) -> None:
         """Something that takes a while begins."""
 
@@ -33,6 +37,12 @@ class Progress:
 
     def epoch(self, figures: EpochFigures) -> None:
         """An epoch is done and the budget has looked at it."""
+
+    def note(self, text: str) -> None:
+        """Something the owner should know, in one line."""
+
+    def stopping(self) -> None:
+        """The owner asked for a stop; called inside a signal handler."""
 
     def done(self) -> None:
         """No more steps follow."""

@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import platform
-import secrets
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from dlm.base_models.cache import commit_of
-from dlm.data.examples import Example, origin_of
-from dlm.doc.document import Document
-from dlm.doc.sections import SectionType
 from dlm.engine.model import Score
-from dlm.store.records import RunRecord, TrainedSection, Version
-from dlm.train.ask import Asked
+from dlm.eval.comparison import Comparison
+from dlm.eval.items import Kind
+from dlm.eval.scorecard import Scorecard
+from dlm.store.records import RunRecord, Version, run_name
 from dlm.train.budget import EpochFigures
+from dlm.train.environment import versions
 from dlm.train.plan import TrainingPlan
+from dlm.train.preview import shares
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was measured. Losses and drift are nats per token; `scores` are of the training pairs.
+    """How the training went, and the scorecard of what came of it."""
 
-    `prose_nll` is measured on the prose that was trained on, `drift` on texts that never are.
-    """
-
-    scores: tuple[Score, ...]
-    missed: tuple[Example, ...]
-    answer_nll: float | None
-    prose_nll: float | None
-    base_prose_nll: float | None
-    drift: float
-    drift_texts: int
-    asked: tuple[Asked, ...]
+    card: Scorecard
     losses: tuple[float, ...]
     epochs: tuple[EpochFigures, ...]
     steps: int
@@ -41,37 +30,52 @@ class Outcome:
     stop_reason: str
 
     @property
+    def scores(self) -> tuple[Score, ...]:
+        """Of the training pairs, in the order of the document."""
+        fits = (item.fit for item in self.card.of(Kind.TRAINED))
+        return tuple(Score(fit.nll, fit.tokens, fit.exact) for fit in fits)
+
+    @property
     def pairs(self) -> int:
-        return len(self.scores)
+        return self.card.pairs
 
     @property
     def learned(self) -> int:
         """Answers that greedy decoding gives word for word."""
-        return self.pairs - len(self.missed)
+        return self.pairs - len(self.card.missed)
+
+    @property
+    def drift(self) -> float | None:
+        """Nats per token on general text that is never trained on, adapter minus base."""
+        return self.card.figure("drift", "texts").value
 
     def figures(self) -> dict[str, Any]:
-        """Everything that is a number or a short text, for JSON."""
+        """Numbers alone, nothing of the text: they lie beside the adapter too."""
+        value = self.card.figure
         return {
             "learned": self.learned,
             "pairs": self.pairs,
-            "answer_nll": self.answer_nll,
-            "prose_nll": self.prose_nll,
-            "base_prose_nll": self.base_prose_nll,
+            "answer_nll": value("recall", "nll").value,
+            "prose_nll": value("prose", "nll").value,
+            "base_prose_nll": value("prose", "base_nll").value,
             "drift": self.drift,
-            "drift_texts": self.drift_texts,
+            "drift_texts": value("drift", "texts").n,
             "epochs": len(self.epochs),
-            "asked": [asdict(item) for item in self.asked],
-            "missed": [{"line": item.line, "question": item.question} for item in self.missed],
+            "scorecard": self.card.figures_json(),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:
-    """The committed version, the one before it, and what was measured."""
+    """The committed version, the one it continued, what was measured, and what that changed.
+
+    `compared` is None without a version before it, or without a scorecard of that one.
+    """
 
     version: Version
     previous: Version | None
     outcome: Outcome
+    compared: Comparison | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The facts that `dlm train --json` prints."""
@@ -80,6 +84,10 @@ class TrainingReport:
             "previous": self.previous.name if self.previous else None,
             "path": str(self.version.path),
             **self.outcome.figures(),
+            "missed": [
+                {"line": item.line, "question": item.question} for item in self.outcome.card.missed
+            ],
+            "compared": self.compared.to_json() if self.compared else None,
             "steps": self.outcome.steps,
             "seconds": round(self.outcome.seconds, 2),
             "stop_reason": self.outcome.stop_reason,
@@ -96,7 +104,7 @@ def run_record(
         for e in outcome.epochs
     ]
     return RunRecord(
-        run_id=f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
+        run_id=run_name(started),
         started_at=started,
         ended_at=datetime.now(UTC),
         base_key=plan.base.key,
@@ -116,33 +124,15 @@ def run_record(
             "grad_accum": plan.hardware.grad_accum,
             "gradient_checkpointing": plan.hardware.gradient_checkpointing,
             "base_commit": commit_of(plan.base_folder),
-            "libraries": _libraries(),
+            "libraries": versions(),
         },
-        figures={**outcome.figures(), "losses": list(outcome.losses), "by_epoch": by_epoch},
+        figures={
+            **outcome.figures(),
+            "shares": [asdict(one) for one in shares(plan.rows_of(outcome.steps))],
+            "losses": list(outcome.losses),
+            "by_epoch": by_epoch,
+        },
         stop_reason=outcome.stop_reason,
         steps=outcome.steps,
         seconds=outcome.seconds,
     )
-
-
-def trained_sections(document: Document) -> list[TrainedSection]:
-    """The sections that a training on `document` has seen."""
-    kinds = (SectionType.PROSE, SectionType.INSTRUCTION)
-    return [
-        TrainedSection(
-            section_id=section.section_id,
-            type=section.type.value,
-            content=section.content,
-            origin=origin_of(section),
-            line=section.line,
-        )
-        for section in document.sections
-        if section.type in kinds and section.content.strip()
-    ]
-
-
-def _libraries() -> dict[str, str]:
-    from importlib.metadata import version
-
-    names = ("dlm", "torch", "transformers", "peft", "trl", "accelerate")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}

@@ -5,84 +5,178 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from dlm.data.rows import Row
 from dlm.doc.document import Document
 from dlm.engine.adapter import save_adapter
 from dlm.engine.model import LoraSettings, Model, Score
-from dlm.errors import BaseModelError, Interrupted, TrainingError
+from dlm.errors import TrainingError
 from dlm.eval.drift import DriftGauge
-from dlm.store.records import Version
+from dlm.eval.keeping import keep, with_current
+from dlm.eval.measure import measure
+from dlm.store.database import Database
+from dlm.store.records import Remembered
 from dlm.store.store import Store
-from dlm.train.ask import ask
-from dlm.train.budget import Budget, EpochFigures
+from dlm.train.budget import Budget
+from dlm.train.checkpoint import Checkpoint, Course, Keeper
 from dlm.train.interrupt import StopFlag, stop_flag
+from dlm.train.lock_file import LockMode, check_lock, write_lock
+from dlm.train.lookout import Lookout
+from dlm.train.memory import memory_after, place_of
 from dlm.train.options import TrainOptions
-from dlm.train.plan import TrainingPlan, make_plan
+from dlm.train.plan import TrainingPlan
+from dlm.train.preview import summary, warnings
 from dlm.train.progress import Progress, StepFigures
-from dlm.train.report import Outcome, TrainingReport, run_record, trained_sections
+from dlm.train.recorder import Board, Recorder
+from dlm.train.report import Outcome, TrainingReport, run_record
+from dlm.train.resume import interrupted, interrupted_run, open_keeper
+from dlm.train.samples import samples_of, take_samples
+from dlm.train.start import NothingToTrain, Start, prepare
 from dlm.train.trainer import RowTrainer, StepReport
 
-_DRIFT_EVERY = 3  # epochs; looking more often costs more than it tells
-_DRIFT_TEXTS = 16  # while training; the figure in the report stands on all of them
 _STOPPED = "stopped by the owner"
 
 
-def train(document: Document, options: TrainOptions, progress: Progress) -> TrainingReport | None:
-    """Train on `document` and commit a new version; None when there is nothing new to learn.
+def train(
+    document: Document,
+    options: TrainOptions,
+    progress: Progress,
+    *,
+    resume: bool = False,
+    lock: LockMode = LockMode.WARN,
+    board: Board | None = None,
+) -> TrainingReport | NothingToTrain:
+    """Train on `document` and commit a new version, unless the current one knows all of it.
 
-    Raises DlmError before anything is changed, or Interrupted at a step boundary.
+    With `resume`, go on with the run that was interrupted. What is measured goes into the store as
+    it comes, and to `board` too. Raises DlmError before anything is changed, or Interrupted at a
+    step boundary.
     """
-    plan = make_plan(document, options)
     frontmatter = document.frontmatter
+    name = str(document.path or "document")
     with (
         Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store,
-        store.lock(f"training {plan.name}"),
+        store.lock(f"training {name}"),
     ):
-        previous = None if options.fresh else _previous(store, plan)
-        if previous is not None and _unchanged(store, previous, plan):
-            return None
-        return _Run(plan, store, previous, progress).execute()
+        kept, options = interrupted_run(document, options, store) if resume else (None, options)
+        recorder = Recorder(
+            store.database,
+            mode="fresh" if options.fresh or store.current() is None else "continue",
+            base_key=frontmatter.base_model,
+            document_path=name,
+            started=kept.course.started if kept else None,
+            board=board,
+            say=progress.note,
+        )
+        with recorder:
+            return _run(document, options, store, progress, recorder, kept, lock)
+
+
+def _run(
+    document: Document,
+    options: TrainOptions,
+    store: Store,
+    progress: Progress,
+    recorder: Recorder,
+    kept: Checkpoint | None,
+    lock: LockMode,
+) -> TrainingReport | NothingToTrain:
+    start = prepare(document, options, store, hardware=kept.hardware if kept else None)
+    if isinstance(start, NothingToTrain):
+        return start
+    if _sample_the_base(start.plan, progress):
+        start = prepare(document, options, store, hardware=start.plan.hardware)
+        assert isinstance(start, Start)
+    if warning := check_lock(start.plan, lock):
+        progress.note(warning)
+    recorder.begin(start.plan.schedule.steps, after=kept.step if kept else 0)
+    keeper = open_keeper(start, options, store, kept, progress)
+    try:
+        report = _Run(start, store, progress, recorder, keeper, kept).execute()
+    except KeyboardInterrupt:
+        raise interrupted(store, start.plan.name, "stopped at once") from None
+    keeper.forget()
+    if warning := write_lock(start.plan, report.version.name, lock):
+        progress.note(warning)
+    return report
+
+
+def _sample_the_base(plan: TrainingPlan, progress: Progress) -> bool:
+    """Take what the base writes itself, where that was never done; returns whether it was."""
+    wanted = plan.document.frontmatter.training.rehearsal.enabled
+    if not wanted or samples_of(plan.base_folder) is not None:
+        return False
+    progress.stage(f"sampling what {plan.base.key} writes by itself (once)")
+    take_samples(plan.base, plan.base_folder)
+    return True
 
 
 class _Run:
     """The state of one training while it lasts."""
 
     def __init__(
-        self, plan: TrainingPlan, store: Store, previous: Version | None, progress: Progress
+        self,
+        start: Start,
+        store: Store,
+        progress: Progress,
+        recorder: Recorder,
+        keeper: Keeper,
+        kept: Checkpoint | None,
     ) -> None:
-        self.plan, self.store = plan, store
-        self.previous, self.progress = previous, progress
-        self.started = datetime.now(UTC)
-        self.budget = Budget(plan.limits) if plan.limits else None
-        self.losses: list[float] = []
-        self.epochs: list[EpochFigures] = []
+        self.plan, self.previous, self.notes = start.plan, start.previous, start.notes
+        self.store, self.progress, self.recorder = store, progress, recorder
+        self.keeper, self.kept = keeper, kept
+        so_far = kept.course if kept else Course(recorder.started, 0.0)
+        self.started = so_far.started
+        self.began = time.monotonic() - so_far.seconds
+        self.losses = list(so_far.losses)
+        self.epochs = list(so_far.epochs)
+        self.verdict = so_far.verdict
+        self.budget = Budget(self.plan.limits) if self.plan.limits else None
+        if self.budget:
+            for figures in self.epochs:
+                self.budget.verdict(figures)  # it judges by what it saw before
 
     def execute(self) -> TrainingReport:
-        began = time.monotonic()
+        traps = (*warnings(self.plan), *self.notes)
+        self.progress.planned(summary(self.plan, self.previous), traps)
         self.progress.stage(f"loading {self.plan.base.key}")
         self.model = self._load()
         self.gauge = DriftGauge(self.model, self.plan.codec)
-        with self.model.base_only():
-            base_prose = _mean(self._scores(self.plan.prose))
+        self.lookout = Lookout(self.model, self.plan, self.gauge)
         steps, stopped = self._fit()
         self.progress.stage("measuring what was learned")
-        outcome = self._measure(steps, stopped, base_prose, began)
+        outcome = self._measure(steps, stopped)
         record = run_record(self.plan, outcome, self.started, self.previous)
         with self.store.new_version() as staging:
             save_adapter(self.model, staging.path, base_id=self.plan.base.hf_id)
-            version = staging.commit(record, trained_sections(self.plan.document))
+            remembered = self._remembered(outcome, staging.name, steps)
+            ended = self.recorder.committed(staging.number, stopped)
+            compared = with_current(self.store, outcome.card)
+
+            def also(database: Database) -> None:
+                ended(database)
+                keep(database, staging.number, outcome.card)
+
+            version = staging.commit(record, remembered, also=also)
         self.store.prune(self.plan.document.frontmatter.training.keep_last_n)
-        return TrainingReport(version, self.previous, outcome)
+        return TrainingReport(version, self.previous, outcome, compared)
 
     def look(self, epoch: int) -> str | None:
-        """Score the state after an epoch; returns why to stop, if so."""
-        drift = self.gauge.measure(_DRIFT_TEXTS) if epoch % _DRIFT_EVERY == 0 else None
-        figures = EpochFigures(epoch, tuple(self._scores(self.plan.pairs)), drift)
+        """Measure the state after an epoch; returns why to stop, if so."""
+        figures = self.lookout.look(epoch, self.budget)
         self.epochs.append(figures)
+        self.recorder.epoch(figures)
         self.progress.epoch(figures)
-        return self.budget.verdict(figures) if self.budget else None
+        self.verdict = self.budget.verdict(figures) if self.budget else None
+        return self.verdict
+
+    def keep(self, trainer: RowTrainer) -> None:
+        """Write a checkpoint of the step that was just taken."""
+        seconds = time.monotonic() - self.began
+        course = Course(self.started, seconds, tuple(self.losses), tuple(self.epochs), self.verdict)
+        if refused := self.keeper.keep(trainer.snapshot(), course):
+            self.progress.note(f"the run goes on without a checkpoint: {refused}")
 
     def _load(self) -> Model:
         plan, config = self.plan, self.plan.document.frontmatter.training
@@ -97,23 +191,21 @@ class _Run:
         return Model.load(plan.base_folder, plan.hardware, new_adapter=shape)
 
     def _fit(self) -> tuple[int, str]:
+        start = self.kept.load() if self.kept else None
         trainer = RowTrainer(self.model, pad_id=self.plan.codec.pad_id)
+        rows = self.plan.schedule.rows
+        if start is not None and self.verdict is not None:
+            rows = rows[: start.step * self.plan.optimisation.rows_per_step]  # it had ended
         try:
-            with stop_flag() as flag:
-                steps, reason = trainer.fit(
-                    self.plan.schedule.rows, self.plan.optimisation, _Watcher(self, flag)
-                )
+            with stop_flag(self.progress.stopping) as flag:
+                watcher = _Watcher(self, trainer, flag)
+                steps, reason = trainer.fit(rows, self.plan.optimisation, watcher, start=start)
         finally:
             trainer.close()
             self.progress.done()
         if reason == _STOPPED:
-            current = self.store.current()
-            raise Interrupted(
-                f"stopped at step {steps}; nothing was changed and "
-                f"{current.name if current else 'no version'} is current",
-                hint="run the same command to train again",
-            )
-        return steps, reason or self._ran_out(steps)
+            raise interrupted(self.store, self.plan.name, f"stopped at step {steps}")
+        return steps, reason or self.verdict or self._ran_out(steps)
 
     def _ran_out(self, steps: int) -> str:
         """Why a run ended that nothing stopped."""
@@ -122,28 +214,32 @@ class _Run:
             return f"the limit of {steps} steps"
         return f"the cap of {epochs} epochs" if self.plan.limits else f"all {epochs} epochs done"
 
-    def _measure(self, steps: int, stopped: str, base_prose: float | None, began: float) -> Outcome:
-        scores = self._scores(self.plan.pairs)
-        asked = ask(self.model, self.plan.codec, self.plan.teaching)
+    def _measure(self, steps: int, stopped: str) -> Outcome:
+        card = measure(
+            self.model,
+            self.plan.codec,
+            self.plan.teaching,
+            self.gauge,
+            document_sha256=self.plan.document.sha256,
+            sequence_length=self.plan.sequence_length,
+        )
         return Outcome(
-            scores=tuple(scores),
-            missed=tuple(
-                example
-                for example, score in zip(self.plan.teaching.pairs, scores, strict=True)
-                if not score.exact
-            ),
-            answer_nll=_mean(scores),
-            prose_nll=_mean(self._scores(self.plan.prose)),
-            base_prose_nll=base_prose,
-            drift=self.gauge.measure(),
-            drift_texts=self.gauge.texts,
-            asked=asked,
+            card=card,
             losses=tuple(self.losses),
             epochs=tuple(self.epochs),
             steps=steps,
-            seconds=time.monotonic() - began,
+            seconds=time.monotonic() - self.began,
             stop_reason=stopped,
         )
+
+    def _remembered(self, outcome: Outcome, name: str, steps: int) -> list[Remembered]:
+        """What the new version remembers: the document, and what was removed and stays."""
+        removed = {place_of(one.item) for one in self.plan.known.kept}
+        kept = [row for row in self.plan.material.replay if place_of(row) in removed]
+        rows = [*self.plan.pairs, *kept]
+        scores = [*outcome.scores, *self._scores(kept)]
+        by_place = dict(zip(map(place_of, rows), scores, strict=True))
+        return memory_after(self.plan, name, self.plan.rows_of(steps), by_place)
 
     def _scores(self, rows: Sequence[Row]) -> list[Score]:
         return self.model.score([row.encoded for row in rows], pad_id=self.plan.codec.pad_id)
@@ -152,66 +248,36 @@ class _Run:
 class _Watcher:
     """Turns step reports into progress, and asks the budget at each epoch's end."""
 
-    def __init__(self, run: _Run, flag: StopFlag) -> None:
-        self._run, self._flag = run, flag
+    def __init__(self, run: _Run, trainer: RowTrainer, flag: StopFlag) -> None:
+        self._run, self._trainer, self._flag = run, trainer, flag
+        self._before = run.kept.step if run.kept else 0
         self._ends = {end: epoch for epoch, end in enumerate(run.plan.schedule.epoch_ends, 1)}
         self._began = time.monotonic()
         self._tokens = 0
-        self._epoch = 1
+        self._epoch = 1 + sum(end <= self._before for end in self._ends)
 
     def __call__(self, report: StepReport) -> str | None:
         self._run.losses.append(round(report.loss, 5))
+        self._run.recorder.step(report, self._epoch)
         if not math.isfinite(report.loss):
             raise TrainingError(
                 f"the loss became {report.loss} at step {report.step}",
                 hint="lower training.learning_rate; nothing was changed",
             )
         self._show(report)
-        if self._flag.requested:
-            return _STOPPED
-        epoch = self._ends.get(report.step)
-        if epoch is None:
-            return None
-        self._epoch = epoch + 1
-        return self._run.look(epoch)
+        verdict = None
+        if epoch := self._ends.get(report.step):
+            self._epoch = epoch + 1
+            verdict = self._run.look(epoch)
+        if self._flag.requested or self._run.keeper.due:
+            self._run.keep(self._trainer)
+        return _STOPPED if self._flag.requested else verdict
 
     def _show(self, report: StepReport) -> None:
         self._tokens += report.tokens
         elapsed = max(time.monotonic() - self._began, 1e-6)
         steps = self._run.plan.schedule.steps
-        left = elapsed / report.step * (steps - report.step)
+        left = elapsed / (report.step - self._before) * (steps - report.step)
         self._run.progress.step(
             StepFigures(report.step, steps, self._epoch, report.loss, self._tokens / elapsed, left)
         )
-
-
-def _previous(store: Store, plan: TrainingPlan) -> Version | None:
-    """The version to continue from. Raises BaseModelError when it was made for another base."""
-    current = store.current()
-    if current is None:
-        return None
-    run = store.run_of(current)
-    if run.base_fingerprint != plan.base_fingerprint:
-        raise BaseModelError(
-            f"{current.name} was trained on {run.base_key}, not on this {plan.base.key}: "
-            "an adapter fits only the weights it was trained on",
-            hint="`dlm train --fresh` starts over on the new base; or restore base_model",
-        )
-    return current
-
-
-def _unchanged(store: Store, previous: Version, plan: TrainingPlan) -> bool:
-    """Whether the current version was made from exactly these bytes with this seed."""
-    run = store.run_of(previous)
-    return (
-        run.document_sha256 == plan.document.sha256
-        and run.config.get("seed") == plan.seed
-        and plan.limits is not None
-        and not plan.capped
-    )
-
-
-def _mean(scores: Sequence[Score]) -> float | None:
-    """Nats per token over all scored tokens."""
-    tokens = sum(score.tokens for score in scores)
-    return sum(score.nll * score.tokens for score in scores) / tokens if tokens else None

@@ -13,6 +13,14 @@ from typing import Any, Protocol
 
 from dlm.data.rows import Row
 from dlm.engine.model import Model
+from dlm.train.batches import Collator, dataset, tokenizer
+from dlm.train.snapshot import (
+    Snapshot,
+    capture,
+    restore_optimiser,
+    restore_random,
+    restore_weights,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +67,26 @@ class RowTrainer:
         self._scratch = tempfile.TemporaryDirectory(prefix="dlm-trainer-")
 
     def fit(
-        self, rows: Sequence[Row], optimisation: Optimisation, watcher: StepWatcher
+        self,
+        rows: Sequence[Row],
+        optimisation: Optimisation,
+        watcher: StepWatcher,
+        *,
+        start: Snapshot | None = None,
     ) -> tuple[int, str | None]:
-        """Take one pass over `rows` in order; returns the steps taken and why it stopped early."""
-        trainer = self._enter(rows, optimisation)
-        callback = _callback(watcher, trainer)
+        """Take one pass over `rows` in order; returns the steps taken and why it stopped early.
+
+        From `start` on, a snapshot of an earlier pass over the same rows, the rest of the pass
+        does what it would have done without the interruption, bit for bit on a CPU.
+        """
+        steps = max(1, len(rows) // optimisation.rows_per_step)
+        if start is not None:
+            restore_weights(start, self._model.network)
+            rows = rows[start.step * optimisation.rows_per_step :]
+            if not rows:
+                return start.step, None
+        trainer = self._enter(rows, optimisation, steps)
+        callback = _callback(watcher, trainer, start)
         trainer.add_callback(callback)
         try:
             trainer.train()
@@ -72,18 +95,26 @@ class RowTrainer:
             self._leave_clean(trainer)
         return trainer.state.global_step, callback.reason
 
+    def snapshot(self) -> Snapshot:
+        """The state after the step that was just taken; to be called by a watcher."""
+        trainer = self._trainer
+        step = trainer.state.global_step
+        return capture(step, self._model.network, trainer.optimizer, trainer.lr_scheduler)
+
     def close(self) -> None:
         """Remove the trainer's scratch folder."""
         self._scratch.cleanup()
 
-    def _enter(self, rows: Sequence[Row], how: Optimisation) -> Any:
-        """The resident trainer, set up for a new pass: built at the first, re-entered after."""
-        steps = max(1, len(rows) // how.rows_per_step)
+    def _enter(self, rows: Sequence[Row], how: Optimisation, steps: int) -> Any:
+        """The resident trainer, set up for a new pass: built at the first, re-entered after.
+
+        `steps` are those of the whole pass, of which `rows` may be the rest.
+        """
         if self._trainer is None:
             self._trainer = self._build(rows, how, steps)
             return self._trainer
         trainer = self._trainer
-        trainer.train_dataset = _dataset(rows)
+        trainer.train_dataset = dataset(rows)
         trainer.optimizer = trainer.lr_scheduler = None
         for name, value in _arguments(how, steps).items():
             setattr(trainer.args, name, value)
@@ -118,9 +149,9 @@ class RowTrainer:
         trainer = _trainer_class()(
             model=self._model.network,
             args=arguments,
-            train_dataset=_dataset(rows),
-            data_collator=_Collator(self._pad_id),
-            processing_class=_tokenizer(self._pad_id),
+            train_dataset=dataset(rows),
+            data_collator=Collator(self._pad_id),
+            processing_class=tokenizer(self._pad_id),
         )
         trainer.remove_callback(PrinterCallback)  # it writes to standard output
         return trainer
@@ -160,68 +191,18 @@ def _arguments(how: Optimisation, steps: int) -> dict[str, Any]:
     }
 
 
-class _Collator:
-    """Pads a list of row dictionaries on the right; shapes are (rows, longest row)."""
-
-    def __init__(self, pad_id: int) -> None:
-        self._pad_id = pad_id
-
-    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        import torch
-
-        width = max(len(row["input_ids"]) for row in rows)
-
-        def padded(key: str, fill: int) -> Any:
-            return torch.tensor([row[key] + [fill] * (width - len(row[key])) for row in rows])
-
-        attention = [
-            [1] * len(row["input_ids"]) + [0] * (width - len(row["input_ids"])) for row in rows
-        ]
-        return {
-            "input_ids": padded("input_ids", self._pad_id),
-            "labels": padded("labels", -100),
-            "attention_mask": torch.tensor(attention),
-            "row_weight": torch.tensor([row["row_weight"] for row in rows], dtype=torch.float32),
-        }
-
-
-def _dataset(rows: Sequence[Row]) -> Any:
-    from datasets import Dataset
-
-    return Dataset.from_dict(
-        {
-            "input_ids": [list(row.ids) for row in rows],
-            "labels": [
-                [token if on else -100 for token, on in zip(row.ids, row.supervised, strict=True)]
-                for row in rows
-            ],
-            "row_weight": [row.weight for row in rows],
-        }
-    )
-
-
-def _tokenizer(pad_id: int) -> Any:
-    """TRL insists on a tokenizer; rows are encoded already, so one with a pad token serves."""
-    from tokenizers import Tokenizer, models
-    from transformers import PreTrainedTokenizerFast
-
-    vocabulary = {f"<{i}>": i for i in range(pad_id + 1)}
-    bare = Tokenizer(models.WordLevel(vocabulary, unk_token="<0>"))
-    return PreTrainedTokenizerFast(
-        tokenizer_object=bare, pad_token=f"<{pad_id}>", eos_token=f"<{pad_id}>"
-    )
-
-
 def _trainer_class() -> type[Any]:
     import torch
-    from torch.nn.functional import cross_entropy
+    from torch.nn.functional import cross_entropy, kl_div
     from trl import SFTTrainer
 
     class _RowSFTTrainer(SFTTrainer):  # type: ignore[misc]
         """SFTTrainer on supervised positions only, each row's tokens scaled by its weight.
 
         With w the row weights and n the supervised tokens, the loss of an optimiser step is
-        sum(w * nll) / sum(w * n) over all its micro-batches and processes.
+        sum(w * nll) / sum(w * n) over all its micro-batches and processes. On rows that are to be
+        forgotten, KL(base || adapter) takes the place of the nll, so that what the model says
+        there becomes what the base said.
         """
 
         _signature_columns: list[str]
@@ -230,8 +211,8 @@ def _trainer_class() -> type[Any]:
 
         def _set_signature_columns_if_needed(self) -> None:
             super()._set_signature_columns_if_needed()
-            if "row_weight" not in self._signature_columns:
-                self._signature_columns = [*self._signature_columns, "row_weight"]
+            ours = [x for x in ("row_weight", "toward_base") if x not in self._signature_columns]
+            self._signature_columns = [*self._signature_columns, *ours]
 
         def _get_num_items_in_batch(self, batches: list[Any], device: Any) -> Any:
             self.last_loss, self.last_tokens = 0.0, 0
@@ -253,23 +234,45 @@ def _trainer_class() -> type[Any]:
             weight, labels = inputs.pop("row_weight"), inputs.pop("labels")
             keep = torch.zeros_like(labels, dtype=torch.bool)
             keep[:, :-1] = labels[:, 1:] != -100
-            logits = model(**inputs, use_cache=False, logits_to_keep=keep).logits.float()
+            toward_base = inputs.pop("toward_base")[:, None].expand_as(keep)[keep]
+            inputs |= {"use_cache": False, "logits_to_keep": keep}
+            base = self._base_logits(model, inputs) if toward_base.any() else None
+            logits = model(**inputs).logits.float()
             targets = labels[:, 1:][keep[:, :-1]]
             nll = cross_entropy(logits, targets, reduction="none")  # (supervised tokens,)
+            if base is not None:
+                said, wanted = logits.log_softmax(-1), base.log_softmax(-1)
+                divergence = kl_div(said, wanted, reduction="none", log_target=True).sum(-1)
+                nll = torch.where(toward_base, divergence, nll)
             row_weight = weight[:, None].expand_as(keep)[keep]
             loss = (nll * row_weight).sum() / num_items_in_batch
             self.last_loss += loss.item()
             self.last_tokens += int(inputs["attention_mask"].sum())
             return loss * self.accelerator.num_processes
 
+        def _base_logits(self, model: Any, inputs: Any) -> Any:
+            adapted = self.accelerator.unwrap_model(model)
+            with torch.no_grad(), adapted.disable_adapter():
+                return adapted(**inputs).logits.float()
+
     return _RowSFTTrainer
 
 
-def _callback(watcher: StepWatcher, trainer: Any) -> Any:
+def _callback(watcher: StepWatcher, trainer: Any, start: Snapshot | None) -> Any:
     from transformers import TrainerCallback
 
     class _Steps(TrainerCallback):  # type: ignore[misc]
         reason: str | None = None
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if start is not None:
+                state.global_step = start.step
+                restore_optimiser(start, trainer.optimizer, trainer.lr_scheduler)
+
+        def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            # Not earlier: the data loader draws a random number when it is entered.
+            if start is not None and state.global_step == start.step:
+                restore_random(start)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
             rate = kwargs["lr_scheduler"].get_last_lr()[0]

@@ -92,7 +92,8 @@ def deletions(document: Document, positions: Iterable[int]) -> list[Splice]:
     gone = set(positions)
     spans: list[Span] = []
     for position in sorted(gone):
-        start, end = _start_with_gap(document, position), text_end(document, sections[position])
+        start = _start_with_gap(document, position, gone)
+        end = text_end(document, sections[position])
         if _holds_prose_apart(sections, position, gone):
             end = sections[position].content_end
         if spans and spans[-1].end == start:
@@ -126,10 +127,10 @@ def _holds_prose_apart(sections: Sequence[Section], position: int, gone: set[int
     return before is not None and has_fence(sections[before]) and not is_closed(sections[before])
 
 
-def _start_with_gap(document: Document, position: int) -> int:
+def _start_with_gap(document: Document, position: int, gone: set[int]) -> int:
     """Where a section begins together with the blank lines that go with it."""
     start = first_line(document.sections[position])
-    for _ in range(_gap_of(document, position)):
+    for _ in range(_gap_of(document, position, gone)):
         before = document.text.rfind("\n", 0, start - 1) + 1
         if document.text[before:start].strip(_BLANK):
             break
@@ -137,7 +138,7 @@ def _start_with_gap(document: Document, position: int) -> int:
     return start
 
 
-def _gap_of(document: Document, position: int) -> int:
+def _gap_of(document: Document, position: int, gone: set[int]) -> int:
     """How many blank lines go with a section: those it came with, else those of its smaller gap."""
     section = document.sections[position]
     provenance = section.provenance
@@ -146,7 +147,7 @@ def _gap_of(document: Document, position: int) -> int:
         return int(gap) if gap in ("0", "1", "2") else _USUAL_GAP
     before = document.sections[position - 1] if position else None
     above = _blank_lines(document, text_end(document, before), first_line(section))
-    if position + 1 == len(document.sections):
+    if all(below in gone for below in range(position + 1, len(document.sections))):
         return above
     after = first_line(document.sections[position + 1])
     return min(above, _blank_lines(document, text_end(document, section), after))

@@ -1,13 +1,13 @@
 """Whether a question was asked before: by the document, by its sealed exam, or by the batch.
 
-Near is what `dlm.data.contamination` calls near.
+Near is what `dlm.data.near` calls a repetition.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dlm.data.contamination import Asked, asked, near
+from dlm.data.near import Asked, asked, repeats
 from dlm.doc.document import Document
 from dlm.doc.sections import PairRole
 from dlm.loops.synth.words import words
@@ -47,7 +47,7 @@ class Questions:
         new, terms = asked(question, answer), _terms(question)
         for known, known_terms, where in self._known:
             other = exact and terms - known_terms and known_terms - terms
-            if near(new, known) and not other:
+            if repeats(new, known) and not other:
                 return where
         return None
 
@@ -56,15 +56,16 @@ def _terms(question: str) -> frozenset[str]:
     return frozenset(word.key.lower() for word in words(question) if word.is_key_term)
 
 
-def normalised(question: str, answer: str) -> tuple[str, ...]:
+def normalised(question: str, answer: str) -> tuple[str, str]:
     """What two pairs share that differ in case, spacing and punctuation only."""
-    return (*asked(question, "").words, "\n", *asked(answer, "").words)
+    prepared = asked(question, answer)
+    return prepared.text, prepared.answer_text
 
 
 def each_once(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str, int]]:
     """The different pairs in their order, with how often each occurs."""
-    first: dict[tuple[str, ...], tuple[str, str]] = {}
-    counts: dict[tuple[str, ...], int] = {}
+    first: dict[tuple[str, str], tuple[str, str]] = {}
+    counts: dict[tuple[str, str], int] = {}
     for question, answer in pairs:
         key = normalised(question, answer)
         first.setdefault(key, (question, answer))

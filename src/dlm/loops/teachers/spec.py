@@ -144,7 +144,7 @@ def _unknown(spec: str) -> TeacherError:
     words = [known.partition(":")[0].partition("<")[0] for known in KINDS if known[0].isalpha()]
     known = {word.removesuffix("(s)"): word for word in words}
     guess = ""
-    if close := difflib.get_close_matches(kind.lower(), known, n=1, cutoff=0.6):
+    if close := difflib.get_close_matches(kind.lower(), known, n=1, cutoff=0.5):
         guess = f"did you mean {close[0]}{colon}{rest}? "
     elif close := difflib.get_close_matches(spec.lower(), BASE_MODELS, n=1, cutoff=0.6):
         guess = f"did you mean {close[0]}? "

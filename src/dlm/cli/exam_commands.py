@@ -1,0 +1,38 @@
+"""The options of `dlm exam list` and `verify`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="The questions that are only asked, never trained on.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+PathArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[PATH]", help="The document. May be left out beside a single .dlm file."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@app.command("list")
+def list_(path: PathArgument = None, json: JsonOption = False) -> None:
+    """List the exam questions, and the pairs that are held out."""
+    from dlm.cli.exam import list_exam
+
+    list_exam(path, as_json=json)
+
+
+@app.command()
+def verify(path: PathArgument = None, json: JsonOption = False) -> None:
+    """Check that nothing which trains nearly repeats an exam question."""
+    from dlm.cli.exam import verify_exam
+
+    verify_exam(path, as_json=json)

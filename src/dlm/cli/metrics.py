@@ -1,0 +1,214 @@
+"""`dlm metrics show` and `list`: what trainings measured, as a table, JSON or CSV."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+from dlm.cli.common import count, note, print_json, print_table, read_document
+from dlm.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    from dlm.doc.document import Document
+    from dlm.store.metrics import Evaluation, MetricRun, StepMetric
+    from dlm.store.store import Store
+
+_BARS = "▁▂▃▄▅▆▇█"
+_CURVE_WIDTH = 60
+
+
+def show_run(
+    path: str | None, *, run_id: str | None, version: str | None, as_json: bool, as_csv: bool
+) -> None:
+    if as_json and as_csv:
+        raise UsageError("--json and --csv exclude each other")
+    if run_id and version:
+        raise UsageError("--run and --version exclude each other")
+    from dlm.store import metrics
+
+    document = read_document(path)
+    with trained_store(document) as store:
+        run = _chosen(store, run_id, version) if store else None
+        if store is None or run is None:
+            raise never_trained(document)
+        steps = metrics.steps(store.database, run.run_id)
+        evaluations = metrics.evaluations(store.database, run.run_id)
+    if as_json:
+        found = {"evaluations": [evaluation_json(one) for one in evaluations]}
+        print_json({**run_json(run), **found, "steps": [asdict(step) for step in steps]})
+    elif as_csv:
+        _print_csv(steps)
+    else:
+        _print_run(run, steps, evaluations)
+
+
+def list_runs(path: str | None, *, as_json: bool) -> None:
+    from dlm.store import metrics
+
+    document = read_document(path)
+    with trained_store(document) as store:
+        found = metrics.runs(store.database) if store else ()
+    if as_json:
+        print_json({"dlm_id": document.frontmatter.dlm_id, "runs": [run_json(r) for r in found]})
+        return
+    if not found:
+        print(f"{document.path} has not been trained yet")
+        return
+    print("run                     when              mode      version  outcome")
+    for run in found:
+        when = run.started_at.astimezone().strftime("%Y-%m-%d %H:%M")
+        why = f": {run.detail}" if run.detail else ""
+        name = run.version or "-"
+        print(f"{run.run_id:<22}  {when}  {run.mode:<8}  {name:<7}  {run.outcome.value}{why}")
+
+
+@contextlib.contextmanager
+def trained_store(document: Document) -> Iterator[Store | None]:
+    """The store of a document that has one; reading metrics does not make it."""
+    from dlm.store.paths import for_dlm
+    from dlm.store.store import Store
+
+    frontmatter = document.frontmatter
+    paths = for_dlm(frontmatter.dlm_id)
+    if not paths.database.exists() and not paths.adapter.exists():
+        yield None
+        return
+    with Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store:
+        for text in store.notices:
+            note(f"note: {text}")
+        yield store
+
+
+def never_trained(document: Document) -> StoreError:
+    """There are no metrics at all."""
+    return StoreError(
+        f"{document.path} has no training to show",
+        hint=f"metrics are kept from the first `dlm train {document.path}` on",
+    )
+
+
+def run_json(run: MetricRun) -> dict[str, Any]:
+    """A run as JSON: its fields by name."""
+    ended = run.ended_at.isoformat() if run.ended_at else None
+    return {**asdict(run), "started_at": run.started_at.isoformat(), "ended_at": ended}
+
+
+def evaluation_json(found: Evaluation) -> dict[str, Any]:
+    """An evaluation as JSON, its figures beside its place."""
+    place = {"epoch": found.epoch, "step": found.step, "seconds": found.seconds}
+    return {**place, **found.figures}
+
+
+def _chosen(store: Store, run_id: str | None, version: str | None) -> MetricRun | None:
+    from dlm.store import metrics
+
+    known = metrics.runs(store.database)
+    if version is not None:
+        wanted = store.version(version)
+        named = [run for run in known if run.run_id == wanted.run_id]
+        missing = f"the training that made {wanted.name} kept no metrics"
+    elif run_id is not None:
+        named = [run for run in known if run.run_id.startswith(run_id)]
+        missing = f"there is no run {run_id}" if not named else f"{run_id} begins several runs"
+    else:
+        return known[-1] if known else None
+    if len(named) != 1:
+        raise StoreError(missing, hint="`dlm metrics list` names the runs there are")
+    return named[0]
+
+
+def _print_csv(steps: Sequence[StepMetric]) -> None:
+    from dlm.store.metrics import StepMetric
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(item.name for item in fields(StepMetric))
+    writer.writerows(asdict(step).values() for step in steps)
+
+
+def _print_run(
+    run: MetricRun, steps: Sequence[StepMetric], evaluations: Sequence[Evaluation]
+) -> None:
+    print(f"run {run.run_id}: {standing(run)}")
+    when = f"{run.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    rows = {
+        "started": f"{when}, {run.mode}, base {run.base_key}",
+        "steps": _steps_text(steps, evaluations),
+    }
+    if run.detail:
+        rows["ended"] = run.detail
+    print_table(rows)
+    if evaluations:
+        print()
+        for line in table(evaluations, steps):
+            print(line)
+    losses = [step.loss for step in steps if step.loss is not None]
+    if len(losses) > 1:
+        print(f"\nloss  {sparkline(smoothed(losses))}  {losses[0]:.3f} → {losses[-1]:.3f}")
+
+
+def standing(run: MetricRun) -> str:
+    """`committed v0003`, `interrupted`, …"""
+    return f"{run.outcome.value} {run.version}" if run.version else run.outcome.value
+
+
+def _steps_text(steps: Sequence[StepMetric], evaluations: Sequence[Evaluation]) -> str:
+    if not steps:
+        return "removed: only the latest runs keep them" if evaluations else "none"
+    tokens = sum(step.tokens for step in steps)
+    training = sum(step.tokens / step.tokens_per_second for step in steps if step.tokens_per_second)
+    speed = f"{tokens / training:,.0f} tokens/s" if training else ""
+    return f"{count(len(steps), 'step')}, {tokens:,} tokens, {speed}, {steps[-1].seconds:.1f} s"
+
+
+_COLUMNS = (
+    ("answer loss", "answer_nll", "{:.3f}"),
+    ("held-out loss", "held_out_nll", "{:.3f}"),
+    ("drift", "drift", "{:+.2f}"),
+)
+
+
+def table(evaluations: Sequence[Evaluation], steps: Sequence[StepMetric]) -> list[str]:
+    """One line per epoch below a heading, with the columns that any of them has."""
+    columns = [c for c in _COLUMNS if any(e.figures.get(c[1]) is not None for e in evaluations)]
+    lines = [["epoch", "step", "loss", "learned", *(name for name, _, _ in columns), "seconds"]]
+    for found in evaluations:
+        losses = [s.loss for s in steps if s.epoch == found.epoch and s.loss is not None]
+        mean = f"{sum(losses) / len(losses):.3f}" if losses else "-"
+        cells = [str(found.epoch), str(found.step), mean, _learned(found)]
+        for _, key, form in columns:
+            value = found.figures.get(key)
+            cells.append("-" if value is None else form.format(value))
+        lines.append([*cells, f"{found.seconds:.1f}"])
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return [
+        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    ]
+
+
+def _learned(found: Evaluation) -> str:
+    pairs = found.figures.get("pairs")
+    return f"{found.figures.get('learned')}/{pairs}" if pairs else "-"
+
+
+def smoothed(values: Sequence[float]) -> list[float]:
+    """Each value as the mean of itself and the tenth of all values that came before it."""
+    window = 1 + len(values) // 10
+    parts = (values[max(0, end - window) : end] for end in range(1, len(values) + 1))
+    return [sum(part) / len(part) for part in parts]
+
+
+def sparkline(values: Sequence[float], width: int = _CURVE_WIDTH) -> str:
+    """A curve of at most `width` characters; each stands for the mean of its share of `values`."""
+    width = min(width, len(values))
+    means = []
+    for column in range(width):
+        part = values[column * len(values) // width : (column + 1) * len(values) // width]
+        means.append(sum(part) / len(part))
+    low, high = min(means), max(means)
+    scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(_BARS[round((mean - low) * scale)] for mean in means)

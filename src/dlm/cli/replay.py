@@ -1,0 +1,122 @@
+"""What the current version remembers: list it, count it, drop what the document no longer holds."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from dlm.cli.common import count, note, print_json, print_table, read_document
+from dlm.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    from dlm.store.records import Remembered, Version
+    from dlm.store.store import Store
+
+
+def list_memory(path: str | None, *, as_json: bool) -> None:
+    with _opened(path) as (_, version, memory):
+        if as_json:
+            print_json({"version": version.name, "items": [one.to_json() for one in memory]})
+            return
+        print(f"{version.name} remembers {count(len(memory), 'item')}")
+        for one in memory:
+            where = "removed" if one.removed else f"line {one.item.line}"
+            print(
+                f"  {one.item.item_id[:8]}  {where:<10} {one.item.origin:<11} "
+                f"since {one.since} seen {one.seen}  {_state(one):<11} {one.item.first_words}"
+            )
+
+
+def print_stats(path: str | None, *, as_json: bool) -> None:
+    with _opened(path) as (_, version, memory):
+        facts = {
+            "version": version.name,
+            "pairs": sum(one.item.question is not None for one in memory),
+            "paragraphs": sum(one.item.question is None for one in memory),
+            "learned": sum(bool(one.exact) for one in memory),
+            "removed": sum(one.removed for one in memory),
+            "words": sum(len(one.item.text.split()) for one in memory),
+            "by_origin": dict(Counter(one.item.origin for one in memory)),
+            "by_version": dict(sorted(Counter(one.since for one in memory).items())),
+        }
+    if as_json:
+        print_json(facts)
+        return
+    print(f"{version.name} remembers {count(len(memory), 'item')}")
+    pairs = f"{facts['pairs']}, {facts['learned']} of them answered word for word"
+    print_table(
+        {
+            "pairs": pairs,
+            "paragraphs": str(facts["paragraphs"]),
+            "words": f"{facts['words']:,}",
+            "removed": f"{facts['removed']} (no longer in the document, still replayed)",
+            "by origin": _tally(Counter(one.item.origin for one in memory)),
+            "since": _tally(Counter(one.since for one in memory)),
+        }
+    )
+
+
+def prune_removed(path: str | None, wanted: list[str], *, dry_run: bool, as_json: bool) -> None:
+    with _opened(path) as (store, version, memory):
+        gone = _chosen(memory, wanted)
+        if gone and not dry_run:
+            store.forget(version, [one.item.item_id for one in gone])
+    if as_json:
+        print_json({"pruned": [one.to_json() for one in gone], "dry_run": dry_run})
+        return
+    for one in gone:
+        print(f"  {one.item.item_id[:8]}  {one.item.first_words}")
+    if not gone:
+        print("nothing to prune: all that is remembered stands in the document")
+        return
+    said = "would no longer be" if dry_run else "no longer"
+    print(f"{count(len(gone), 'removed item')} {said} replayed")
+    if not dry_run:
+        note("hint: they fade as training goes on; `dlm train --fresh` is sure to be rid of them")
+
+
+def _chosen(memory: tuple[Remembered, ...], wanted: list[str]) -> list[Remembered]:
+    if not wanted:
+        return [one for one in memory if one.removed]
+    chosen = []
+    for start in wanted:
+        found = [one for one in memory if one.item.item_id.startswith(start)]
+        if len(found) != 1:
+            how = "no item" if not found else "more than one item"
+            raise UsageError(
+                f"{how} has an id that begins with {start!r}", hint="`dlm replay list` shows them"
+            )
+        if not found[0].removed:
+            raise UsageError(
+                f"{start!r} still stands in the document, at line {found[0].item.line}",
+                hint="remove it there first; only what was removed can be pruned",
+            )
+        chosen += found
+    return chosen
+
+
+@contextlib.contextmanager
+def _opened(path: str | None) -> Iterator[tuple[Store, Version, tuple[Remembered, ...]]]:
+    from dlm.store.store import Store
+
+    document = read_document(path)
+    with Store.open(document.frontmatter.dlm_id) as store:
+        version = store.current()
+        if version is None:
+            raise StoreError(
+                f"{document.path} is not trained yet, so nothing is remembered",
+                hint=f"train it first: dlm train {document.path}",
+            )
+        yield store, version, store.memory(version)
+
+
+def _state(one: Remembered) -> str:
+    if one.item.question is None:
+        return "prose"
+    return "learned" if one.exact else "not learned"
+
+
+def _tally(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in sorted(counts.items()))

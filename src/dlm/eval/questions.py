@@ -1,0 +1,128 @@
+"""What is asked of a version: the document's questions, rewordings of them, and general ones.
+
+Knows no model. A document with more than 200 pairs is sampled by a hash of each question, so that
+edits elsewhere do not change who is asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from dlm.data.examples import Example, Teaching
+from dlm.data.general import general_questions
+from dlm.data.rewording import reword
+from dlm.doc.sections import PairRole
+from dlm.eval.answers import normalise
+from dlm.eval.items import Kind
+
+MOST_PAIRS = 200
+_REWORDINGS = 2
+_TRIES = 12
+_GENERAL_ASKED = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question with its reference; only those with `asked` are answered, all are scored."""
+
+    kind: Kind
+    text: str
+    reference: str
+    asked: bool
+    section_id: str = ""
+    line: int = 0
+    probe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Every question of a measurement, and how many of the `pairs` of the document are asked."""
+
+    questions: tuple[Question, ...]
+    pairs: int
+    asked_pairs: int
+
+
+def question_sheet(teaching: Teaching) -> Sheet:
+    """All that is put to a version of the document.
+
+    Where no pair was kept from training, the first rewording of each question is asked in its
+    stead. Rewordings are always scored: the learned map stands on them.
+    """
+    chosen = set(_sample(teaching.pairs))
+    unseen = [
+        *(_question(item, Kind.HELD_OUT) for item in teaching.held_out),
+        *(_question(item, Kind.EXAM) for item in teaching.exam),
+    ]
+    questions: list[Question] = []
+    for example in teaching.pairs:
+        asked = example in chosen
+        questions.append(_question(example, Kind.TRAINED, asked=asked))
+        if asked:
+            questions += _reworded(example, asked=not unseen)
+    questions += unseen
+    questions += _general({normalise(question.text) for question in questions})
+    return Sheet(tuple(questions), len(teaching.pairs), len(chosen))
+
+
+def rewordings(question: str) -> list[str]:
+    """Up to two variants by rule, none of which is the question itself.
+
+    The rule is that of training, the seed is not; where a question is short, a variant may be one
+    that training has shown.
+    """
+    rng = random.Random(f"measured:{question}")
+    found: dict[str, str] = {}
+    for _ in range(_TRIES):
+        variant = reword(question, rng)
+        if normalise(variant) != normalise(question):
+            found.setdefault(normalise(variant), variant)
+        if len(found) == _REWORDINGS:
+            break
+    return list(found.values())
+
+
+def _sample(pairs: Iterable[Example]) -> list[Example]:
+    """All probes, and the pairs with the smallest hash up to 200 in all."""
+    order = sorted(pairs, key=lambda p: (p.role is not PairRole.PROBE, _hash(p.question or "")))
+    probes = sum(example.role is PairRole.PROBE for example in order)
+    return order[: max(MOST_PAIRS, probes)]
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _question(example: Example, kind: Kind, *, asked: bool = True) -> Question:
+    return Question(
+        kind,
+        example.question or "",
+        example.text,
+        asked,
+        example.section_id,
+        example.line,
+        probe=example.role is PairRole.PROBE,
+    )
+
+
+def _reworded(example: Example, *, asked: bool) -> Iterator[Question]:
+    for number, text in enumerate(rewordings(example.question or "")):
+        yield Question(
+            Kind.REWORDED,
+            text,
+            example.text,
+            asked and number == 0,
+            example.section_id,
+            example.line,
+        )
+
+
+def _general(own: Collection[str]) -> Iterator[Question]:
+    """Questions of everyday knowledge, but none that the document answers itself."""
+    order = sorted(general_questions(), key=lambda pair: _hash(pair[0]))
+    others = [pair for pair in order if normalise(pair[0]) not in own]
+    for number, (question, answer) in enumerate(others):
+        yield Question(Kind.GENERAL, question, answer, asked=number < _GENERAL_ASKED)

@@ -1,0 +1,94 @@
+"""What a retraining starts from: what the current version remembers, against the document.
+
+Sorts every item into what is to be learned, what is known and replayed, what is to be forgotten and
+what another one superseded. Pure: the store's records come in as values.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from dlm.data.alignment import Superseded, align
+from dlm.data.items import Item
+from dlm.store.records import Remembered
+
+_LEARNED = 0.5  # nats per token; an answer above it is trained again though it was seen
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """How the items of a document stand against a version.
+
+    `unlearned` were trained and do not sit, or are repeated since; `kept` were removed and stay
+    known; `sealed` too, and are now only asked. Their records tell since when. All are in document
+    order.
+    """
+
+    new: tuple[Item, ...]
+    unlearned: tuple[Item, ...] = ()
+    unchanged: tuple[Remembered, ...] = ()
+    kept: tuple[Remembered, ...] = ()
+    forgotten: tuple[Item, ...] = ()
+    superseded: tuple[Superseded, ...] = ()
+    sealed: tuple[Remembered, ...] = ()
+
+    @property
+    def to_learn(self) -> tuple[Item, ...]:
+        return (*self.new, *self.unlearned)
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether the version already knows all that the document says."""
+        return not (self.new or self.unlearned or self.forgotten)
+
+
+def compare(memory: Sequence[Remembered], here: Sequence[Item], *, forget: bool) -> Known:
+    """Sort the items of the document, and those the version remembers, by what is to be done."""
+    by_id = {one.item.item_id: one for one in memory}
+    changes = align([one.item for one in memory], here)
+    times = Counter(item.item_id for item in here)
+    removed = [by_id[item.item_id] for item in changes.removed]
+    unchanged = [(item, by_id[item.item_id]) for item in changes.unchanged]
+    sits = {
+        item.item_id: _sits(one) and not _repeated(one, times[item.item_id])
+        for item, one in unchanged
+    }
+    return Known(
+        new=changes.new,
+        unlearned=tuple(item for item, _ in unchanged if not sits[item.item_id]),
+        unchanged=tuple(_moved(one, item) for item, one in unchanged if sits[item.item_id]),
+        kept=() if forget else tuple(removed),
+        forgotten=tuple(one.item for one in removed) if forget else (),
+        superseded=changes.superseded,
+    )
+
+
+def everything(here: Sequence[Item]) -> Known:
+    """All of the document as new: a training from the base, or over again."""
+    return Known(new=tuple({item.item_id: item for item in here}.values()))
+
+
+def lines(found: Iterable[Item]) -> str:
+    """`lines 3, 9 and 12 more`, for one sentence."""
+    numbers = [str(item.line) for item in found]
+    shown = ", ".join(numbers[:6])
+    more = f" and {len(numbers) - 6} more" if len(numbers) > 6 else ""
+    return f"line{'s' if len(numbers) > 1 else ''} {shown}{more}"
+
+
+def _sits(one: Remembered) -> bool:
+    """Prose always counts as known; an answer does when greedy decoding gives it, or nearly."""
+    if one.item.question is None or one.exact:
+        return True
+    return one.nll is not None and one.nll < _LEARNED
+
+
+def _repeated(one: Remembered, times: int) -> bool:
+    """Whether the document says a pair more often than it was trained: it is to weigh more."""
+    return one.item.question is not None and times > one.times
+
+
+def _moved(one: Remembered, item: Item) -> Remembered:
+    return replace(one, item=item)

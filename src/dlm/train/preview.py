@@ -1,0 +1,185 @@
+"""What a planned run will train on and why: for `dlm train --plan`, JSON and the run record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from dlm.data.examples import SYNTHETIC
+from dlm.data.rows import Part, Row
+from dlm.store.records import Version
+from dlm.train.known import Known
+from dlm.train.plan import TrainingPlan
+from dlm.train.samples import BASE
+from dlm.train.sealing import sealed_sentence
+
+_GENERAL = ("general text", "samples of the base")
+_FEW_PAIRS = 5
+_SAME_OPENING = 0.8  # of the questions of a document
+_TINY = 100_000_000  # parameters
+_MUCH_PROSE = 3_000  # tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One source of rows over a whole run: rows, tokens, its share of all tokens, its trust."""
+
+    source: str
+    rows: int
+    tokens: int
+    share: float
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is done with one item of the document, or of what was trained before, and why."""
+
+    line: int
+    what: str
+    text: str
+    why: str
+
+
+def shares(rows: Sequence[Row]) -> tuple[Share, ...]:
+    """The sources of `rows`, the document's first."""
+    total = sum(len(row.ids) for row in rows) or 1
+    found: dict[tuple[str, float], list[Row]] = {}
+    for row in rows:
+        found.setdefault((_source(row), row.weight), []).append(row)
+    made = [
+        Share(source, len(group), tokens, tokens / total, weight)
+        for (source, weight), group in found.items()
+        for tokens in [sum(len(row.ids) for row in group)]
+    ]
+    return tuple(sorted(made, key=lambda one: (one.source in _GENERAL, -one.tokens)))
+
+
+def summary(plan: TrainingPlan, previous: Version | None) -> str:
+    """One line: where the run starts, what it learns, and what comes along."""
+    known = plan.known
+    parts = [
+        (len(known.new), "new or changed"),
+        (len(known.unlearned), "to learn again"),
+        (len(known.unchanged), "known"),
+        (len(known.kept), "removed but kept"),
+        (len(known.forgotten), "to forget"),
+    ]
+    where = f"continues {previous.name}" if previous else "starts from the base"
+    return f"{where}: " + ", ".join(f"{number} {what}" for number, what in parts if number)
+
+
+def decisions(known: Known) -> tuple[Decision, ...]:
+    """Why each item that is not simply new or unchanged is treated as it is."""
+    found = [
+        Decision(
+            one.new.line, "changed", one.new.first_words, f"{one.why}; the old form is dropped"
+        )
+        for one in known.superseded
+    ]
+    found += [
+        Decision(
+            item.line,
+            "again",
+            item.first_words,
+            "was trained; it does not sit yet, or is repeated now",
+        )
+        for item in known.unlearned
+    ]
+    found += [
+        Decision(one.item.line, "kept", one.item.first_words, "removed from the document, replayed")
+        for one in known.kept
+    ]
+    found += [
+        Decision(item.line, "forget", item.first_words, "removed from the document")
+        for item in known.forgotten
+    ]
+    return tuple(found)
+
+
+def warnings(plan: TrainingPlan) -> tuple[str, ...]:
+    """The known traps that this run walks into, a sentence each."""
+    asked_before = sealed_sentence(plan.known, plan.teaching)
+    found = (_few(plan), _monotone(plan), _synthetic(plan), _too_much(plan), asked_before)
+    return tuple(filter(None, found))
+
+
+def to_json(plan: TrainingPlan) -> dict[str, Any]:
+    """The plan as plain values."""
+    known = plan.known
+    return {
+        "document": plan.name,
+        "base": plan.base.key,
+        "new": len(known.new),
+        "again": len(known.unlearned),
+        "unchanged": len(known.unchanged),
+        "kept": len(known.kept),
+        "forget": len(known.forgotten),
+        "decisions": [asdict(one) for one in decisions(known)],
+        "shares": [asdict(one) for one in shares(plan.schedule.rows)],
+        "warnings": list(warnings(plan)),
+        "epochs_at_most": len(plan.schedule.epoch_ends),
+        "steps_at_most": plan.schedule.steps,
+        "rows_per_step": plan.optimisation.rows_per_step,
+        "learning_rate": plan.optimisation.learning_rate,
+        "seed": plan.seed,
+    }
+
+
+def _source(row: Row) -> str:
+    match row.part:
+        case Part.GENERAL:
+            return _GENERAL[row.origin == BASE]
+        case Part.FORGOTTEN:
+            return "to forget"
+        case Part.REPLAYED:
+            return f"{row.origin}, replayed"
+        case _:
+            return row.origin
+
+
+def _few(plan: TrainingPlan) -> str | None:
+    pairs = len(plan.teaching.pairs)
+    if pairs >= _FEW_PAIRS:
+        return None
+    if not pairs:
+        return "there are no pairs: prose alone teaches a manner of writing, hardly any facts"
+    return f"only {pairs} pairs: with fewer than {_FEW_PAIRS} the model copies rather than learns"
+
+
+def _monotone(plan: TrainingPlan) -> str | None:
+    """Questions that nearly all begin alike teach the opening and not the subject."""
+    openings = [" ".join((e.question or "").lower().split()[:3]) for e in plan.teaching.pairs]
+    if len(openings) < _FEW_PAIRS:
+        return None
+    most = max(set(openings), key=openings.count)
+    if openings.count(most) < _SAME_OPENING * len(openings):
+        return None
+    return (
+        f'{openings.count(most)} of {len(openings)} questions begin with "{most} …": '
+        "vary the wording, or the model learns the opening instead of the subject"
+    )
+
+
+def _synthetic(plan: TrainingPlan) -> str | None:
+    rows = plan.schedule.rows
+    synthetic = sum(len(row.ids) for row in rows if row.origin in SYNTHETIC)
+    real = sum(len(row.ids) for row in rows if row.authored)
+    wanted = plan.document.frontmatter.training.real_share
+    if not synthetic or real >= wanted * (real + synthetic) * 0.98:
+        return None
+    return (
+        f"only {real / (real + synthetic):.0%} of the document's tokens are authored, below "
+        f"training.real_share of {wanted:.0%}: there is too little of them"
+    )
+
+
+def _too_much(plan: TrainingPlan) -> str | None:
+    tokens = sum(len(row.ids) for row in plan.material.prose)
+    if plan.base.params >= _TINY or tokens < _MUCH_PROSE:
+        return None
+    return (
+        f"{tokens:,} tokens of prose are more than a base of {plan.base.params / 1e6:.0f}M "
+        "parameters can hold as knowledge: expect its manner, and the answers of the pairs"
+    )

@@ -1,0 +1,97 @@
+"""Where a training starts: at the base, or at the version whose memory it brings along."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dlm.data.examples import teaching
+from dlm.data.items import Item, items
+from dlm.doc.document import Document
+from dlm.errors import BaseModelError
+from dlm.hardware import Plan
+from dlm.store.records import Version
+from dlm.store.store import Store
+from dlm.train.known import Known, compare, everything
+from dlm.train.options import TrainOptions
+from dlm.train.plan import TrainingPlan, make_plan
+
+_SHAPE = ("lora_r", "lora_alpha", "lora_dropout", "target_modules")
+
+
+@dataclass(frozen=True, slots=True)
+class NothingToTrain:
+    """`version` knows all that the document says; `kept` was removed from it and stays known."""
+
+    version: Version
+    kept: tuple[Item, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The plan of a run and the version it continues, None from the base.
+
+    `notes` are sentences about settings that such a version cannot follow.
+    """
+
+    plan: TrainingPlan
+    previous: Version | None
+    notes: tuple[str, ...] = ()
+
+
+def prepare(
+    document: Document, options: TrainOptions, store: Store, *, hardware: Plan | None = None
+) -> Start | NothingToTrain:
+    """Compare the document with what the current version knows, and plan the run that follows.
+
+    `hardware` is that of an earlier run, to be taken over as it was. Raises DlmError before
+    anything is changed.
+    """
+    here = items(teaching(document).train)
+    previous = None if options.fresh else store.current()
+    if previous is None:
+        return Start(make_plan(document, options, hardware=hardware), None)
+    known = _known(document, options, store, previous, here)
+    if known.nothing_to_do:
+        return NothingToTrain(previous, tuple(one.item for one in known.kept))
+    plan = make_plan(document, options, known, number=previous.number, hardware=hardware)
+    require_same_base(plan, store, previous)
+    return Start(plan, previous, _shape_kept(plan, store, previous))
+
+
+def _known(
+    document: Document,
+    options: TrainOptions,
+    store: Store,
+    previous: Version,
+    here: tuple[Item, ...],
+) -> Known:
+    memory = store.memory(previous)
+    if not memory:  # made elsewhere, or its record was lost
+        return everything(here)
+    forget = options.forget or document.frontmatter.training.replay.removed == "forget"
+    known = compare(memory, here, forget=forget)
+    asked_for_more = (options.epochs, options.max_steps, options.seed) != (None, None, None)
+    return everything(here) if known.nothing_to_do and asked_for_more else known
+
+
+def _shape_kept(plan: TrainingPlan, store: Store, previous: Version) -> tuple[str, ...]:
+    """An adapter keeps the shape it was made with, whatever the frontmatter says since."""
+    before = store.run_of(previous).config
+    now = plan.document.frontmatter.training.model_dump(mode="json")
+    changed = [key for key in _SHAPE if key in before and before[key] != now[key]]
+    return tuple(
+        f"training.{key} is {now[key]} now, but {previous.name} was made with {before[key]} and "
+        "keeps it; `dlm train --fresh` makes a new adapter"
+        for key in changed
+    )
+
+
+def require_same_base(plan: TrainingPlan, store: Store, previous: Version) -> None:
+    """Raise BaseModelError when `previous` was made for other weights than the plan's."""
+    run = store.run_of(previous)
+    if run.base_fingerprint != plan.base_fingerprint:
+        raise BaseModelError(
+            f"{previous.name} was trained on {run.base_key}, not on this {plan.base.key}: "
+            "an adapter fits only the weights it was trained on",
+            hint="`dlm train --fresh` starts over on the new base; or restore base_model",
+        )
