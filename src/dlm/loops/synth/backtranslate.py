@@ -17,7 +17,7 @@ from dlm.doc.document import Document
 from dlm.loops.judges.sway import asked
 from dlm.loops.synth import prompts
 from dlm.loops.synth.candidates import Candidate, Stage
-from dlm.loops.synth.duplicates import Questions
+from dlm.loops.synth.duplicates import Exam, Questions
 from dlm.loops.synth.generate import Ask
 from dlm.loops.synth.lexicon import ASKING, REQUESTING
 from dlm.loops.synth.options import Filter, Strategy, SynthOptions
@@ -79,11 +79,11 @@ def backtranslated(
     candidates: Sequence[Candidate], document: Document, options: SynthOptions, bench: Bench
 ) -> list[Candidate]:
     """Every candidate, those that were dropped with their stage and reason."""
-    exam, known = Questions.of_exam(document), Questions.of_document(document)
+    exam, known = Exam(document), Questions.of_document(document)
     codec = bench.resident.codec
     out = _checked(candidates, Stage.PARSED, _unusable)
-    out = _checked(out, Stage.DEDUP, lambda one: _where(exam, one, exact=False))
-    out = _checked(out, Stage.DEDUP, lambda one: _where(known, one, exact=True))
+    out = _checked(out, Stage.DEDUP, lambda one: _where(exam, one))
+    out = _checked(out, Stage.DEDUP, lambda one: _where(known, one))
     if options.filter is Filter.SWAY:
         out = _checked(out, Stage.GROUNDED, lambda one: _leak(one, codec))
         out = _checked(out, Stage.GROUNDED, _off_topic)
@@ -115,8 +115,8 @@ def _unusable(candidate: Candidate) -> str | None:
     return "it speaks of the text instead of its subject" if _SELF.search(request) else None
 
 
-def _where(known: Questions, candidate: Candidate, *, exact: bool) -> str | None:
-    where = known.repeated(candidate.question, candidate.answer, exact=exact)
+def _where(known: Questions | Exam, candidate: Candidate) -> str | None:
+    where = known.repeated(candidate.question, candidate.answer)
     return f"it repeats {where}" if where else None
 
 
