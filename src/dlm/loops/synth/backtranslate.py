@@ -17,10 +17,12 @@ from dlm.doc.document import Document
 from dlm.loops.judges.sway import asked
 from dlm.loops.synth import prompts
 from dlm.loops.synth.candidates import Candidate, Stage
-from dlm.loops.synth.duplicates import Questions
+from dlm.loops.synth.duplicates import Exam, Questions
 from dlm.loops.synth.generate import Ask
+from dlm.loops.synth.lexicon import ASKING, REQUESTING
 from dlm.loops.synth.options import Filter, Strategy, SynthOptions
 from dlm.loops.synth.passages import sources
+from dlm.loops.synth.words import content, words
 from dlm.train.settings import sequence_length
 
 if TYPE_CHECKING:
@@ -77,13 +79,14 @@ def backtranslated(
     candidates: Sequence[Candidate], document: Document, options: SynthOptions, bench: Bench
 ) -> list[Candidate]:
     """Every candidate, those that were dropped with their stage and reason."""
-    exam, known = Questions.of_exam(document), Questions.of_document(document)
+    exam, known = Exam(document), Questions.of_document(document)
     codec = bench.resident.codec
     out = _checked(candidates, Stage.PARSED, _unusable)
-    out = _checked(out, Stage.DEDUP, lambda one: _where(exam, one, exact=False))
-    out = _checked(out, Stage.DEDUP, lambda one: _where(known, one, exact=True))
+    out = _checked(out, Stage.DEDUP, lambda one: _where(exam, one))
+    out = _checked(out, Stage.DEDUP, lambda one: _where(known, one))
     if options.filter is Filter.SWAY:
         out = _checked(out, Stage.GROUNDED, lambda one: _leak(one, codec))
+        out = _checked(out, Stage.GROUNDED, _off_topic)
         out = _scored(out, options, bench)
     return _best(out, options)
 
@@ -105,13 +108,15 @@ def _checked(
 
 def _unusable(candidate: Candidate) -> str | None:
     request = candidate.question
-    if not 3 <= len(request.split()) <= 120 or len(request) > _LONGEST:
+    if not 2 <= len(request.split()) <= 120 or len(request) > _LONGEST:
         return "the request is too short or too long"
+    if not request.endswith((".", "?", "!", ":", '"', ")")):
+        return "the request breaks off"
     return "it speaks of the text instead of its subject" if _SELF.search(request) else None
 
 
-def _where(known: Questions, candidate: Candidate, *, exact: bool) -> str | None:
-    where = known.repeated(candidate.question, candidate.answer, exact=exact)
+def _where(known: Questions | Exam, candidate: Candidate) -> str | None:
+    where = known.repeated(candidate.question, candidate.answer)
     return f"it repeats {where}" if where else None
 
 
@@ -124,6 +129,22 @@ def _leak(candidate: Candidate, codec: Codec) -> str | None:
             given = request if text is candidate.answer else request.lower()
             if shares_run(codec.encode(given), codec.encode(text), SHARED_TOKENS):
                 return f"it shares {SHARED_TOKENS} tokens in a row with the text"
+    return None
+
+
+def _off_topic(candidate: Candidate) -> str | None:
+    """A request mostly about what the text does not name; small teachers drift far."""
+    names = candidate.source.ground.names
+    meant = [
+        word
+        for word in content(words(candidate.question, names))
+        if word.key not in ASKING | REQUESTING and word.text.lower() not in REQUESTING
+    ]
+    known = {word.key.lower() for word in words(candidate.answer, names)}
+    strange = [word.text for word in meant if word.key.lower() not in known]
+    if not meant or 2 * len(strange) >= len(meant):
+        named = f" but of {strange[0]!r}" if strange else ""
+        return f"it does not speak of the text{named}"
     return None
 
 

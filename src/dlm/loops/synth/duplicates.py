@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from dlm.data.contamination import findings
+from dlm.data.examples import AUTHORED, Example
 from dlm.data.near import Asked, asked, repeats
 from dlm.doc.document import Document
+from dlm.doc.provenance import Origin
 from dlm.doc.sections import PairRole
 from dlm.loops.synth.words import words
 
@@ -27,29 +30,39 @@ class Questions:
             known.add(pair.question, pair.answer, f"line {pair.line}")
         return known
 
-    @classmethod
-    def of_exam(cls, document: Document) -> Questions:
-        """The questions of its sealed exam."""
-        known = cls()
-        for _, pair in document.pairs():
-            if pair.role is PairRole.EXAM:
-                known.add(pair.question, pair.answer, f"the exam question of line {pair.line}")
-        return known
-
     def add(self, question: str, answer: str, where: str) -> None:
         self._known.append((asked(question, answer), _terms(question), where))
 
-    def repeated(self, question: str, answer: str, *, exact: bool = True) -> str | None:
+    def repeated(self, question: str, answer: str) -> str | None:
         """Where a question stands that this one nearly repeats, or None.
 
-        With `exact`, questions about another name or number ("code E4", "code E7") are others.
+        Questions about another name or number ("code E4", "code E7") are others.
         """
         new, terms = asked(question, answer), _terms(question)
         for known, known_terms, where in self._known:
-            other = exact and terms - known_terms and known_terms - terms
+            other = terms - known_terms and known_terms - terms
             if repeats(new, known) and not other:
                 return where
         return None
+
+
+class Exam:
+    """The sealed questions of a document, compared as training compares them."""
+
+    def __init__(self, document: Document) -> None:
+        self._sealed = [
+            Example(
+                section.section_id, AUTHORED, pair.line, 1.0, pair.answer, pair.question, pair.role
+            )
+            for section, pair in document.pairs()
+            if pair.role is PairRole.EXAM
+        ]
+
+    def repeated(self, question: str, answer: str) -> str | None:
+        """Which exam question a pair nearly repeats, or None."""
+        pair = Example("", Origin.SYNTHESIZED.value, 0, 1.0, answer, question, PairRole.TRAIN)
+        found = findings([pair], self._sealed)
+        return f"the exam question of line {found[0].sealed_line}" if found else None
 
 
 def _terms(question: str) -> frozenset[str]:

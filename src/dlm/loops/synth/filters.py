@@ -13,7 +13,7 @@ from dlm.errors import DocumentError
 from dlm.loops.judges.protocol import Judge, Question
 from dlm.loops.synth import form, form_in_source
 from dlm.loops.synth.candidates import Candidate, Stage
-from dlm.loops.synth.duplicates import Questions
+from dlm.loops.synth.duplicates import Exam, Questions
 from dlm.loops.synth.likelihood import (
     Measured,
     measure,
@@ -48,9 +48,9 @@ def run_filters(
     bench: Bench,
 ) -> list[Candidate]:
     """Every candidate, those that were dropped with their stage and reason; in the given order."""
-    exam, asked = Questions.of_exam(document), Questions.of_document(document)
+    exam, asked = Exam(document), Questions.of_document(document)
     left = _checked(candidates, Stage.PARSED, _cannot_stand)
-    left = _checked(left, Stage.DEDUP, lambda one: _repeats(exam, one, exact=False))
+    left = _checked(left, Stage.DEDUP, lambda one: _repeats(exam, one))
     if options.filter is not Filter.NONE:
         left = _checked(left, Stage.DEDUP, lambda one: _repeats(asked, one))
     if options.filter is Filter.SWAY:
@@ -87,8 +87,8 @@ def _by_chance(candidate: Candidate) -> str | None:
     return None
 
 
-def _repeats(known: Questions, candidate: Candidate, *, exact: bool = True) -> str | None:
-    where = known.repeated(candidate.question, candidate.answer, exact=exact)
+def _repeats(known: Questions | Exam, candidate: Candidate) -> str | None:
+    where = known.repeated(candidate.question, candidate.answer)
     return f"it repeats {where}" if where else None
 
 

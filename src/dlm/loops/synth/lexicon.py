@@ -40,6 +40,11 @@ _PEOPLE = (
     "person peopl man woman men women member owner user author everybody somebody anybody nobody "
     "everyon someon anyon maintainer reviewer team group friend child children"
 )
+_REQUESTING = (
+    "write give overview short text tell describ explain summary summariz summaris list paragraph "
+    "essay poem story note guid introduc introduction article piec brief detail detailed compos "
+    "creat draft provid outlin discuss tone mood styl please sketch instruction section"
+)
 _UNITS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
     "sixteen seventeen eighteen nineteen"
@@ -63,6 +68,7 @@ CONDITIONS: Final = frozenset(_CONDITIONS.split())
 STUMPS: Final = frozenset(_STUMPS.split())  # no sentence ends with one
 AMOUNTS: Final = frozenset(_AMOUNTS.split())
 PEOPLE: Final = frozenset(_PEOPLE.split())  # stems
+REQUESTING: Final = frozenset(_REQUESTING.split())  # stems of what a request for a text says
 TITLES: Final = frozenset(_TITLES.split())
 UNITS: Final = tuple(_UNITS.split())
 TENS: Final = {word: 10 * number for number, word in enumerate(_TENS.split(), 2)}

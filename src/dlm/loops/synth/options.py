@@ -27,8 +27,9 @@ class Filter(StrEnum):
 class SynthOptions:
     """`None` leaves a choice to the strategy, the judge or the size of the teacher.
 
-    `over` is how many candidates are asked for one that is kept; a small teacher needs more. `candidates`, `top_k`,
-    `max_target_tokens`, `scorer` and `keep_reasoning` concern backtranslation.
+    `over` is how many candidates are asked for one that is kept; a small teacher needs more.
+    `candidates`, `top_k`, `max_target_tokens`, `scorer` and `keep_reasoning` concern
+    backtranslation.
     """
 
     strategy: Strategy = Strategy.EXTRACTION
