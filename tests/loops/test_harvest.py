@@ -94,6 +94,12 @@ def test_exam_questions_are_never_harvested_nor_what_nearly_repeats_them() -> No
     ]
 
 
+def test_an_exam_question_in_other_words_is_known_by_what_it_rewords() -> None:
+    question = "How many pear trees does the orchard keep?"
+    done = plan(pair("Count them, would you: trees of the orchard!", "Forty.", rewords=question))
+    assert [one.reason for one in done.skipped] == ["line 13 keeps it sealed as !exam"]
+
+
 def test_a_weak_pair_of_the_document_is_repeated_once() -> None:
     weak = pair("Where is the barn?", "Behind the hill.", own=True)
     done = plan(weak, weak)

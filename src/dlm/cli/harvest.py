@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -170,6 +171,8 @@ def _write(
 
 
 def _facts(path: Path, report: Report, done: Harvest) -> dict[str, Any]:
+    from dlm.cli.terminal import plain
+
     return {
         "report": str(path),
         "tool": report.tool,
@@ -180,8 +183,9 @@ def _facts(path: Path, report: Report, done: Harvest) -> dict[str, Any]:
         "sealed": done.sealed,
         "raised": done.raised,
         "skipped": [
-            {"probe": each.probe, "prompt": each.prompt, "reason": each.reason}
-            for each in done.skipped
+            {name: plain(value) for name, value in asdict(each).items()} for each in done.skipped
         ],
-        "unusable": [{"probe": each.probe, "reason": each.reason} for each in done.unusable],
+        "unusable": [
+            {name: plain(value) for name, value in asdict(each).items()} for each in done.unusable
+        ],
     }

@@ -45,7 +45,8 @@ class AskedAlready:
     def why_not(self, one: Recovered) -> str | None:
         """Why a pair is not to be added, or raised where it is the document's own; else None."""
         standing = self._pairs.get(normal(one.prompt), [])
-        sealed = next((s.pair for s in standing if s.pair.role is PairRole.EXAM), None)
+        sources = [*standing, *self._pairs.get(normal(one.rewords or ""), [])]
+        sealed = next((s.pair for s in sources if s.pair.role is PairRole.EXAM), None)
         if sealed is not None:
             return f"line {sealed.line} keeps it sealed as !exam"
         if standing and one.own:

@@ -7,7 +7,7 @@ once, in a section that names where it stands: what stands twice is trained with
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -131,7 +131,7 @@ def harvest(
         at,
         document.sha256,
         tuple(batch.additions),
-        note={"skipped": [asdict(each) for each in skipped]},
+        note={"candidates": len(sure), "skipped": len(skipped)},
     )
     return Harvest(
         plan,

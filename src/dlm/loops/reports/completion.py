@@ -22,7 +22,7 @@ _LARGEST_SUITE: Final = 16 * 2**20  # bytes
 # How `sway autogen` asks a question of the document in other words.
 _REWORDED: Final = ("Could you explain: {}?", "I'd like to know — {}.", "Please describe: {}.")
 
-_Case = tuple[str, str]  # prompt and reference
+_Case = tuple[str, str, str]  # prompt, reference, and the question that the prompt rewords
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,8 @@ def _completed(
         elif len(found) > alike[key]:
             yield Unusable(cut.probe, f"{begins} may be any of {len(found)} in {where}")
         else:
-            asked = {question for question, _ in _document_cases(document)}
-            for prompt, reference in found:
+            asked = {question for question, _, _ in _document_cases(document)}
+            for prompt, reference, question in found:
                 yield Recovered(
                     prompt,
                     reference,
@@ -115,6 +115,7 @@ def _completed(
                     f"prompt completed from {where}",
                     scores=cut.scores,
                     own=prompt in asked,
+                    rewords=question,
                 )
 
 
@@ -128,9 +129,9 @@ def _candidates(
         ("the suite", [case for entry in named or entries for case in _suite_cases(entry, cut)]),
         ("the document", list(_document_cases(document, reworded=cut.part != "prompt"))),
     ):
-        found = dict.fromkeys(case for case in cases if _fits(case[0], cut.prompt))
+        found = {case[:2]: case for case in cases if _fits(case[0], cut.prompt)}
         if found:
-            return list(found), place
+            return list(found.values()), place
     return [], ""
 
 
@@ -143,10 +144,10 @@ def _suite_cases(entry: Mapping[str, Any], cut: Cut) -> Iterator[_Case]:
     for case in cases if isinstance(cases, list) else ():
         if not isinstance(case, dict) or not isinstance(gold := case.get("gold"), str):
             continue
-        value = case.get(cut.part)
+        value, question = case.get(cut.part), case.get("prompt")
         for prompt in value if isinstance(value, list) else [value]:
             if isinstance(prompt, str) and prompt.strip() and gold.strip():
-                yield prompt, gold.strip()
+                yield prompt, gold.strip(), question if isinstance(question, str) else prompt
 
 
 def _document_cases(document: Document, *, reworded: bool = False) -> Iterator[_Case]:
@@ -154,9 +155,9 @@ def _document_cases(document: Document, *, reworded: bool = False) -> Iterator[_
     for _, pair in document.pairs():
         if pair.role is PairRole.EXAM:
             continue
-        yield pair.question, pair.answer
+        yield pair.question, pair.answer, pair.question
         for template in _REWORDED if reworded else ():
-            yield template.format(pair.question.rstrip("?. ")), pair.answer
+            yield template.format(pair.question.rstrip("?. ")), pair.answer, pair.question
 
 
 def _of_section(weak: WeakSection, document: Document) -> Iterator[Recovered | Unusable]:

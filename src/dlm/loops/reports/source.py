@@ -86,9 +86,9 @@ class ReportFile:
             what = f"this is not JSON: {error.msg} (column {error.colno})"
             raise self.malformed(line, what) from error
         except (RecursionError, ValueError) as error:
-            raise self.malformed(first_line, "this JSON is nested too deep to be a report") from (
-                error
-            )
+            raise self.malformed(
+                first_line, "this JSON is too deep, or holds a number too long"
+            ) from (error)
 
 
 def text_of(value: object) -> str | None:

@@ -15,7 +15,8 @@ class Recovered:
     """A question with its reference answer, from the failing probe `probe`.
 
     `how` says where the two came from, `confidence` (0..1) is the report's own, 1 where it states
-    none. `own` marks a pair that the document asks already and that the report names as weak.
+    none. `own` marks a pair that the document asks already and that the report names as weak;
+    `rewords` is the question that the prompt asks in other words, where that is known.
     """
 
     prompt: str
@@ -25,6 +26,7 @@ class Recovered:
     confidence: float = 1.0
     scores: Mapping[str, float] = field(default_factory=lambda: _NO_SCORES, hash=False)
     own: bool = False
+    rewords: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

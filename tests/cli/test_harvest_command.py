@@ -126,6 +126,15 @@ def test_exit_codes(folder: Path, arguments: list[str], code: int, says: str) ->
     assert (folder / "notes.dlm").read_bytes() == before
 
 
+def test_halves_of_characters_are_named_and_break_no_output(folder: Path) -> None:
+    odd = {**PROBE, "name": "\ud800", "evidence": {"prompt": "\ud800?", "reference": "A."}}
+    done = dlm(folder, "--sway-json", report(folder, odd, GOOD), "--json")
+    facts = json.loads(done.stdout)
+    assert (done.returncode, facts["pairs"], len(facts["unusable"])) == (0, 1, 1)
+    done.stdout.encode()
+    done.stderr.encode()
+
+
 def test_an_unclosed_code_block_at_the_end_hides_nothing(folder: Path) -> None:
     path = folder / "notes.dlm"
     path.write_bytes(path.read_bytes() + b"\n```\nleft open\n")
