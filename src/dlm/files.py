@@ -6,15 +6,20 @@ Knows nothing of documents or stores.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import re
 import secrets
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from dlm.errors import DlmError
+from dlm.errors import DlmError, EditConflict
+
+_HERE = -100  # AT_FDCWD
+_EXCHANGE = 2  # RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS
 
 
 def write_atomic(
@@ -23,13 +28,15 @@ def write_atomic(
     *,
     mode: int | None = None,
     last_check: Callable[[], None] = lambda: None,
+    expected: bytes | None = None,
 ) -> None:
     """Replace `path` by `data` so that a reader, or a crash, sees the old bytes or the new ones.
 
     Follows a symbolic link to its target and keeps the permission bits of a file that exists;
     `mode` sets those of a new one. `last_check` is called when all is on the disk and only the
-    replacement is left; what it raises stops the write. Raises DlmError, naming the path, when the
-    disk refuses.
+    replacement is left; what it raises stops the write. With `expected`, a file that holds anything
+    else at the very moment of the replacement is left as it is, and EditConflict raised. Raises
+    DlmError, naming the path, when the disk refuses.
     """
     target = path.resolve()
     temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}.tmp"
@@ -42,13 +49,64 @@ def write_atomic(
         if keep is not None:
             temporary.chmod(keep)
         last_check()
-        temporary.replace(target)
+        if expected is None:
+            temporary.replace(target)
+        else:
+            _replace_expected(temporary, target, expected)
         fsync_directory(target.parent)
     except OSError as error:
         raise disk_error(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _replace_expected(temporary: Path, target: Path, expected: bytes) -> None:
+    """Replace `target`, and take that back when another save came between the look and the leap.
+
+    Where the system cannot exchange two files, the look alone must do.
+    """
+    if _holds(target, expected):
+        written = temporary.read_bytes()
+        if not exchange(temporary, target):
+            temporary.replace(target)
+            return
+        if _holds(temporary, expected):
+            return
+        # Somebody's save is in our hands: back with it, and with what was saved after it.
+        while not _holds(temporary, written) and exchange(temporary, target):
+            pass
+    raise EditConflict(
+        f"{target} was changed meanwhile; nothing was written", hint="run the command again"
+    )
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.read_bytes() == data
+    except FileNotFoundError:
+        return False
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Let two files change their names in one step; False where the system knows no such step."""
+    if sys.platform not in ("linux", "darwin"):
+        return False
+    library = ctypes.CDLL(None, use_errno=True)
+    first, second = os.fsencode(one), os.fsencode(other)
+    try:
+        if sys.platform == "linux":
+            failed = library.renameat2(_HERE, first, _HERE, second, _EXCHANGE)
+        else:
+            failed = library.renamex_np(first, second, _EXCHANGE)
+    except AttributeError:
+        return False
+    if not failed:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        return False
+    raise OSError(number, os.strerror(number), str(other))
 
 
 def sweep_leftovers(path: Path, *, older_than: float) -> None:

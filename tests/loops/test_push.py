@@ -73,6 +73,7 @@ def test_a_probe_becomes_a_section_at_the_end(path: Path, queue: Database) -> No
     section = parse_file(path).sections[-1]
     assert section.auto_harvest
     assert section.harvest_source == f"owners/{probe.probe_id}"
+    assert section.content == "### Q !probe\nWho owns it?\n\n### A\nThe club.\n"
     (pair,) = section.pairs
     assert (pair.question, pair.answer, pair.role) == ("Who owns it?", "The club.", PairRole.PROBE)
     assert probe_queue.depth(queue) == 0
@@ -111,7 +112,7 @@ def test_what_cannot_stand_beside_the_document_waits_and_says_why(
     assert [probe.prompt for probe in drained.added] == ["Fine?"]
     assert [held.reason for held in drained.held] == [
         "line 10 gives this question another answer",
-        "it nearly repeats the sealed exam question of line 16",
+        "it nearly repeats line 16, which is sealed as !exam",
         "it is too long",
         "a probe before it gives this question another answer",
     ]

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from dlm.data.contamination import findings
-from dlm.data.examples import Example
+from dlm.data.examples import Example, teaching
 from dlm.doc.bodies import PairRole
 from dlm.doc.document import Document
 from dlm.doc.provenance import Provenance
-from dlm.doc.render import normalise, render_pair
+from dlm.doc.render import escape_body, normalise, render_pair
 from dlm.doc.sections import SectionType
+from dlm.errors import DlmError
 from dlm.loops.edits import Addition
 
 _LONGEST_SUMMARY: Final = 80
@@ -42,7 +43,9 @@ def probe_addition(
     words = " ".join(prompt.split())
     summary = words if len(words) <= _LONGEST_SUMMARY else f"{words[: _LONGEST_SUMMARY - 1]}…"
     body = render_pair(prompt, reference, role)
-    return Addition.of(SectionType.INSTRUCTION, body, provenance, summary=summary)
+    answer = body.index("\n") + len(escape_body(normalise(prompt))) + 2
+    spaced = f"{body[:answer]}\n{body[answer:]}"  # a blank line between the two, as people write
+    return Addition.of(SectionType.INSTRUCTION, spaced, provenance, summary=summary)
 
 
 class Questions:
@@ -50,11 +53,9 @@ class Questions:
 
     def __init__(self, document: Document) -> None:
         self._trained: dict[str, tuple[int, set[str]]] = {}
-        self._exam: list[Example] = []
+        self._sealed, self._held_out = _only_asked(document)
         for _, pair in document.pairs():
-            if pair.role is PairRole.EXAM:
-                self._exam.append(_example(pair.question, pair.answer, pair.line))
-            else:
+            if pair.role is not PairRole.EXAM:
                 self._remember(pair.question, pair.answer, pair.line)
 
     def against(self, prompt: str, reference: str) -> Known | Clash | None:
@@ -70,10 +71,13 @@ class Questions:
     def sealed(self, probes: Sequence[tuple[str, str]]) -> dict[int, Clash]:
         """Which of the probes, by place, nearly repeat a question that is only asked."""
         asked = [_example(*probe, line=place) for place, probe in enumerate(probes)]
-        return {
-            one.line: Clash(f"it nearly repeats the sealed exam question of line {one.sealed_line}")
-            for one in findings(asked, self._exam)
-        }
+        exam = {example.line for example in self._sealed}
+        clashes: dict[int, Clash] = {}
+        for one in findings(asked, [*self._sealed, *self._held_out]):
+            kept = "sealed as !exam" if one.sealed_line in exam else "held out"
+            reason = f"it nearly repeats line {one.sealed_line}, which is {kept}"
+            clashes.setdefault(one.line, Clash(reason))
+        return clashes
 
     def add(self, prompt: str, reference: str) -> None:
         """Count a probe as asked from now on."""
@@ -81,6 +85,16 @@ class Questions:
 
     def _remember(self, question: str, answer: str, line: int) -> None:
         self._trained.setdefault(_words(question), (line, set()))[1].add(_words(answer))
+
+
+def _only_asked(document: Document) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+    """The exam and the held-out pairs of a document, which may have nothing to train yet."""
+    try:
+        lessons = teaching(document)
+    except DlmError:
+        exam = [p for _, p in document.pairs() if p.role is PairRole.EXAM]
+        return tuple(_example(p.question, p.answer, p.line) for p in exam), ()
+    return lessons.exam, lessons.held_out
 
 
 def _words(text: str) -> str:

@@ -14,7 +14,8 @@ from statistics import median
 from typing import Any, Final
 
 _REMEMBERED: Final = 8  # cycles
-_WRITING_SECONDS: Final = 0.5  # after the last step: what a first cycle is guessed to take
+_WRITING_SECONDS: Final = 2.0  # after the last step, while no cycle was measured yet
+_FIRST_SECONDS: Final = 60.0  # a first training, until its steps tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,4 +130,6 @@ class Standing:
             usual = median(self._took) - (now - self._began)
             if usual > 0:
                 return min(usual, bound) if bound is not None else usual
-        return bound if bound is not None else _WRITING_SECONDS
+        if bound is not None:
+            return bound
+        return max(_WRITING_SECONDS, _FIRST_SECONDS - (now - self._began))

@@ -15,7 +15,7 @@ from typing import Final
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.doc.provenance import Origin
-from dlm.errors import DlmError, EditConflict
+from dlm.errors import DlmError
 from dlm.files import sweep_leftovers, write_atomic
 from dlm.loops.edits.applying import Reverted, fitted, reverted
 from dlm.loops.edits.plan import EditPlan, Place
@@ -96,16 +96,5 @@ def _replace(
             f"{path} is read-only; nothing was written", hint="allow writing to it, and try again"
         )
 
-    def unchanged() -> None:
-        last_check()
-        try:
-            same = path.read_bytes() == before.to_bytes()
-        except FileNotFoundError:
-            same = False
-        if not same:
-            raise EditConflict(
-                f"{path} was changed meanwhile; nothing was written", hint="run the command again"
-            )
-
     sweep_leftovers(path, older_than=_STALE_SECONDS)
-    write_atomic(path, after.to_bytes(), last_check=unchanged)
+    write_atomic(path, after.to_bytes(), last_check=last_check, expected=before.to_bytes())
