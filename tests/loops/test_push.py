@@ -111,10 +111,10 @@ def test_what_cannot_stand_beside_the_document_waits_and_says_why(
     drained = drain(queue, path, fits=lambda q, a: "it is too long" if len(a) > 50 else None)
     assert [probe.prompt for probe in drained.added] == ["Fine?"]
     assert [held.reason for held in drained.held] == [
-        "line 10 gives this question another answer",
-        "it nearly repeats line 16, which is sealed as !exam",
+        "line 10 asks it already, with another answer",
+        "line 16 keeps it sealed as !exam",
         "it is too long",
-        "a probe before it gives this question another answer",
+        "a probe before it asks the same, with another answer",
     ]
     assert [probe.reason for probe in probe_queue.waiting(queue)] == [
         held.reason for held in drained.held

@@ -63,6 +63,14 @@ class AskedAlready:
             return f"line {pair.line} asks it already{other}"
         return self._near.get(normal(one.prompt))
 
+    def gives(self, one: Recovered) -> bool:
+        """Whether the document answers the question already, and as the reference does."""
+        standing = self._pairs.get(normal(one.prompt), [])
+        return any(
+            s.pair.role is not PairRole.EXAM and normal(s.pair.answer) == normal(one.reference)
+            for s in standing
+        )
+
     def why_not_triple(self, one: Preferred) -> str | None:
         """Why a triple is not to be added or raised; None when it is."""
         key = (normal(one.prompt), normal(one.chosen), normal(one.rejected))

@@ -13,11 +13,12 @@ from typing import Final
 
 from dlm.doc.document import Document
 from dlm.doc.provenance import Origin, Provenance
-from dlm.doc.render import escape_body, normalise, render_pair, render_triple
+from dlm.doc.render import render_triple
 from dlm.doc.sections import Pair, PairRole, SectionType
 from dlm.errors import DocumentError
 from dlm.loops.asked import AskedAlready, normal
 from dlm.loops.edits import Addition, EditPlan, new_run_id
+from dlm.loops.probe_section import probe_addition
 from dlm.loops.reports import Preferred, Recovered, Recovery, Unusable
 from dlm.loops.sealing import seal
 
@@ -64,31 +65,28 @@ class _Batch:
 
     def add_pair(self, one: Recovered, role: PairRole, **extra: str) -> None:
         try:
-            body = _spaced(one.prompt, render_pair(one.prompt, one.reference, role))
-            self._add(SectionType.INSTRUCTION, body, one, one.scores, extra)
+            provenance = self._provenance(one, one.scores, extra)
+            self.additions.append(probe_addition(one.prompt, one.reference, provenance, role))
         except DocumentError as error:
             self.unusable.append(Unusable(one.probe, error.message))
 
     def add_triple(self, one: Preferred, **extra: str) -> None:
         try:
             body = render_triple(one.prompt, one.chosen, one.rejected)
-            self._add(SectionType.PREFERENCE, body, one, {}, extra)
+            provenance = self._provenance(one, {}, extra)
+            summary = one.prompt.strip().split("\n", 1)[0]
+            self.additions.append(
+                Addition.of(SectionType.PREFERENCE, body, provenance, summary=summary)
+            )
         except DocumentError as error:
             self.unusable.append(Unusable(one.probe, error.message))
 
-    def _add(
-        self,
-        type: SectionType,
-        body: str,
-        one: Recovered | Preferred,
-        scores: Mapping[str, float],
-        extra: Mapping[str, str],
-    ) -> None:
+    def _provenance(
+        self, one: Recovered | Preferred, scores: Mapping[str, float], extra: Mapping[str, str]
+    ) -> Provenance:
         source = f"{self.tag}/{one.probe}"
         told = {"how": one.how, **extra}
-        provenance = Provenance(self.origin, self.by, self.run, self.at, source, scores, told)
-        summary = one.prompt.strip().split("\n", 1)[0]
-        self.additions.append(Addition.of(type, body, provenance, summary=summary))
+        return Provenance(self.origin, self.by, self.run, self.at, source, scores, told)
 
 
 def harvest(
@@ -181,9 +179,3 @@ def _triples_to_raise(
 def _pairs(plan: EditPlan) -> Iterator[Pair]:
     for item in plan.additions:
         yield from item.block().pairs
-
-
-def _spaced(prompt: str, body: str) -> str:
-    """The body of a pair with a blank line between question and answer."""
-    asked = body.index("\n") + 1 + len(escape_body(normalise(prompt))) + 1
-    return f"{body[:asked]}\n{body[asked:]}"

@@ -17,8 +17,10 @@ from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.doc.provenance import Origin, Provenance
 from dlm.errors import DlmError, DocumentError, EditConflict
+from dlm.loops.asked import AskedAlready, normal
 from dlm.loops.edits import Addition, Applied, EditPlan, apply_to_file, new_run_id
-from dlm.loops.probe_section import Clash, Known, Questions, probe_addition
+from dlm.loops.probe_section import probe_addition
+from dlm.loops.reports.values import Recovered
 from dlm.store import probe_queue, staged_plans
 from dlm.store.database import Database
 from dlm.store.probe_queue import Probe
@@ -164,27 +166,30 @@ class _Sorted:
 def _sort(document: Document, waiting: Sequence[Probe], fits: Fits) -> _Sorted:
     at = datetime.now(UTC).replace(microsecond=0)
     found = _Sorted(new_run_id(at), at, {}, [], {})
-    questions = Questions(document)
-    sealed = questions.sealed([(probe.prompt, probe.reference) for probe in waiting])
-    for place, probe in enumerate(waiting):
-        verdict = questions.against(probe.prompt, probe.reference) or sealed.get(place)
-        if isinstance(verdict, Known):
+    pairs = [Recovered(one.prompt, one.reference, one.probe_id, how="pushed") for one in waiting]
+    asked = AskedAlready(document, pairs)
+    taken: dict[str, str] = {}
+    for probe, pair in zip(waiting, pairs, strict=True):
+        question, answer = normal(probe.prompt), normal(probe.reference)
+        reason = asked.why_not(pair)
+        if asked.gives(pair) or taken.get(question) == answer:
             found.known.append(probe.probe_id)
-        elif isinstance(verdict, Clash):
-            found.held[probe.probe_id] = verdict.reason
-        elif reason := fits(probe.prompt, probe.reference):
+        elif question in taken:
+            found.held[probe.probe_id] = "a probe before it asks the same, with another answer"
+        elif reason := reason or fits(probe.prompt, probe.reference):
             found.held[probe.probe_id] = reason
-        else:
-            _take(probe, found, questions)
+        elif _take(probe, found):
+            taken[question] = answer
     return found
 
 
-def _take(probe: Probe, found: _Sorted, questions: Questions) -> None:
+def _take(probe: Probe, found: _Sorted) -> bool:
     try:
         found.additions[probe.probe_id] = _addition(probe, found)
-        questions.add(probe.prompt, probe.reference)
     except DocumentError as error:
         found.held[probe.probe_id] = error.message
+        return False
+    return True
 
 
 def _addition(probe: Probe, found: _Sorted) -> Addition:
