@@ -258,7 +258,7 @@ def test_the_estimate_is_of_measured_cycles() -> None:
     assert standing.eta() == pytest.approx(0.1)
     standing.begin()
     standing.left(10.0)
-    assert 10.0 <= standing.eta() <= 12.0
+    assert 10.0 <= standing.eta() <= 12.5
     now = 106.3
     assert standing.end() == pytest.approx(6.0)
     standing.begin()

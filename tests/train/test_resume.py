@@ -169,7 +169,9 @@ def test_the_same_seed_twice_gives_the_same_bytes_and_another_seed_others(
     assert run(document(tmp_path), fresh=True, seed=5).losses != whole(AUTO).losses
 
 
-@pytest.mark.parametrize("settings", [AUTO, DECAY], ids=["auto", "decay"])
+@pytest.mark.parametrize(
+    "settings", [AUTO, pytest.param(DECAY, marks=pytest.mark.slow)], ids=["auto", "decay"]
+)
 def test_stopped_three_times_the_result_is_that_of_one_run(
     whole: Callable[[str], Result], tmp_path: Path, place: StorePath, settings: str
 ) -> None:
