@@ -19,10 +19,9 @@ from dlm.loops.synth import prompts
 from dlm.loops.synth.candidates import Candidate, Stage
 from dlm.loops.synth.duplicates import Exam, Questions
 from dlm.loops.synth.generate import Ask
-from dlm.loops.synth.lexicon import ASKING, REQUESTING
 from dlm.loops.synth.options import Filter, Strategy, SynthOptions
 from dlm.loops.synth.passages import sources
-from dlm.loops.synth.words import content, words
+from dlm.loops.synth.words import ASKING, REQUESTING, content, words
 from dlm.train.settings import sequence_length
 
 if TYPE_CHECKING:
@@ -138,7 +137,7 @@ def _off_topic(candidate: Candidate) -> str | None:
     meant = [
         word
         for word in content(words(candidate.question, names))
-        if word.key not in ASKING | REQUESTING and word.text.lower() not in REQUESTING
+        if word.key not in ASKING | REQUESTING
     ]
     known = {word.key.lower() for word in words(candidate.answer, names)}
     strange = [word.text for word in meant if word.key.lower() not in known]

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Final
 
-from dlm.loops.synth.lexicon import ANAPHORS, ASKING, STUMPS
-from dlm.loops.synth.words import content, words
+from dlm.loops.synth.lexicon import ANAPHORS, STUMPS
+from dlm.loops.synth.words import ASKING, content, words
 
 _WH: Final = r"what|when|where|which|who|whom|whose|why|how"
 _AUXILIARY: Final = (

@@ -16,14 +16,12 @@ from dlm.loops.synth.grounding import Support
 from dlm.loops.synth.lexicon import (
     AMOUNTS,
     ANAPHORS,
-    ASKING,
     CONDITIONS,
     DETERMINERS,
-    PEOPLE,
     PREPOSITIONS,
     SUBJECTS,
 )
-from dlm.loops.synth.words import Kind, Word, content, words
+from dlm.loops.synth.words import ASKING, PEOPLE, Kind, Word, content, words
 
 _WH: Final = r"(?:what|when|where|which|who|whom|whose|why|how)(?: \w+)?"
 _MODAL: Final = "can could must should may might will would shall"
@@ -42,7 +40,7 @@ _HAPPENED: Final = re.compile(r"what happened\b", re.I)
 _YEAR: Final = re.compile(r"\b\d{4}s?\b")
 _IF: Final = re.compile(r"what (?:happens|will happen|should \w+ do) (?:if|when|whenever)\b", re.I)
 _FORBIDS: Final = frozenset(["not", "never", "don't"])
-_SAYS_ALL: Final = 0.8  # of the words of the sentence that a question may say
+_SAYS_ALL: Final = 0.9  # of the words of the sentence that a question may say
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,11 @@ def _lost_capital(pair: _Pair) -> str | None:
     found = words(source)
     names = {word.text.lower() for word in found if word.kind is Kind.NAME}
     # A capital at the head of the sentence is one of a name where a name follows.
-    names |= {one.text.lower() for one, two in pairwise(found) if two.kind is Kind.NAME}
+    names |= {
+        one.text.lower()
+        for one, two in pairwise(found)
+        if one.kind is Kind.WORD and two.kind is Kind.NAME and _is_plain(two.text)
+    }
     for word in [*words(pair.question), *words(pair.answer)]:
         if word.text.islower() and word.text in names and word.text not in spelled:
             return f"the passage writes {word.text!r} with a capital"
@@ -276,6 +278,10 @@ def _is_command(first: list[str]) -> bool:
     return (
         len(first) == 2 and first[1] in DETERMINERS and first[0] not in DETERMINERS | PREPOSITIONS
     )
+
+
+def _is_plain(name: str) -> bool:
+    return name.isalpha() and name[1:].islower()
 
 
 def _is_amount(word: Word) -> bool:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from dlm.loops.synth.key_terms import misplaced
-from dlm.loops.synth.lexicon import ANAPHORS, ASKING, RELATIONS
+from dlm.loops.synth.lexicon import ANAPHORS, RELATIONS
 from dlm.loops.synth.sentences import Sentence, sentences
-from dlm.loops.synth.words import Kind, Word, content, names_in, words
+from dlm.loops.synth.words import ASKING, Kind, Word, content, names_in, words
 
 _LEAST_COVERAGE: Final = 0.85  # of the answer's content words
 _MOST_MISSING: Final = 1

@@ -20,15 +20,15 @@ _FUNCTIONS = (
     "a an and are as at be been being by can could did do does for from had has have he her hers "
     "him his how i if in into is it its itself may me might mine much must my of on or our ours "
     "please shall she should so some such that the their theirs them then there these they this "
-    "those to too us very was we were what when where which while who whom whose why will with "
+    "those to too up us very was we were what when where which while who whom whose why will with "
     "would you your yours also just about because but though although however get gets got"
 )
 _ANAPHORS = "it its they them their theirs he him his she her hers this these those such one"
 _ASKING = (
-    "name call kind sort type thing many much long often far old larg big happen mean purpos tim "
-    "day year number way reason tru know text say describ term refer explain defin exampl find mak "
-    "hav need us work part plac amount cost siz color colour high weigh deep wid warm hot cold "
-    "first last every each all any most"
+    "name call kind sort type thing many much long often far old large big happen mean purpose "
+    "time day year number way reason true know text say describe term refer explain define example "
+    "find make have need use work part place amount cost size color colour high weigh deep wide "
+    "warm hot cold first last every each all any most"
 )
 _AMOUNTS = "many few several some all none every each always never often rarely daily weekly"
 _DETERMINERS = "the a an it them your his her its their any not this that"
@@ -37,13 +37,14 @@ _PREPOSITIONS = "on to in from of for with at by into onto about behind under ov
 _CONDITIONS = "if when whenever once unless before after case"
 _STUMPS = "a an the and or that which is are was were be very"
 _PEOPLE = (
-    "person peopl man woman men women member owner user author everybody somebody anybody nobody "
-    "everyon someon anyon maintainer reviewer team group friend child children"
+    "person people man woman men women member owner user author everybody somebody anybody nobody "
+    "everyone someone anyone maintainer reviewer team group friend child children"
 )
 _REQUESTING = (
-    "write give overview short text tell describ explain summary summariz summaris list paragraph "
-    "essay poem story note guid introduc introduction article piec brief detail detailed compos "
-    "creat draft provid outlin discuss tone mood styl please sketch instruction section"
+    "write give overview short text tell describe explain summary summarize summarise list "
+    "paragraph essay poem story note guide introduce introduction article piece brief detail "
+    "detailed compose create draft provide outline discuss tone mood style please sketch "
+    "instruction section"
 )
 _UNITS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
@@ -59,16 +60,16 @@ NEGATIONS: Final = frozenset(_NEGATIONS.split())
 RELATIONS: Final = NEGATIONS | frozenset(_RELATIONS.split())
 FUNCTIONS: Final = frozenset(_FUNCTIONS.split())
 ANAPHORS: Final = frozenset(_ANAPHORS.split())
-# Stems of what a question may say that no statement says.
-ASKING: Final = frozenset(_ASKING.split())
+# What a question may say that no statement says.
+ASKING_WORDS: Final = frozenset(_ASKING.split())
 DETERMINERS: Final = frozenset(_DETERMINERS.split())
 SUBJECTS: Final = frozenset(_SUBJECTS.split())  # after these a verb is no command
 PREPOSITIONS: Final = frozenset(_PREPOSITIONS.split())
 CONDITIONS: Final = frozenset(_CONDITIONS.split())
 STUMPS: Final = frozenset(_STUMPS.split())  # no sentence ends with one
 AMOUNTS: Final = frozenset(_AMOUNTS.split())
-PEOPLE: Final = frozenset(_PEOPLE.split())  # stems
-REQUESTING: Final = frozenset(_REQUESTING.split())  # stems of what a request for a text says
+PEOPLE_WORDS: Final = frozenset(_PEOPLE.split())
+REQUESTING_WORDS: Final = frozenset(_REQUESTING.split())  # what a request for a text says
 TITLES: Final = frozenset(_TITLES.split())
 UNITS: Final = tuple(_UNITS.split())
 TENS: Final = {word: 10 * number for number, word in enumerate(_TENS.split(), 2)}

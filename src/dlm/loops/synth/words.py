@@ -14,13 +14,16 @@ from functools import lru_cache
 from typing import Final
 
 from dlm.loops.synth.lexicon import (
+    ASKING_WORDS,
     CALENDAR,
     FUNCTIONS,
     IRREGULAR,
     NEGATIONS,
     ORDINALS,
+    PEOPLE_WORDS,
     QUANTITIES,
     RELATIONS,
+    REQUESTING_WORDS,
     SCALES,
     TENS,
     TITLES,
@@ -177,3 +180,9 @@ def _compound(one: Word, two: Word) -> str | None:
     if one.text.lower() in TENS and lower in UNITS[1:10]:
         return str(int(one.key) + UNITS.index(lower))
     return None
+
+
+# Keys of the words of a question, of people, and of a request, as `words` gives them.
+ASKING: Final = frozenset(word.key for word in words(" ".join(sorted(ASKING_WORDS))))
+PEOPLE: Final = frozenset(word.key for word in words(" ".join(sorted(PEOPLE_WORDS))))
+REQUESTING: Final = frozenset(word.key for word in words(" ".join(sorted(REQUESTING_WORDS))))
