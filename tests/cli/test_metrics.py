@@ -174,6 +174,7 @@ def test_a_refused_run_names_both_lines_and_is_listed(
     assert ": refused\n" in dlm(place, "metrics", "show")
 
 
+@pytest.mark.slow
 def test_a_resumed_training_goes_on_in_its_own_run(
     watched: list[dict[str, Any]], place: Path
 ) -> None:

@@ -131,7 +131,7 @@ def end(place: Place, process: subprocess.Popen[str], number: int, after: int, w
     ("number", "seed"),
     [
         (signal.SIGKILL, 0),
-        (signal.SIGINT, 1),
+        pytest.param(signal.SIGINT, 1, marks=pytest.mark.slow),
         *(
             pytest.param(number, seed, marks=pytest.mark.slow)
             for seed in range(2, 12)

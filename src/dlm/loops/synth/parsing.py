@@ -70,7 +70,7 @@ def parse_request(completion: str, text: str) -> Parsed:
     lines = (line for line in _unwrapped(said).split("\n") if re.search(r"\w", line))
     line = next(lines, "").strip(" \t#*->`")
     label = _LABEL.match(line)
-    request = one_line(line[label.end() :] if label else line)
+    request = one_line(line[label.end() :].lstrip("*_ ") if label else line)
     if len(request) > 1 and request[0] in "\"“'" and request[-1] in "\"”'":
         request = request[1:-1].strip()
     if not request:
