@@ -134,8 +134,8 @@ def announce(document: Document) -> None:
     if fraction := document.frontmatter.training.held_out:
         held_out = count(len(lessons.held_out), "pair")
         note(f"  only measured, held out: {held_out} (training.held_out: {fraction:g})")
-    if lessons.preferences:
-        note(f"  not used by this training: {count(lessons.preferences, 'preference triple')}")
+    if lessons.triples:
+        note(f"  not used by this training: {count(len(lessons.triples), 'preference triple')}")
 
 
 def say_nothing_to_train(document: Document, found: NothingToTrain, *, as_json: bool) -> None:
