@@ -171,6 +171,23 @@ _PROBES = (
     )""",
 )
 
+_PREFERENCES = (
+    """CREATE TABLE taught (
+        number INTEGER NOT NULL REFERENCES versions ON DELETE CASCADE,
+        triple_id TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        margin REAL NOT NULL,
+        slipped INTEGER NOT NULL,
+        PRIMARY KEY (number, triple_id)
+    )""",
+    """CREATE TABLE refused_phases (
+        number INTEGER NOT NULL REFERENCES versions ON DELETE CASCADE,
+        work TEXT NOT NULL,
+        reasons TEXT NOT NULL CHECK (json_valid(reasons)),
+        PRIMARY KEY (number, work)
+    )""",
+)
+
 TABLES: Final[tuple[tuple[str, ...], ...]] = (
     _VERSIONS,
     _METRICS,
@@ -178,4 +195,5 @@ TABLES: Final[tuple[tuple[str, ...], ...]] = (
     _EDITS,
     _COMPLETIONS,
     _PROBES,
+    _PREFERENCES,
 )
