@@ -12,7 +12,7 @@ from dlm.store.store import Store
 from dlm.train.lock_file import LockMode
 from dlm.train.options import TrainOptions
 from dlm.train.preference.phase import train_preference
-from dlm.train.preference.start import prepare_preference
+from dlm.train.preference.start import check_triples, prepare_preference
 from dlm.train.progress import Progress
 from dlm.train.recorder import Board
 from dlm.train.report import Refusal, TrainingReport
@@ -50,6 +50,8 @@ def train(
     ):
         kept, options = interrupted_run(document, options, store) if resume else (None, options)
         session = Session(document, options, store, progress, lock, board, place, kept)
+        if options.phase != "sft" and not options.brisk:
+            check_triples(document, options, place.toolbox)
         report: TrainingReport | NothingToTrain | None = None
         if options.phase != "preference" and not (kept and kept.identity.phase == "preference"):
             report = train_sft(session)

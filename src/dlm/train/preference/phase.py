@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from dlm.data.items import items
 from dlm.data.preferences import balance
-from dlm.data.rows import Row
 from dlm.engine.adapter import save_adapter
-from dlm.engine.model import Model, Score
+from dlm.engine.model import Model
 from dlm.eval.comparison import compare as compare_cards
 from dlm.eval.keeping import keep, kept
-from dlm.eval.measure import measure
-from dlm.eval.scorecard import Scorecard
 from dlm.store.database import Database
 from dlm.store.records import Remembered, Version
 from dlm.store.taught import Taught, note_refused, note_taught, refused_before, taught_to
@@ -23,15 +20,12 @@ from dlm.train.memory import place_of
 from dlm.train.passes import Pass
 from dlm.train.preference.figures import (
     PairCourse,
-    PairEpoch,
     PairScore,
     PhaseFigures,
-    Standing,
-    standing,
 )
+from dlm.train.preference.gauge import TripleGauge
 from dlm.train.preference.plan import PreferencePlan, with_references
 from dlm.train.preference.preview import summary, warnings
-from dlm.train.preference.scoring import answer_length, score_pairs
 from dlm.train.preference.verdict import Bounds, Stop, contradicting, reasons
 from dlm.train.recorder import Recorder
 from dlm.train.report import Outcome, Refusal, TrainingReport, run_record
@@ -39,10 +33,6 @@ from dlm.train.resume import Work, interrupted, open_keeper
 from dlm.train.session import Session
 from dlm.train.trainer import StepReport
 from dlm.train.workshop import load_version
-
-_DRIFT_EVERY = 3  # epochs
-_DRIFT_TEXTS = 16
-_MOST_GUARDED = 200
 
 
 def train_preference(
@@ -79,16 +69,6 @@ def _work(plan: PreferencePlan) -> Work:
     return Work("preference", plan.schedule.rows, plan.schedule.epoch_ends, settings)
 
 
-@dataclass(frozen=True, slots=True)
-class _Before:
-    """What is measured before the first step, and again when a run is resumed."""
-
-    card: Scorecard
-    scores: tuple[PairScore, ...]
-    standing: Standing
-    known: tuple[Row, ...]  # the pairs whose answers are given word for word
-
-
 class _Run:
     """The state of one phase while it lasts."""
 
@@ -115,20 +95,20 @@ class _Run:
         self.bench = self.session.workshop.set_up(plan, self.previous, self._load)
         self.model = self.bench.model
         self.progress.stage("measuring what is preferred now")
-        self.before = self._measured_before()
-        pairs = zip(self.ids, self.before.scores, strict=True)
-        self.sums = {name: (score.chosen, score.rejected) for name, score in pairs}
-        self.stop = Stop(Bounds(), self.before.standing.chosen_nll, open_end=plan.open_end)
+        card = kept(self.store, self.previous, plan.document.sha256)
+        self.gauge = TripleGauge(self.bench, plan, card)
+        self.sums = self.gauge.sums()
+        self.stop = Stop(Bounds(), self.gauge.standing.chosen_nll, open_end=plan.open_end)
         if self.run.course.preference:
             for epoch in self.course.epochs:
                 self.stop.verdict(epoch)  # it judges by what it saw before
         steps, stopped = self._fit()
         self.progress.stage("measuring what was learned")
-        scores = self._scores()
-        figures = self._figures(scores, self._standing(scores))
-        card = self._card()
-        compared = compare_cards(self.previous.name, self.before.card, card)
-        against = reasons(figures, self.before.card, card, compared)
+        scores = self.gauge.score()
+        figures = self._figures(scores)
+        card = self.gauge.measure_all()
+        compared = compare_cards(self.previous.name, self.gauge.card, card)
+        against = reasons(figures, self.gauge.card, card, compared)
         if self.contradiction:
             against = (self.contradiction, *against)
         if against and not self.session.options.force:
@@ -152,21 +132,9 @@ class _Run:
 
     def look(self, epoch: int) -> str | None:
         """Measure the state after an epoch; returns why to stop, if so."""
-        scores = self._scores()
-        now = standing(scores)
-        figures = PairEpoch(
-            epoch,
-            n=now.n,
-            preferred=now.preferred,
-            gained=self._gained(scores),
-            margin=now.margin,
-            chosen_nll=now.chosen_nll,
-            drift=self.bench.gauge.measure(_DRIFT_TEXTS) if epoch % _DRIFT_EVERY == 0 else None,
-            guarded=len(self.before.known),
-        )
+        figures = self.gauge.look(epoch)
         if self.stop.saturated(figures):
-            now_exact = (score.exact for score in self._answers(self.before.known))
-            figures = replace(figures, lost=sum(not exact for exact in now_exact))
+            figures = replace(figures, lost=self.gauge.lost())
         self._note(replace(self.course, epochs=(*self.course.epochs, figures)))
         self.recorder.epoch(figures)
         self.progress.preference(figures)
@@ -192,22 +160,12 @@ class _Run:
         self.progress.stage(f"loading {self.plan.base.key}")
         return load_version(self.plan, self.store, self.previous)
 
-    def _measured_before(self) -> _Before:
-        card = kept(self.store, self.previous, self.plan.document.sha256) or self._card()
-        scores = tuple(self._scores())
-        rows = self.plan.own_pairs[:: max(1, len(self.plan.own_pairs) // _MOST_GUARDED)]
-        exact = zip(rows, self._answers(rows), strict=True)
-        known = tuple(row for row, score in exact if score.exact)
-        return _Before(card, scores, self._standing(scores), known)
-
     def _references(self) -> dict[str, tuple[float, float]]:
         """Of the adapter before the phase, or of the base; a resumed run has them already."""
         course = self.run.course.preference
         if course is None:
-            scores = self.before.scores
-            if self.plan.reference == "base":
-                with self.model.base_only():
-                    scores = tuple(self._scores())
+            base = self.plan.reference == "base"
+            scores = self.gauge.score(base=True) if base else self.gauge.scores
             course = PairCourse(tuple((one.chosen, one.rejected) for one in scores), {})
             self._note(course)
         return dict(zip(self.ids, course.reference, strict=True))
@@ -227,44 +185,19 @@ class _Run:
         ended = f"the cap of {epochs} epochs" if plan.open_end else f"all {epochs} epochs done"
         return steps, reason or (f"the limit of {steps} steps" if plan.capped else ended)
 
-    def _answers(self, rows: Sequence[Row]) -> list[Score]:
-        return self.model.score([row.encoded for row in rows], pad_id=self.plan.codec.pad_id)
-
-    def _scores(self) -> list[PairScore]:
-        return score_pairs(self.model, self.plan.pairs, self.plan.codec.pad_id)
-
-    def _standing(self, scores: Sequence[PairScore]) -> Standing:
-        plan = self.plan
-        triples = (*plan.known.to_learn, *plan.known.unchanged)
-        return standing(scores, answer_length(self.model, triples, plan.pairs, plan.codec))
-
-    def _gained(self, scores: Sequence[PairScore]) -> int:
-        pairs = zip(self.ids, scores, strict=True)
-        return sum(score.gain(self.sums[name]) > 0 for name, score in pairs)
-
-    def _figures(self, scores: Sequence[PairScore], after: Standing) -> PhaseFigures:
+    def _figures(self, scores: Sequence[PairScore]) -> PhaseFigures:
         gains = [gain for gain in self.course.first_sight.values() if gain]
         return PhaseFigures(
             method=self.plan.objective.method,
             new=len(self.new),
             replayed=len(self.plan.pairs) - len(self.new),
-            before=self.before.standing,
-            after=after,
-            gained=self._gained(scores),
+            before=self.gauge.standing,
+            after=self.gauge.standing_of(scores),
+            gained=self.gauge.gained(scores),
             seen_right=sum(gain > 0 for gain in gains),
             seen=len(gains),
             epochs=self.course.epochs,
             balance=balance([*self.plan.known.to_learn, *self.plan.known.unchanged]),
-        )
-
-    def _card(self) -> Scorecard:
-        return measure(
-            self.model,
-            self.plan.codec,
-            self.plan.teaching,
-            self.bench.gauge,
-            document_sha256=self.plan.document.sha256,
-            sequence_length=self.plan.sequence_length,
         )
 
     def _refuse(self, why: tuple[str, ...], figures: PhaseFigures) -> Refusal:

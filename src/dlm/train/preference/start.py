@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dlm.data.examples import teaching
+from dlm.data.pair_rows import pair_rows
+from dlm.data.triples import distinct
 from dlm.doc.document import Document
 from dlm.hardware import Plan
 from dlm.store.records import Version
@@ -14,6 +16,13 @@ from dlm.train.preference.plan import PreferencePlan, make_preference_plan
 from dlm.train.preference.taught import KnownTriples, compare
 from dlm.train.start import require_same_base
 from dlm.train.tools import Toolbox
+
+
+def check_triples(document: Document, options: TrainOptions, toolbox: Toolbox) -> None:
+    """Raise what would refuse the triples, before the pairs are trained."""
+    if triples := distinct(teaching(document).triples):
+        ground = lay_ground(document, options, toolbox.of(document))
+        pair_rows(triples, ground.codec, sequence_length=ground.sequence_length, path=ground.name)
 
 
 def prepare_preference(
