@@ -3,8 +3,9 @@
     uv run python benchmarks/preference.py [--methods dpo orpo] [--labels good random] [--json]
 
 The document teaches ten things by 20 pairs whose answers give a fact and then two sentences of
-courtesy. The triples ask about five of the things in other words and prefer the fact alone; the
-unseen prompts ask about the other five. With `random` labels the answers of half of the triples
+courtesy. The triples ask about eight of the things in other words and prefer the fact alone; of the
+unseen prompts 24 ask about those things in words that the triples did not use of them, and 16 about
+the other two things. With `random` labels the answers of half of the triples
 change places, and the phase is to be refused. Every training runs as a user runs it: `dlm train` in
 a process of its own. `DLM_HOME` is a temporary folder unless `--home` names one to keep.
 """
@@ -131,20 +132,33 @@ def run(home: Path, folder: Path, methods: list[str], labels: list[str]) -> dict
     return results
 
 
-def good_triples(things: slice = slice(5)) -> list[Triple]:
-    """Eight triples a thing: four wordings of two questions."""
+def good_triples() -> list[Triple]:
+    """Five prompts about each of eight things."""
+    return [one for place, one in _asked() if _is_trained(place)]
+
+
+def unseen_triples() -> list[Triple]:
+    """The other prompts about those eight, and all about the other two."""
+    return [one for place, one in _asked() if not _is_trained(place)]
+
+
+def _asked() -> list[tuple[tuple[int, int], Triple]]:
+    """Eight prompts a thing, four wordings of two questions, each with its place."""
     rng = random.Random(7)
-    return [
-        Triple(
-            prompt=asked.format(*thing),
-            chosen=FACTS[kind].format(*thing),
-            rejected=long_answer(kind, thing, rng),
-            fact=thing[1 if kind == "colour" else 2],
-        )
-        for thing in THINGS[things]
-        for kind, wordings in OTHER_WORDS.items()
-        for asked in wordings
-    ]
+    found = []
+    for number, thing in enumerate(THINGS):
+        prompts = [(kind, asked) for kind, words in OTHER_WORDS.items() for asked in words]
+        for place, (kind, asked) in enumerate(prompts):
+            long = long_answer(kind, thing, rng)
+            fact = thing[1 if kind == "colour" else 2]
+            one = Triple(asked.format(*thing), FACTS[kind].format(*thing), long, fact)
+            found.append(((number, place), one))
+    return found
+
+
+def _is_trained(place: tuple[int, int]) -> bool:
+    thing, prompt = place
+    return thing < 8 and (prompt + 3 * thing) % 8 < 5
 
 
 def random_labels(triples: list[Triple]) -> list[Triple]:
@@ -190,7 +204,7 @@ def measured(document: Path, home: Path) -> dict[str, float]:
         version = store.current()
         assert version is not None
         model = Model.load(plan.base_folder, plan.hardware, adapter=version.path)
-    unseen = good_triples(slice(5, None))
+    unseen = unseen_triples()
     chosen = _scores(model, plan.codec, unseen, "chosen")
     rejected = _scores(model, plan.codec, unseen, "rejected")
     prompts = [plan.codec.prompt_ids([{"role": "user", "content": one.prompt}]) for one in unseen]

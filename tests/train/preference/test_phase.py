@@ -108,7 +108,7 @@ def _taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("taught")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DLM_HOME", str(home))
-        made = train(document(home / "a.dlm"), TrainOptions(epochs=12), Progress())
+        made = train(document(home / "a.dlm"), TrainOptions(), Progress())
     assert isinstance(made, TrainingReport)
     return home
 

@@ -26,7 +26,7 @@ from dlm.train.preference.figures import (
 from dlm.train.preference.gauge import TripleGauge
 from dlm.train.preference.plan import PreferencePlan, with_references
 from dlm.train.preference.preview import summary, warnings
-from dlm.train.preference.verdict import Bounds, Stop, contradicting, reasons
+from dlm.train.preference.verdict import Bounds, Stop, by_chance, contradicting, reasons
 from dlm.train.recorder import Recorder
 from dlm.train.report import Outcome, Refusal, TrainingReport, run_record
 from dlm.train.resume import Work, interrupted, open_keeper
@@ -106,6 +106,8 @@ class _Run:
         self.progress.stage("measuring what was learned")
         scores = self.gauge.score()
         figures = self._figures(scores)
+        if (nothing := self._agree_on_nothing()) and not self.session.options.force:
+            return self._refuse((nothing,), figures)
         card = self.gauge.measure_all()
         compared = compare_cards(self.previous.name, self.gauge.card, card)
         against = reasons(figures, self.gauge.card, card, compared)
@@ -138,6 +140,8 @@ class _Run:
         self._note(replace(self.course, epochs=(*self.course.epochs, figures)))
         self.recorder.epoch(figures)
         self.progress.preference(figures)
+        if epoch == 1 and not self.session.options.force and (nothing := self._agree_on_nothing()):
+            return nothing  # every triple was seen once, so more would not tell more
         return self.stop.verdict(figures)
 
     def see(self, report: StepReport) -> None:
@@ -185,8 +189,16 @@ class _Run:
         ended = f"the cap of {epochs} epochs" if plan.open_end else f"all {epochs} epochs done"
         return steps, reason or (f"the limit of {steps} steps" if plan.capped else ended)
 
-    def _figures(self, scores: Sequence[PairScore]) -> PhaseFigures:
+    def _agree_on_nothing(self) -> str | None:
+        return by_chance(self.gauge.standing, *self._first_sight())
+
+    def _first_sight(self) -> tuple[int, int]:
+        """How many new triples had gained when they were first trained, and of how many."""
         gains = [gain for gain in self.course.first_sight.values() if gain]
+        return sum(gain > 0 for gain in gains), len(gains)
+
+    def _figures(self, scores: Sequence[PairScore]) -> PhaseFigures:
+        right, seen = self._first_sight()
         return PhaseFigures(
             method=self.plan.objective.method,
             new=len(self.new),
@@ -194,8 +206,8 @@ class _Run:
             before=self.gauge.standing,
             after=self.gauge.standing_of(scores),
             gained=self.gauge.gained(scores),
-            seen_right=sum(gain > 0 for gain in gains),
-            seen=len(gains),
+            seen_right=right,
+            seen=seen,
             epochs=self.course.epochs,
             balance=balance([*self.plan.known.to_learn, *self.plan.known.unchanged]),
         )

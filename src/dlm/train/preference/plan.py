@@ -22,7 +22,7 @@ FEW = 200
 
 _BETA: Mapping[Method, float] = {"dpo": 0.1, "orpo": 0.5}
 _NLL: Mapping[Method, float] = {"dpo": 0.2, "orpo": 1.0}  # ORPO has that term by definition
-_REHEARSAL = 4.0  # of the other rows: less, and the document's own answers change their manner too
+_REHEARSAL = 3.0  # of the other rows: less, and the document's own answers change their manner too
 _EPOCHS = 20
 _PAIRS = 4  # in a step
 _OWN = 3  # rows of the document in a step: what it says must stay known

@@ -15,11 +15,10 @@ from dlm.eval.comparison import Comparison
 from dlm.eval.figures import Figure
 from dlm.eval.scorecard import Scorecard
 from dlm.train.budget import Limits
-from dlm.train.preference.figures import PairEpoch, PhaseFigures
+from dlm.train.preference.figures import PairEpoch, PhaseFigures, Standing
 
 _FEWEST_SEEN = 8  # triples from which first sight tells anything
 _CHANCE = 0.05  # how often triples that agree on nothing may pass
-_MEMORISED = 0.9  # of the triples; above it each was learned for itself
 _GROWTH = 0.01  # nats a token in an epoch
 _SHOWN = 3
 
@@ -107,7 +106,7 @@ def reasons(
 
 
 def _learned_nothing(figures: PhaseFigures) -> Iterator[str]:
-    if no_common := by_chance(figures):
+    if no_common := by_chance(figures.before, figures.seen_right, figures.seen):
         yield no_common
     before, after = figures.before, figures.after
     if after.margin <= before.margin:
@@ -117,20 +116,19 @@ def _learned_nothing(figures: PhaseFigures) -> Iterator[str]:
         yield f"no more chosen answers are preferred than before: {after.preferred} of {after.n}"
 
 
-def by_chance(figures: PhaseFigures) -> str | None:
+def by_chance(before: Standing, seen_right: int, seen: int) -> str | None:
     """Whether the triples agree on nothing: each was judged before it was trained itself.
 
-    A one-sided sign test. Triples that were each learned for themselves may agree on nothing, as
-    facts do.
+    One-sided sign tests. What the model prefers already speaks for the triples too: facts have
+    nothing in common with each other, and agree with what it knows.
     """
-    right, seen = figures.seen_right, figures.seen
-    if seen < _FEWEST_SEEN or _tail(right, seen) <= _CHANCE:
+    if seen < _FEWEST_SEEN or _tail(seen_right, seen) <= _CHANCE:
         return None
-    if figures.gained >= _MEMORISED * figures.after.n:
+    if _tail(before.preferred, before.n) <= _CHANCE:
         return None
     return (
         f"the triples agree on nothing: what the others taught favoured the chosen answer of "
-        f"{right} of {seen}, no more than chance would"
+        f"{seen_right} of {seen}, no more than chance would"
     )
 
 
