@@ -38,7 +38,8 @@ dlm_id: {ID}
 dlm_version: 15
 base_model: pocket
 training:
-  lora_dropout: 0.1
+  micro_batch_size: 4
+  grad_accum: 1
   rehearsal:
     enabled: false
   preference:
@@ -110,6 +111,7 @@ def _taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("DLM_HOME", str(home))
         made = train(document(home / "a.dlm"), TrainOptions(), Progress())
     assert isinstance(made, TrainingReport)
+    assert made.outcome.learned == made.outcome.pairs == 2
     return home
 
 
@@ -237,7 +239,7 @@ def test_a_phase_on_its_own_needs_a_version(
         train(document(tmp_path / "a.dlm", *FOUR), ONLY, Progress())
 
 
-@pytest.mark.parametrize("stop_at", [1, 3])
+@pytest.mark.parametrize("stop_at", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_a_phase_that_was_stopped_goes_on_to_the_same_bytes(stop_at: int, tmp_path: Path) -> None:
     made = document(tmp_path / "a.dlm", *FOUR, *map(triple, THINGS[4:8]))
     options = replace(ONLY, force=True)
@@ -259,6 +261,7 @@ def test_a_phase_that_was_stopped_goes_on_to_the_same_bytes(stop_at: int, tmp_pa
     assert resumed.preference == whole.preference
 
 
+@pytest.mark.slow
 def test_both_phases_in_one_go_are_the_two_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
