@@ -65,28 +65,11 @@ class Llama(nn.Module):
     def __init__(self, shape: Shape, attention: Attention) -> None:
         super().__init__()
         self.shape = shape
-        self.model = nn.ModuleDict(
-            {
-                "embed_tokens": nn.Embedding(shape.vocabulary, shape.hidden),
-                "layers": nn.ModuleList(Layer(shape, attention) for _ in range(shape.layers)),
-                "norm": Norm(shape.hidden),
-            }
-        )
-        cosine, sine = _rotations(shape)
-        self.register_buffer("cosine", cosine, persistent=False)
-        self.register_buffer("sine", sine, persistent=False)
+        self.model = Body(shape, attention)
         self._initialise()
 
     def forward(self, ids: Tensor, mask: object) -> Tensor:
-        length = ids.shape[1]
-        hidden = self.model["embed_tokens"](ids)
-        if torch.is_autocast_enabled(ids.device.type):  # embeddings are not cast by themselves
-            hidden = hidden.to(torch.get_autocast_dtype(ids.device.type))
-        cosine, sine = self.cosine[:length], self.sine[:length]
-        for layer in self.model["layers"]:
-            hidden = layer(hidden, cosine, sine, mask)
-        hidden = self.model["norm"](hidden)
-        return functional.linear(hidden, self.model["embed_tokens"].weight)
+        return functional.linear(self.model(ids, mask), self.model.embed_tokens.weight)
 
     def loss(self, ids: Tensor, targets: Tensor, weights: Tensor, mask: object) -> Tensor:
         """Weighted sum of the negative log-likelihood of `targets`, in nats; divide it yourself."""
@@ -103,6 +86,32 @@ class Llama(nn.Module):
                 nn.init.normal_(weight, std=0.02 / depth)
 
 
+class Body(nn.Module):
+    """Token ids to hidden states [rows, length, hidden]."""
+
+    cosine: Tensor
+    sine: Tensor
+
+    def __init__(self, shape: Shape, attention: Attention) -> None:
+        super().__init__()
+        self.embed_tokens = nn.Embedding(shape.vocabulary, shape.hidden)
+        self.layers = nn.ModuleList(Layer(shape, attention) for _ in range(shape.layers))
+        self.norm = Norm(shape.hidden)
+        cosine, sine = _rotations(shape)
+        self.register_buffer("cosine", cosine, persistent=False)
+        self.register_buffer("sine", sine, persistent=False)
+
+    def forward(self, ids: Tensor, mask: object) -> Tensor:
+        hidden: Tensor = self.embed_tokens(ids)
+        if torch.is_autocast_enabled(ids.device.type):  # embeddings are not cast by themselves
+            hidden = hidden.to(torch.get_autocast_dtype(ids.device.type))
+        length = ids.shape[1]
+        for layer in self.layers:
+            hidden = layer(hidden, self.cosine[:length], self.sine[:length], mask)
+        normed: Tensor = self.norm(hidden)
+        return normed
+
+
 class Layer(nn.Module):
     def __init__(self, shape: Shape, attention: Attention) -> None:
         super().__init__()
@@ -113,7 +122,8 @@ class Layer(nn.Module):
 
     def forward(self, hidden: Tensor, cosine: Tensor, sine: Tensor, mask: object) -> Tensor:
         hidden = hidden + self.self_attn(self.input_layernorm(hidden), cosine, sine, mask)
-        return hidden + self.mlp(self.post_attention_layernorm(hidden))
+        added: Tensor = self.mlp(self.post_attention_layernorm(hidden))
+        return hidden + added
 
 
 class SelfAttention(nn.Module):
@@ -121,8 +131,9 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads, self.width = shape.heads, shape.head_width
         self.attention = attention
-        for name in ("q_proj", "k_proj", "v_proj", "o_proj"):
-            self.add_module(name, nn.Linear(shape.hidden, shape.hidden, bias=False))
+        self.q_proj, self.k_proj, self.v_proj, self.o_proj = (
+            nn.Linear(shape.hidden, shape.hidden, bias=False) for _ in range(4)
+        )
 
     def forward(self, hidden: Tensor, cosine: Tensor, sine: Tensor, mask: object) -> Tensor:
         query, key, value = (
@@ -131,7 +142,8 @@ class SelfAttention(nn.Module):
         )  # each [rows, heads, length, width]
         query, key = _turned(query, cosine, sine), _turned(key, cosine, sine)
         mixed = self.attention(query, key, value, mask)
-        return self.o_proj(mixed.transpose(1, 2).flatten(2))
+        out: Tensor = self.o_proj(mixed.transpose(1, 2).flatten(2))
+        return out
 
 
 class Mlp(nn.Module):
@@ -142,7 +154,9 @@ class Mlp(nn.Module):
         self.down_proj = nn.Linear(shape.mlp, shape.hidden, bias=False)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        return self.down_proj(functional.silu(self.gate_proj(hidden)) * self.up_proj(hidden))
+        gated = functional.silu(self.gate_proj(hidden)) * self.up_proj(hidden)
+        out: Tensor = self.down_proj(gated)
+        return out
 
 
 class Norm(nn.Module):

@@ -129,7 +129,7 @@ class Training:
         total = torch.zeros((), device=self._device)
         for batch in batches:
             loss = self._loss_of(batch) / whole
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
         self._optimisers.step(rate(progress, self.step))
