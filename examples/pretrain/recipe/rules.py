@@ -274,19 +274,10 @@ def _condition(body: str, lexicon: Lexicon) -> Found:
         if re.match(r"you\b", case) and match[3].split()[0].lower() in (*IMPERATIVES, "you"):
             mine = re.sub(r"\byour\b", "my", re.sub(r"\byou\b", "I", case))
             asked = [f"What should you do {word} {case}?", f"What do I do {word} {mine}?"]
-        yield [*asked, f"{match[1]} {case}, what then?"], match[3], "", 0.8
+        yield [*asked, f"What follows {word} {case}?"], match[3], "", 0.8
 
 
-_WITH_PREPOSITION: Final = (
-    "belong",
-    "consist",
-    "depend",
-    "differ",
-    "lead",
-    "refer",
-    "rely",
-    "result",
-)
+_WITH_PREPOSITION: Final = word_set("belong consist depend differ lead refer rely result")
 
 
 def _action(body: str, lexicon: Lexicon) -> Found:

@@ -92,7 +92,9 @@ class Training:
         self._out.mkdir(parents=True, exist_ok=True)
         with (self._out / "log.csv").open("w", newline="") as file:
             csv.writer(file).writerow(_COLUMNS)
-        print(f"{self._settings.config}: {self._shape.parameters / 1e6:.1f}M parameters")
+        print(
+            f"{self._settings.config}: {self._shape.parameters / 1e6:.1f}M parameters", flush=True
+        )
 
     def stop(self) -> None:
         """End `run` after the step under way."""
