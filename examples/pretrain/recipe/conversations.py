@@ -13,21 +13,23 @@ from dlm.eval.answers import normalise
 from dlm.loops.synth import prompts
 from recipe.asking import REFUSALS, about, briefly, system, with_pronoun, wording
 from recipe.chat_format import Conversation, Turn
-from recipe.facts import Fact, by_sentence, writable_question
+from recipe.facts import Fact, by_sentence, ground_of, writable_question
 from recipe.passages import Passage
 
 
 def write_pairs(passage: str, facts: Sequence[Fact], rng: random.Random) -> Iterator[Conversation]:
     """The passage, and pairs from as many different sentences as were asked for."""
-    pairs = _pairs(facts, rng.choice([1, 1, 1, 2, 2, 3, 4]), rng)
+    pairs = _pairs(facts, passage, rng.choice([1, 1, 1, 2, 2, 3, 4]), rng)
     if pairs:
         asked = prompts.extraction(passage, len(pairs))
         yield _written("write pairs", asked, _pairs_text(pairs))
 
 
-def write_next(passage: str, facts: Sequence[Fact], rng: random.Random) -> Iterator[Conversation]:
-    """The passage, and pairs that the text after it answers."""
-    pairs = _pairs(facts, rng.choice([1, 1, 2]), rng)
+def write_next(
+    passage: str, after: str, facts: Sequence[Fact], rng: random.Random
+) -> Iterator[Conversation]:
+    """The passage, and pairs from the facts of the text `after` it."""
+    pairs = _pairs(facts, after, rng.choice([1, 1, 2]), rng)
     if pairs:
         yield _written("write next", prompts.expansion(passage, len(pairs)), _pairs_text(pairs))
 
@@ -143,15 +145,17 @@ def _written(task: str, asked: str, target: str) -> Conversation:
     return Conversation(task, turns)
 
 
-def _pairs(facts: Sequence[Fact], most: int, rng: random.Random) -> list[tuple[str, str]]:
+def _pairs(
+    facts: Sequence[Fact], passage: str, most: int, rng: random.Random
+) -> list[tuple[str, str]]:
     """At most so many pairs, each of another sentence and with another question, in text order."""
-    groups = by_sentence(list(facts))
+    groups, ground = by_sentence(list(facts)), ground_of(passage)
     chosen = sorted(rng.sample(range(len(groups)), min(len(groups), most)))
     found: dict[str, str] = {}
     for number in chosen:
         group = groups[number]
         fact = rng.choices(group, [one.weight**2 for one in group])[0]
-        question = writable_question(fact, rng)
+        question = writable_question(fact, ground, rng)
         if question:
             found[question] = fact.answer
     return list(found.items())

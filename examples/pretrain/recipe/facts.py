@@ -52,15 +52,21 @@ def facts_of(text: str, lexicon: Lexicon) -> list[Fact]:
     found: list[Fact] = []
     for sentence in _resolved(text):
         if stands_alone(sentence):
-            ground = Ground.of(sentence)
-            found += [one for one in facts_in(sentence, lexicon) if _kept(one, ground)]
+            ground = ground_of(sentence)
+            seen = facts_in(sentence, lexicon)
+            found += [one for one in seen if _kept(one.question, sentence, ground)]
     return found
 
 
-def writable_question(fact: Fact, rng: random.Random) -> str | None:
-    """A question that a model should write: one that stands without the passage beside it."""
+def ground_of(passage: str) -> Ground:
+    """A passage made ready to be asked; its first word may be a name, which nothing else shows."""
+    return Ground.of(passage, passage.split()[:1])
+
+
+def writable_question(fact: Fact, ground: Ground, rng: random.Random) -> str | None:
+    """A question that a model should write from a passage: one that `dlm synth` would keep."""
     for question in rng.sample(fact.questions, len(fact.questions)):
-        if not form.malformed(question, fact.answer):
+        if _kept(question, fact.answer, ground):
             return question
     return None
 
@@ -73,12 +79,11 @@ def by_sentence(facts: list[Fact]) -> list[list[Fact]]:
     return list(groups.values())
 
 
-def _kept(fact: Fact, ground: Ground) -> bool:
-    if form.malformed(fact.question, fact.answer):
+def _kept(question: str, answer: str, ground: Ground) -> bool:
+    if form.malformed(question, answer):
         return False
-    support = ground.support(fact.question, fact.answer)
-    shape = form_in_source.misshapen(fact.question, fact.answer, support)
-    return support.holds and shape is None
+    support = ground.support(question, answer)
+    return support.holds and form_in_source.misshapen(question, answer, support) is None
 
 
 def _resolved(text: str) -> Iterator[str]:

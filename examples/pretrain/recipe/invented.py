@@ -186,11 +186,12 @@ def _fact(one: _Property, x: str, rng: random.Random) -> Fact:
 
 
 def _told(answers: list[str], x: str, rng: random.Random) -> str:
-    """The sentences as a text: now and then "it" for the thing, now and then a new paragraph."""
+    """The sentences as a text: now and then "it", where the sentence before names the thing."""
     name = x[0].upper() + x[1:]
-    text = answers[0]
+    text, named = answers[0], True
     for answer in answers[1:]:
-        if answer.startswith(name + " ") and rng.random() < 0.5:
-            answer = "It" + answer[len(name) :]
-        text += ("\n\n" if rng.random() < 0.12 else " ") + answer
+        ends = rng.random() < 0.12
+        named = not (named and not ends and answer.startswith(name + " ") and rng.random() < 0.5)
+        said = answer if named else "It" + answer[len(name) :]
+        text += ("\n\n" if ends else " ") + said
     return text

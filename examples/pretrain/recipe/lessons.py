@@ -123,7 +123,7 @@ def _of_passage(
     if rng.random() < 0.1 and len(text) < 500:
         yield made.told_before(text, facts, rng)
     if after and rng.random() < 0.2:
-        yield from made.write_next(text, after.facts, rng)
+        yield from made.write_next(text, after.text, after.facts, rng)
     if rng.random() < 0.3:
         # Half from the next passage, which is about the same things.
         pool = after.facts if after and after.facts and rng.random() < 0.5 else others
