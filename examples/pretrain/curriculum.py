@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -76,6 +76,7 @@ def main() -> None:
         "tokens": sizes,
         "fiction_share_of_plain": round(_fiction_share(training), 4),
         "documents": len(training),
+        "sources": dict(sorted(Counter(text.source for text in training).items())),
         "passes": options.passes,
         "seed": options.seed,
         "tasks": tasks,

@@ -19,6 +19,11 @@ from dlm.errors import DlmError
 
 # Novels of these sources are marked `prose` in shards made before the kind `fiction` existed.
 FICTION_SOURCES = ("standardebooks/",)
+# Commands, recipes, sums and dialogues are read, but no facts are looked for in them.
+FACTLESS_SOURCES = (
+    "tldr-pages/", "ronaldl29/", "LukeSmith", "openai/grade-school-math",
+    "google-research-datasets/dstc8",
+)  # fmt: skip
 KINDS = ("prose", "fiction", "glossary", "trivia", "dialog")
 
 
@@ -33,6 +38,10 @@ class Text:
     @property
     def held_out(self) -> bool:
         return held_out(self.text)
+
+    @property
+    def tells_facts(self) -> bool:
+        return self.kind == "prose" and not self.source.startswith(FACTLESS_SOURCES)
 
 
 def read(folder: Path) -> Iterator[Text]:

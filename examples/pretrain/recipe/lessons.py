@@ -51,7 +51,6 @@ _RENAMED: Final = 0.4
 _ABOUT_PASSAGES: Final = frozenset(
     ["write pairs", "write next", "answer", "answer reworded", "answer pronoun", "told before"]
 )
-_NO_FACTS: Final = ("tldr-pages/", "ronaldl29/", "LukeSmith")  # commands and recipes
 _INVENTIONS_PER_DOCUMENT: Final = 0.25
 
 
@@ -64,11 +63,11 @@ class Read:
 
 
 def read_for_facts(text: Text, lexicon: Lexicon, rng: random.Random) -> Read:
-    """Cut a document into passages and find their facts; novels and commands have none."""
+    """Cut a document into passages, and find their facts where it tells any."""
     if text.kind not in ("prose", "fiction"):
         return Read(text, ())
     found = passages(text.text, rng)
-    if text.kind == "prose" and not text.source.startswith(_NO_FACTS):
+    if text.tells_facts:
         found = [with_facts(passage, lexicon) for passage in found]
     return Read(text, tuple(found))
 

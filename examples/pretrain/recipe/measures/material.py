@@ -86,7 +86,7 @@ def _passages(held_out: Sequence[Text], lexicon: Lexicon, rng: random.Random) ->
     shortest, longest = _PASSAGE_CHARACTERS
     found: list[Passage] = []
     for text in held_out:
-        if text.kind != "prose":
+        if not text.tells_facts:
             continue
         fit = [one for one in passages(text.text, rng) if shortest <= len(one.text) <= longest]
         rng.shuffle(fit)
