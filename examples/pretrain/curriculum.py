@@ -13,17 +13,15 @@ import argparse
 import os
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from recipe.chat_format import Tokens
 from recipe.command import Clock, empty_folder, run, write_json
 from recipe.corpus import Text, read
 from recipe.english import Lexicon
 from recipe.lessons import MOST_REPEATS, SHARES
-from recipe.shards import write_stream
-from recipe.workers import Made, Packed, count_words, make, pieces, process_map, unpacked
+from recipe.shards import Packed, write_stream
+from recipe.workers import Made, count_words, make, pieces, process_map
 
 MOST_FICTION = 0.2  # of the characters of plain text
 
@@ -52,6 +50,7 @@ def main() -> None:
         lexicon = Lexicon()
         for counted in apply(count_words, jobs[::3]):
             lexicon.add(counted)
+        lexicon = lexicon.without_rare()
         clock.say("words counted")
         work = partial(
             make, tokenizer_folder=options.tokenizer, lexicon=lexicon, longest=options.longest
@@ -63,15 +62,15 @@ def main() -> None:
     chat, tasks = _balanced(made, options.chat_tokens, rng)
     plain = [one for piece in made for one in piece.plain]
     sizes = {
-        "plain": write_stream(out / "plain", _tokens(plain)),
-        "chat": write_stream(out / "chat", _tokens(chat)),
-        "echo": write_stream(out / "echo", _tokens(one for piece in made for one in piece.echo)),
+        "plain": write_stream(out / "plain", plain),
+        "chat": write_stream(out / "chat", chat),
+        "echo": write_stream(out / "echo", (one for piece in made for one in piece.echo)),
     }
     held_out_chat = [one for piece in kept_back for _, one in piece.chat]
     rng.shuffle(held_out_chat)
     held_out_plain = [one for piece in kept_back for one in piece.plain]
-    sizes["held_out_plain"] = write_stream(out / "held_out_plain", _tokens(held_out_plain))
-    sizes["held_out_chat"] = write_stream(out / "held_out_chat", _tokens(held_out_chat))
+    sizes["held_out_plain"] = write_stream(out / "held_out_plain", held_out_plain)
+    sizes["held_out_chat"] = write_stream(out / "held_out_chat", held_out_chat)
     summary = {
         "tokens": sizes,
         "fiction_share_of_plain": round(_fiction_share(training), 4),
@@ -143,10 +142,6 @@ def _balanced(
         report[task] = {"made": len(found), "taken": len(taken), "tokens": size}
     rng.shuffle(chosen)
     return chosen, report
-
-
-def _tokens(packed: Iterable[Packed]) -> Iterator[Tokens]:
-    return map(unpacked, packed)
 
 
 if __name__ == "__main__":

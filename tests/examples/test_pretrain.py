@@ -15,6 +15,7 @@ import pytest
 import torch
 from recipe.attention import dense_mask, sdpa
 from recipe.chat_format import Conversation, encode
+from recipe.export import SHARD_BYTES
 from recipe.llama import CONFIGS, Llama
 from recipe.measures.completing import complete
 from recipe.optimiser import Muon
@@ -189,6 +190,15 @@ def test_conversations_are_encoded_as_the_template_writes_them(work: Path) -> No
     assert rest == "A year.<|im_end|>\n<|endoftext|>"
     taught = [place for place, weight in enumerate(one.weights) if weight == 2]
     assert taught == list(range(len(prompt), len(one.ids) - 2))
+
+
+def test_the_base_to_come_fits_the_package() -> None:
+    shape = CONFIGS["pocket-30m"]
+    assert 25e6 < shape.parameters < 35e6
+    assert 2 * shape.parameters < 62e6
+    assert 2 * shape.vocabulary * shape.hidden < SHARD_BYTES
+    tiny = Llama(CONFIGS["tiny"], sdpa)
+    assert sum(weight.numel() for weight in tiny.parameters()) == CONFIGS["tiny"].parameters
 
 
 def test_weights_are_cut_into_small_files(work: Path, tmp_path: Path) -> None:

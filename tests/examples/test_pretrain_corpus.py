@@ -23,7 +23,7 @@ from recipe.names import renamed
 from recipe.packing import Packer
 from recipe.requests import request_for
 from recipe.schedule import rate, shares
-from recipe.shards import Stream, write_stream
+from recipe.shards import Stream, packed, write_stream
 
 from dlm.errors import DlmError
 from dlm.loops.synth import prompts
@@ -192,7 +192,7 @@ def _streams(folder: Path) -> dict[str, Stream]:
             Tokens([first + number] * length, [TAUGHT] * length)
             for number, length in enumerate(lengths)
         ]
-        write_stream(folder / name, documents)
+        write_stream(folder / name, map(packed, documents))
     return {name: Stream(folder / name) for name in ("plain", "chat")}
 
 
@@ -237,7 +237,7 @@ def test_a_stream_over_several_shards_reads_as_one(
 ) -> None:
     monkeypatch.setattr("recipe.shards._SHARD_TOKENS", 50)
     documents = [Tokens([number] * (number + 1), [TAUGHT] * (number + 1)) for number in range(30)]
-    assert write_stream(tmp_path / "one", documents) == 465
+    assert write_stream(tmp_path / "one", map(packed, documents)) == 465
     stream = Stream(tmp_path / "one")
     assert len(list((tmp_path / "one").glob("tokens-*"))) > 5
     assert [stream.read(n, 0, 99)[0].tolist() for n in range(30)] == [d.ids for d in documents]

@@ -123,6 +123,14 @@ class Lexicon:
         self.low.update(other.low)
         self.capital.update(other.capital)
 
+    def without_rare(self, least: int = 3) -> Lexicon:
+        """Only words counted often enough to tell something; it travels to every process."""
+        low, capital = (
+            Counter({word: n for word, n in counted.items() if n >= least})
+            for counted in (self.low, self.capital)
+        )
+        return Lexicon(low, capital)
+
     def inside(self, phrase: str) -> str:
         """A phrase from the head of a sentence as it is written inside one."""
         first, space, rest = phrase.partition(" ")

@@ -21,16 +21,22 @@ _SHARD_TOKENS: Final = 20_000_000  # 60 MB of ids and weights: small enough to u
 
 Ids = npt.NDArray[np.uint16]
 Weights = npt.NDArray[np.uint8]
+Packed = tuple[Ids, Weights]  # of one document
 
 
-def write_stream(folder: Path, documents: Iterable[Tokens]) -> int:
+def packed(tokens: Tokens) -> Packed:
+    """A document as arrays, a tenth of the memory of lists."""
+    return np.array(tokens.ids, dtype=np.uint16), np.array(tokens.weights, dtype=np.uint8)
+
+
+def write_stream(folder: Path, documents: Iterable[Packed]) -> int:
     """Write the documents in their order; returns how many tokens that are."""
     folder.mkdir(parents=True)
-    pending: list[Tokens] = []
+    pending: list[Packed] = []
     size = total = number = 0
     for document in documents:
         pending.append(document)
-        size += len(document.ids)
+        size += len(document[0])
         if size >= _SHARD_TOKENS:
             _write_shard(folder, number, pending)
             total, number, pending, size = total + size, number + 1, [], 0
@@ -92,10 +98,10 @@ class Stream:
         return shard, number - int(self._first[shard])
 
 
-def _write_shard(folder: Path, number: int, documents: Sequence[Tokens]) -> None:
-    ids = np.fromiter((i for one in documents for i in one.ids), dtype=np.uint16)
-    weights = np.fromiter((w for one in documents for w in one.weights), dtype=np.uint8)
-    starts = np.cumsum([0, *(len(one.ids) for one in documents)], dtype=np.int64)
+def _write_shard(folder: Path, number: int, documents: Sequence[Packed]) -> None:
+    none = np.zeros(0, dtype=np.uint16), np.zeros(0, dtype=np.uint8)
+    ids, weights = (np.concatenate(column) for column in zip(none, *documents, strict=True))
+    starts = np.cumsum([0, *(len(one) for one, _ in documents)], dtype=np.int64)
     ids.tofile(folder / f"tokens-{number:03}.bin")
     weights.tofile(folder / f"weights-{number:03}.bin")
     np.save(folder / f"starts-{number:03}.npy", starts)

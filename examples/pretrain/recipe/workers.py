@@ -16,22 +16,18 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from recipe.chat_format import Tokens, encode, encode_plain
 from recipe.corpus import Text, plain_text
 from recipe.echo import echo
 from recipe.english import Lexicon
 from recipe.lessons import lessons, read_for_facts
+from recipe.shards import Packed, packed
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 PIECE = 200  # documents
 _ECHOED = 0.35  # of the plain documents, a part of each
-
-Packed = tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint8]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +42,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """Documents of the streams, conversations with the task of each; a quarter of the memory of
-    lists, since pieces travel between processes."""
+    """Documents of the streams, and conversations with the task of each."""
 
     plain: list[Packed]
     echo: list[Packed]
@@ -90,15 +85,11 @@ def make(job: Job, tokenizer_folder: Path, lexicon: Lexicon, longest: int) -> Ma
         if len(one.ids) > 130 and rng.random() < _ECHOED
     ]
     chat = [
-        (task, _packed(one))
+        (task, packed(one))
         for task, one in _conversations(job, tokenizer, lexicon)
         if len(one.ids) <= longest
     ]
-    return Made([_packed(one) for one in plain], [_packed(one) for one in echoed], chat)
-
-
-def unpacked(packed: Packed) -> Tokens:
-    return Tokens(packed[0].tolist(), packed[1].tolist())
+    return Made([packed(one) for one in plain], [packed(one) for one in echoed], chat)
 
 
 def _conversations(
@@ -111,7 +102,3 @@ def _conversations(
         made = list(lessons(documents, lexicon, rng))
         for one, tokens in zip(made, encode(tokenizer, made), strict=True):
             yield one.task, tokens
-
-
-def _packed(tokens: Tokens) -> Packed:
-    return np.array(tokens.ids, dtype=np.uint16), np.array(tokens.weights, dtype=np.uint8)
