@@ -107,10 +107,12 @@ def _corpus(used: list[re.Match[str]]) -> str:
         if any(name in row["licence"] for row in used)
     ]
     table = "\n".join(row[0] for row in used)
+    size = sum(float(row[0].strip("| ").split("|")[-1]) for row in used)
     return f"""## Corpus and attribution
 
-The texts are adapted: markup, code blocks, tables, maths and repeated paragraphs were removed, and
-quotes and dashes made plain. Keep this table with the model and with what is made from it.
+{size:.1f} MB of text. The texts were adapted: markup, code blocks, tables, maths and repeated
+paragraphs were removed, and quotes and dashes made plain. Keep this table with the model and with
+what is made from it.
 Licences that ask for attribution: {", ".join(links) or "none"}.
 
 | source | licence | version | documents | MB |

@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--passages", type=int, default=100, help="to write about (default 100)")
     parser.add_argument("--questions", type=int, default=60, help="of each kind (default 60)")
     parser.add_argument("--document", type=Path, action="append", help="with NAME.eval.jsonl")
+    parser.add_argument("--learning-rate", type=float, help="of documents; default the base's own")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     clock = Clock()
@@ -89,7 +90,7 @@ def measured(
             clock.say(f"{name}: speed")
     if "learning" in options.only:
         for document in options.document or [DOCUMENT]:
-            found[f"learning {document.stem}"] = learning(key, document)
+            found[f"learning {document.stem}"] = learning(key, document, options.learning_rate)
             clock.say(f"{name}: learning {document.stem}")
     return found, written
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from recipe.attention import dense_mask, sdpa
+from recipe.attention import block_mask, dense_mask, flex, sdpa
 from recipe.chat_format import Conversation, encode
 from recipe.export import SHARD_BYTES
 from recipe.llama import CONFIGS, Llama
@@ -173,6 +173,27 @@ def test_documents_of_a_row_are_read_as_if_they_stood_alone() -> None:
         together = model(torch.cat([one, two], dim=1), dense_mask(documents))
         alone = model(two, dense_mask(torch.zeros_like(two)))
     assert torch.allclose(together[:, 40:], alone, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # flex says that nothing fuses it here
+def test_the_graph_for_a_gpu_is_traced_once_and_computes_the_same() -> None:
+    """All of the CUDA path but its kernels: flex masks, autocast, one graph for every batch."""
+    torch.manual_seed(0)
+    plain, blocks = Llama(CONFIGS["tiny"], sdpa), Llama(CONFIGS["tiny"], flex)
+    blocks.load_state_dict(plain.state_dict())
+    traced = torch.compile(blocks.loss, backend="eager", fullgraph=True)
+    ones = torch.ones(2, 256)
+    with (
+        torch._dynamo.config.patch(error_on_recompile=True),
+        torch.no_grad(),
+        torch.autocast("cpu", dtype=torch.bfloat16),
+    ):
+        for _ in range(3):
+            ids = torch.randint(4, 1000, (2, 256))
+            documents = (torch.rand(2, 256) < 0.02).long().cumsum(1)
+            found = traced(ids, ids, ones, block_mask(documents)) / 512
+            expected = plain.loss(ids, ids, ones, dense_mask(documents)) / 512
+            assert float(found) == pytest.approx(float(expected), abs=2e-3)
 
 
 def test_conversations_are_encoded_as_the_template_writes_them(work: Path) -> None:

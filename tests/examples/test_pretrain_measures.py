@@ -54,6 +54,8 @@ def test_a_document_is_moved_to_another_base() -> None:
     moved = on_base(text, r"/some/\1folder")
     assert parse_text(moved).frontmatter.base_model == r"/some/\1folder"
     assert moved.count("\n") == text.count("\n")
+    faster = parse_text(on_base(text, "pocket", 0.001)).frontmatter
+    assert (faster.base_model, faster.training.learning_rate) == ("pocket", 0.001)
 
 
 def test_bases_stand_side_by_side() -> None:
@@ -92,6 +94,7 @@ def test_a_card_names_every_source_and_its_licence(
     text = card(tmp_path, ["a/b"], monkeypatch)
     assert "10.2 million parameters" in text
     assert "| [a/b](https://example.org/a/b) | CC BY-SA 3.0 | 12ab | 3 | 0.1 |" in text
+    assert "\n0.1 MB of text." in text
     assert "c/d" not in text
     assert "https://creativecommons.org/licenses/by-sa/3.0/" in text
 

@@ -32,7 +32,7 @@ def attention(way: str, device: torch.device, *, compiled: bool) -> tuple[Attent
         return sdpa, dense_mask
     if device.type != "cuda":
         raise DlmError("flex attention trains on CUDA only", hint="leave out --attention flex")
-    return flex, torch.compile(block_mask) if compiled else block_mask
+    return flex, block_mask
 
 
 def sdpa(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
@@ -58,4 +58,5 @@ def block_mask(documents: Tensor) -> Any:
         return (query >= key) & (documents[row, query] == documents[row, key])
 
     rows, length = documents.shape
+    # Not compiled: it is a few comparisons, and a graph would have to hand out this function.
     return create_block_mask(may_look, rows, None, length, length, device=documents.device)

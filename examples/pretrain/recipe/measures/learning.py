@@ -19,10 +19,11 @@ from dlm.errors import TrainingError
 from dlm.eval.answers import has_key
 
 
-def learning(base: str, document: Path) -> dict[str, Any]:
+def learning(base: str, document: Path, rate: float | None = None) -> dict[str, Any]:
     """Right answers by kind of question as "right/asked", drift, seconds and megabytes.
 
-    The questions lie beside the document, in NAME.eval.jsonl. Trains in an empty DLM_HOME.
+    The questions lie beside the document, in NAME.eval.jsonl. Trains in an empty DLM_HOME, at the
+    learning rate of the base or at `rate`.
     """
     lines = document.with_suffix(".eval.jsonl").read_text("utf-8").splitlines()
     questions = [json.loads(line) for line in lines if line.strip()]
@@ -31,7 +32,7 @@ def learning(base: str, document: Path) -> dict[str, Any]:
         os.environ["DLM_HOME"] = home
         try:
             copy = Path(home) / document.name
-            copy.write_text(on_base(document.read_text("utf-8"), base), "utf-8")
+            copy.write_text(on_base(document.read_text("utf-8"), base, rate), "utf-8")
             report, megabytes = _trained(copy)
             right, asked = _asked(copy, questions)
         finally:
@@ -45,9 +46,12 @@ def learning(base: str, document: Path) -> dict[str, Any]:
     }
 
 
-def on_base(text: str, base: str) -> str:
-    """The document with another base in its frontmatter."""
-    return re.sub(r"(?m)^base_model:.*$", lambda _: f"base_model: {base}", text, count=1)
+def on_base(text: str, base: str, rate: float | None = None) -> str:
+    """A document without training settings, on another base and at another learning rate."""
+    line = f"base_model: {base}"
+    if rate is not None:
+        line += f"\ntraining:\n  learning_rate: {rate}"
+    return re.sub(r"(?m)^base_model:.*$", lambda _: line, text, count=1)
 
 
 def _trained(document: Path) -> tuple[dict[str, Any], float]:
