@@ -69,10 +69,11 @@ def diversity(pairs: Sequence[tuple[str, str]]) -> Diversity:
     )
 
 
-def collapsed(now: Diversity, first: Diversity | None) -> str | None:
+def collapsed(now: Diversity, first: Diversity | None, *, kinds: bool = True) -> str | None:
     """Why improving must stop, with the figures; None while the variety is enough.
 
-    `first` is what the first round of the document found, None in the first.
+    `first` is what the first round of the same strategy found, None in that. Without `kinds` the
+    types do not count: requests for a text are all of one kind.
     """
     if now.pairs < FEWEST:
         return None
@@ -80,18 +81,18 @@ def collapsed(now: Diversity, first: Diversity | None) -> str | None:
         return f"distinct-2 is {now.distinct:.2f}, below {LEAST_DISTINCT:g}: it repeats itself"
     if now.overlap > MOST_OVERLAP:
         return f"self-overlap is {now.overlap:.2f}, above {MOST_OVERLAP:g}: its questions repeat"
-    if now.types < LEAST_TYPES:
+    if kinds and now.types < LEAST_TYPES:
         return (
             f"question types have {now.types:.2f} bits, below {LEAST_TYPES:g}: "
             "nearly all are of one kind"
         )
     if first is None or first.pairs < FEWEST:
         return None
-    for name, was, value in (
-        ("distinct-2", first.distinct, now.distinct),
-        ("question types", first.types, now.types),
+    for name, counts, was, value in (
+        ("distinct-2", True, first.distinct, now.distinct),
+        ("question types", kinds, first.types, now.types),
     ):
-        if value < MOST_FALL * was:
+        if counts and value < MOST_FALL * was:
             return f"{name} fell from {was:.2f} in the first round to {value:.2f}"
     return None
 
