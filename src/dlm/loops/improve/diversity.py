@@ -13,20 +13,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
-FEWEST: Final = 8
+FEWEST: Final = 6
 """Pairs below which nothing is said about their variety."""
 
-LEAST_DISTINCT: Final = 0.3
-MOST_OVERLAP: Final = 0.75
-LEAST_TYPES: Final = 0.5
+LEAST_DISTINCT: Final = 0.25
+MOST_OVERLAP: Final = 0.8
+LEAST_TYPES: Final = 1.0
 MOST_FALL: Final = 0.5
 """Of the first round's value: what `distinct` and `types` may fall to."""
 
 _WORD: Final = re.compile(r"\w+")
-_TYPES: Final = re.compile(
-    r"\b(how (?:many|much|long|often|old|far|big|tall|heavy)|how|who|whom|whose|where|when|why|"
-    r"which|what)\b"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +30,7 @@ class Diversity:
     """Of `pairs` pairs: `distinct` is distinct-2 (Li et al., 2016), different bigrams by all of
     them; `overlap` the mean, over the questions, of the largest share of trigrams that another
     question has too, as self-BLEU (Zhu et al., 2018) with the best reference; `types` the entropy
-    of the kinds of questions in bits.
+    in bits of how questions begin, by their first two words.
     """
 
     pairs: int
@@ -118,8 +114,7 @@ def _entropy(kinds: Iterable[str]) -> float:
 
 
 def _type(question: str) -> str:
-    found = _TYPES.search(question.lower())
-    return found[1] if found else "other"
+    return " ".join(_words(question)[:2])
 
 
 def _grams(words: Sequence[str], size: int) -> list[tuple[str, ...]]:

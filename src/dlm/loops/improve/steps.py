@@ -200,8 +200,8 @@ def _examine(bench: Bench, one: Round) -> Round:
         how_much = "surpasses" if facts["surpasses"] else "does not surpass"
         bench.watch.told(
             "teacher",
-            f"{one.teacher} {brief(told['teacher'], 'spoken')} without the passage; by its words "
-            f"alone the challenger {brief(told['challenger'], 'spoken')}: it {how_much} its teacher",
+            f"{one.teacher} {brief(told['teacher'], 'spoken')} without the passage; the challenger "
+            f"by its words {brief(told['challenger'], 'spoken')}: it {how_much} its teacher",
         )
     with bench.database.transaction():
         return rounds.advance(bench.database, one, Step.EXAMINED, **facts)
