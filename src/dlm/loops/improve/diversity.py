@@ -13,8 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
-FEWEST: Final = 6
+FEWEST: Final = 4
 """Pairs below which nothing is said about their variety."""
+
+FEWEST_KINDS: Final = 8
+"""Pairs below which nothing is said about how they begin."""
 
 LEAST_DISTINCT: Final = 0.25
 MOST_OVERLAP: Final = 0.8
@@ -77,6 +80,7 @@ def collapsed(now: Diversity, first: Diversity | None, *, kinds: bool = True) ->
         return f"distinct-2 is {now.distinct:.2f}, below {LEAST_DISTINCT:g}: it repeats itself"
     if now.overlap > MOST_OVERLAP:
         return f"self-overlap is {now.overlap:.2f}, above {MOST_OVERLAP:g}: its questions repeat"
+    kinds = kinds and now.pairs >= FEWEST_KINDS
     if kinds and now.types < LEAST_TYPES:
         return (
             f"question types have {now.types:.2f} bits, below {LEAST_TYPES:g}: "

@@ -122,13 +122,13 @@ def _written(
         "teacher": teacher,
         "plan": plan_to_json(outcome.plan),
         "funnel": outcome.funnel.to_json(),
-        "written": writing.written_pairs(outcome.candidates),
+        "said": outcome.written.said,
     }
 
 
 def _planned(bench: Bench, one: Round, plan: EditPlan, parts: list[Mapping[str, Any]]) -> Round:
-    written = [(str(q), str(a)) for part in parts for q, a in part["written"]]
-    now = diversity(written)
+    said = [(str(q), str(a)) for part in parts for q, a in part["said"]]
+    now = diversity(said)
     kinds = Strategy(one.strategy) is not Strategy.BACKTRANSLATE
     fallen = collapsed(now, _first(bench.database, one), kinds=kinds)
     bench.watch.told("diversity", f"{now}")

@@ -89,20 +89,6 @@ def synth_options(
     )
 
 
-def written_pairs(candidates: Sequence[Any]) -> list[tuple[str, str]]:
-    """What the teacher wrote, as often as it wrote it. Of many tries at one fact what came up
-    once is left out, as the filters do, and what came up again counts once.
-
-    The answer of a backtranslation is the owner's text, and says nothing of the teacher.
-    """
-    found: list[tuple[str, str]] = []
-    for one in candidates:
-        answer = "" if one.strategy is Strategy.BACKTRANSLATE else one.answer
-        times = int(one.votes > 1) if one.tries else one.votes
-        found += [(one.question, answer)] * times
-    return found
-
-
 def synthetic_pairs(document: Document) -> list[tuple[str, str]]:
     """All pairs of the document that a teacher wrote."""
     return [
