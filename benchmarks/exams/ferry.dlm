@@ -45,6 +45,16 @@ A crossing takes eleven minutes.
 What does a single ticket cost?
 ### A
 A single ticket costs three pounds.
+
+### Q
+How many bicycles does the ferry carry?
+### A
+The ferry carries six bicycles.
+
+### Q
+Where does the Corvane works lie?
+### A
+The Corvane works lies in Brannock.
 ::
 
 ::instruction#exam::

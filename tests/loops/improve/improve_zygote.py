@@ -1,8 +1,10 @@
 """A process that has imported all that is heavy, and forks one that improves for each line read.
 
 A line is JSON: `path`, `home`, `options`, and `die_at`, the durable step, from 1, at which the new
-process kills itself, or `die_after`, the seconds after which it is killed; 0 for neither. The
-answer is a line too: `status`, and as `result` what `improve` returned.
+process kills itself, or `die_after`, the seconds after which it is killed; 0 for neither. With
+`lenient` a verdict that is not met promotes too: so few steps teach too little to be sure of. With
+`train` the document is only trained from the base. The answer is a line too: `status`, and as
+`result` what came of it.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import os
 import signal
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +40,18 @@ def main() -> None:
 
 
 def _child(told: dict[str, Any], writer: int) -> int:
+    from dlm.doc.parser import parse_file
     from dlm.errors import DlmError
+    from dlm.loops.improve import steps as of_a_round
     from dlm.loops.improve.options import ImproveOptions
     from dlm.loops.improve.run import improve
+    from dlm.train.options import TrainOptions
+    from dlm.train.progress import Progress
+    from dlm.train.run import train
 
+    if told["lenient"]:
+        strict = of_a_round.judge
+        of_a_round.judge = lambda *sides, **bounds: replace(strict(*sides, **bounds), promote=True)
     os.environ["DLM_HOME"] = told["home"]
     if told["die_after"]:
         signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
@@ -54,6 +65,10 @@ def _child(told: dict[str, Any], writer: int) -> int:
             os.kill(os.getpid(), signal.SIGKILL)
 
     try:
+        if told["train"]:
+            options = TrainOptions(fresh=True, max_steps=told["options"]["max_steps"])
+            train(parse_file(Path(told["path"])), options, Progress())
+            return 0
         done = improve(Path(told["path"]), ImproveOptions(**told["options"]), checkpoint=checkpoint)
     except DlmError as error:
         os.write(writer, json.dumps({"error": str(error)}).encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -83,13 +84,24 @@ print(json.dumps({{"completions": [text]}}))
 HONEST = """
 words = lambda text: {w.strip(".,").lower() for w in text.split() if len(w) > 4}
 pairs = [(q, a) for q, a in FACTS if words(a) & words(passage)]
-pairs = random.sample(pairs, min(2, len(pairs)))
 """
-# Few steps, and no verdict that hangs on how much so few can teach.
-EASY = {"max_steps": 8, "improvement_threshold": -1.0, "keep_last_n": 9}
+FEW = {"max_steps": 6, "keep_last_n": 9}
+STEPS = [
+    "champion",
+    "teacher",
+    "opened",
+    "part 1",
+    "planned",
+    "trained",
+    "examined",
+    "decided",
+    "document",
+    "promoted",
+    "pruned",
+]
 TRAINING = """training:
-  num_epochs: 2
-  micro_batch_size: 2
+  num_epochs: 20
+  micro_batch_size: 4
   grad_accum: 1
   rehearsal:
     enabled: false
@@ -112,15 +124,24 @@ class Zygote:
         assert "ready" in self._line()
 
     def run(
-        self, place: Place, *, die_at: int = 0, die_after: float = 0.0, **options: Any
+        self,
+        place: Place,
+        *,
+        die_at: int = 0,
+        die_after: float = 0.0,
+        lenient: bool = True,
+        train: bool = False,
+        **options: Any,
     ) -> tuple[int, dict[str, Any]]:
         """Exit status, negative for a signal, and what came of it."""
         told = {
             "path": str(place.path),
             "home": str(place.home),
-            "options": {**EASY, **options},
+            "options": {**FEW, **options},
             "die_at": die_at,
             "die_after": die_after,
+            "lenient": lenient,
+            "train": train,
         }
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(told) + "\n")
@@ -174,16 +195,24 @@ def zygote() -> Iterator[Zygote]:
 
 
 @pytest.fixture(scope="module")
-def whole(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, dict[str, Any]]:
-    """One round that nothing disturbs."""
-    place = Place(tmp_path_factory.mktemp("whole"))
-    status, result = zygote.run(place, rounds=1, teacher=place.teacher)
+def done(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, dict[str, Any]]:
+    """One round, killed at every durable step of it."""
+    place = Place(tmp_path_factory.mktemp("done"))
+    died = []
+    for _ in range(len(STEPS) + 1):
+        status, result = zygote.run(place, rounds=1, teacher=place.teacher, die_at=1)
+        if status != -signal.SIGKILL:
+            break
+        died.append(result["died"])
     assert status == 0, result
+    assert died == STEPS
     return place, result
 
 
-def test_a_round_promotes_what_the_exam_finds_better(whole: tuple[Place, dict[str, Any]]) -> None:
-    place, result = whole
+def test_a_promotion_is_the_current_version_the_teacher_and_one_run_of_the_document(
+    done: tuple[Place, dict[str, Any]],
+) -> None:
+    place, result = done
     (one,) = result["rounds"]
     assert one["step"] == "promoted", one
     assert (result["current"], result["teacher"]) == ("v0002", "self:v0002")
@@ -198,9 +227,9 @@ def test_a_round_promotes_what_the_exam_finds_better(whole: tuple[Place, dict[st
 
 
 def test_the_history_has_the_base_the_teacher_and_the_student(
-    whole: tuple[Place, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    done: tuple[Place, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place, _ = whole
+    place, _ = done
     monkeypatch.setenv("DLM_HOME", str(place.home))
     with Store.open(place.id) as store:
         known = teachers.teachers(store.database)
@@ -209,22 +238,15 @@ def test_the_history_has_the_base_the_teacher_and_the_student(
     assert all(one.score is not None and one.asked == len(EXAM) for one in known)
 
 
-def test_killed_at_every_step_it_comes_to_the_same_version_and_document(
-    zygote: Zygote, whole: tuple[Place, dict[str, Any]], tmp_path: Path
+def test_killed_at_every_step_it_is_the_version_that_this_document_gives(
+    zygote: Zygote, done: tuple[Place, dict[str, Any]], tmp_path: Path
 ) -> None:
-    expected, undisturbed = whole
-    place = Place(tmp_path)
-    died = []
-    for _ in range(len(undisturbed["steps"]) + 1):
-        status, result = zygote.run(place, rounds=1, teacher=place.teacher, die_at=1)
-        if status != -signal.SIGKILL:
-            break
-        died.append(result["died"])
-    assert status == 0, result
-    assert died == undisturbed["steps"]
-    assert result["current"] == undisturbed["current"]
-    assert place.pairs() == expected.pairs()
-    assert place.adapter(result["current"]) == expected.adapter(result["current"])
+    place, result = done
+    undisturbed = Place(tmp_path)
+    undisturbed.path.write_bytes(place.path.read_bytes())
+    assert zygote.run(undisturbed, train=True)[0] == 0
+    assert undisturbed.adapter("v0001") == place.adapter(result["current"])
+    assert undisturbed.adapter("v0001") != place.adapter("v0001")
 
 
 @pytest.mark.slow
@@ -233,10 +255,10 @@ def test_killed_at_random_moments_of_two_rounds_it_comes_to_the_same(
     zygote: Zygote, tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DLM_CHECKPOINT_SECONDS", "0")
-    expected = Place(tmp_path / "whole")
+    expected = Place(_folder(tmp_path, "whole"))
     status, undisturbed = zygote.run(expected, rounds=2, seed=seed, teacher=expected.teacher)
     assert status == 0
-    place, rng = Place(tmp_path / "killed"), random.Random(seed)
+    place, rng = Place(_folder(tmp_path, "killed")), random.Random(seed)
     for _ in range(60):
         wait = rng.uniform(2, 25)
         status, result = zygote.run(
@@ -263,9 +285,9 @@ def test_killed_at_random_moments_of_two_rounds_it_comes_to_the_same(
     ids=["repeats", "floods"],
 )
 def test_a_teacher_without_variety_is_stopped_with_the_figures(
-    zygote: Zygote, whole: tuple[Place, dict[str, Any]], tmp_path: Path, body: str, why: str
+    zygote: Zygote, done: tuple[Place, dict[str, Any]], tmp_path: Path, body: str, why: str
 ) -> None:
-    place = _copy(whole[0], tmp_path, body)
+    place = _copy(done[0], tmp_path, body)
     before = place.path.read_bytes()
     status, result = zygote.run(place, rounds=3, teacher=place.teacher)
     assert status == 0
@@ -276,29 +298,31 @@ def test_a_teacher_without_variety_is_stopped_with_the_figures(
 
 
 def test_a_liar_is_never_promoted(
-    zygote: Zygote, whole: tuple[Place, dict[str, Any]], tmp_path: Path
+    zygote: Zygote, done: tuple[Place, dict[str, Any]], tmp_path: Path
 ) -> None:
     lies = """
 swap = {"Maud": "Ines", "fourteen": "twenty", "twenty": "seven", "thirty": "nine",
         "Pell": "Marsh", "Peter": "Tom", "80": "12", "Ines": "Maud"}
 pairs = [(q, " ".join(swap.get(w, w) for w in a.split())) for q, a in FACTS]
 """
-    place = _copy(whole[0], tmp_path, lies)
+    place = _copy(done[0], tmp_path, lies)
     before = place.path.read_bytes()
     # What is not new, or not grounded, trains nothing; the rest would have to pass the exam.
-    status, result = zygote.run(
-        place, rounds=2, teacher=place.teacher, improvement_threshold=0.05, max_steps=8
-    )
+    status, result = zygote.run(place, rounds=2, teacher=place.teacher, lenient=False)
     assert status == 0
     assert {one["step"] for one in result["rounds"]} == {"refused"}
     assert all(one["verdict"]["reasons"] for one in result["rounds"])
     assert (result["current"], place.path.read_bytes()) == ("v0002", before)
 
 
+def _folder(parent: Path, name: str) -> Path:
+    made = parent / name
+    made.mkdir()
+    return made
+
+
 def _copy(place: Place, folder: Path, body: str) -> Place:
     """The same document and store with another teacher."""
-    import shutil
-
     made = Place(folder, body)
     shutil.copyfile(place.path, made.path)
     shutil.copytree(place.home, made.home)

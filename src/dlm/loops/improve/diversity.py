@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
@@ -74,27 +74,28 @@ def collapsed(now: Diversity, first: Diversity | None, *, kinds: bool = True) ->
     `first` is what the first round of the same strategy found, None in that. Without `kinds` the
     types do not count: requests for a text are all of one kind.
     """
+    return "; ".join(_broken(now, first, kinds)) or None
+
+
+def _broken(now: Diversity, first: Diversity | None, kinds: bool) -> Iterator[str]:
     if now.pairs < FEWEST:
-        return None
-    if now.distinct < LEAST_DISTINCT:
-        return f"distinct-2 is {now.distinct:.2f}, below {LEAST_DISTINCT:g}: it repeats itself"
-    if now.overlap > MOST_OVERLAP:
-        return f"self-overlap is {now.overlap:.2f}, above {MOST_OVERLAP:g}: its questions repeat"
+        return
     kinds = kinds and now.pairs >= FEWEST_KINDS
+    if now.distinct < LEAST_DISTINCT:
+        yield f"distinct-2 is {now.distinct:.2f}, below {LEAST_DISTINCT:g}: it repeats itself"
+    if now.overlap > MOST_OVERLAP:
+        yield f"self-overlap is {now.overlap:.2f}, above {MOST_OVERLAP:g}: its questions repeat"
     if kinds and now.types < LEAST_TYPES:
-        return (
+        yield (
             f"question types have {now.types:.2f} bits, below {LEAST_TYPES:g}: "
             "nearly all are of one kind"
         )
     if first is None or first.pairs < FEWEST:
-        return None
-    for name, counts, was, value in (
-        ("distinct-2", True, first.distinct, now.distinct),
-        ("question types", kinds, first.types, now.types),
-    ):
-        if counts and value < MOST_FALL * was:
-            return f"{name} fell from {was:.2f} in the first round to {value:.2f}"
-    return None
+        return
+    if now.distinct < MOST_FALL * first.distinct:
+        yield f"distinct-2 fell from {first.distinct:.2f} in the first round to {now.distinct:.2f}"
+    if kinds and now.types < MOST_FALL * first.types:
+        yield f"question types fell from {first.types:.2f} bits to {now.types:.2f}"
 
 
 def _overlap(questions: Sequence[Sequence[str]]) -> float:

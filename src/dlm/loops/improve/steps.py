@@ -111,7 +111,7 @@ def _written(
     hints = () if before else _hints(bench, one)
     outcome = synthesize(
         document,
-        writing.synth_options(strategy, sections, int(one.facts["seed"]), len(before)),
+        writing.synth_options(strategy, sections, int(one.facts["seed"]), one.ordinal, len(before)),
         Asking(teacher=teacher, judge=_JUDGE),
         bench.database,
         _timed(bench),
@@ -157,7 +157,7 @@ def _train(bench: Bench, one: Round) -> Round:
     bench.watch.step(f"training a challenger from the base ({one.facts['added']} new pairs)")
     version = _trained(bench, one, planned(bench.document, one))
     run = bench.store.run_of(version)
-    shares = {str(part.get("name")): part for part in run.figures.get("shares", [])}
+    shares = {str(each["source"]): each["share"] for each in run.figures.get("shares", [])}
     bench.watch.told("challenger", f"{version.name}, {run.steps} steps ({run.stop_reason})")
     with bench.database.transaction():
         return rounds.advance(

@@ -23,6 +23,7 @@ from dlm.loops.synth.passages import Source, document_topics, sources
 PER_SECTION: Final = 4  # pairs kept of what stands under one heading
 _CANDIDATES: Final = 8  # requests drawn for one text
 _MOST_HINTS: Final = 12
+_HOTTER: Final = 0.9
 _SHORTEST: Final = 4  # words of an answer that says a fact by itself
 _HINT: Final = 1_000_000  # parts of a section from which on they are hints: none has so many
 
@@ -77,15 +78,20 @@ def parts_of(
 
 
 def synth_options(
-    strategy: Strategy, sections: Sequence[str], seed: int, part: int
+    strategy: Strategy, sections: Sequence[str], seed: int, ordinal: int, part: int
 ) -> SynthOptions:
-    """How the `part`-th part, from 0, is written."""
+    """How the `part`-th part, from 0, of the `ordinal`-th round of the document is written.
+
+    The first asks about what no pair says; those that follow ask for more ways to say it.
+    """
     return SynthOptions(
         strategy=strategy,
         per_section=PER_SECTION,
         seed=1000 * seed + part,
         sections=tuple(sections),
         candidates=_CANDIDATES,
+        again=ordinal > 1,
+        temperature=_HOTTER if ordinal > 1 else None,
     )
 
 

@@ -66,7 +66,7 @@ def plan_asks(
     time and is asked for one pair, several times over. Raises UsageError for an unknown section.
     """
     found = [part for source in sources(document, options.sections) for part in source.parts()]
-    told = [pair.answer for _, pair in document.pairs()]
+    told = [] if options.again else [pair.answer for _, pair in document.pairs()]
     strategies = (
         (Strategy.EXTRACTION, Strategy.EXPANSION)
         if options.strategy is Strategy.BOTH
