@@ -1,7 +1,7 @@
 """A process that has imported all that is heavy, and forks one that improves for each line read.
 
-A line is JSON: `path`, `home`, `options`, and `die_at`, the durable step, from 1, at which the new
-process kills itself, or `die_after`, the seconds after which it is killed; 0 for neither. With
+A line is JSON: `path`, `home` and `options`. The new process kills itself at the first durable step
+that is in `die_at`, and with `die_after` so many seconds after it began. With
 `lenient` a verdict that is not met promotes too: so few steps teach too little to be sure of. With
 `train` the document is only trained from the base. The answer is a line too: `status`, and as
 `result` what came of it.
@@ -60,7 +60,7 @@ def _child(told: dict[str, Any], writer: int) -> int:
 
     def checkpoint(step: str) -> None:
         steps.append(step)
-        if len(steps) == told["die_at"]:
+        if step in told["die_at"]:
             os.write(writer, json.dumps({"died": step}).encode())
             os.kill(os.getpid(), signal.SIGKILL)
 
