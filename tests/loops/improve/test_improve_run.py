@@ -86,7 +86,7 @@ words = lambda text: {w.strip(".,").lower() for w in text.split() if len(w) > 4}
 pairs = [(q, a) for q, a in FACTS if words(a) & words(passage)]
 """
 FEW = {"max_steps": 6, "keep_last_n": 9}
-STEPS = ["champion", "part 1", "trained", "examined", "document", "promoted"]
+STEPS = ["part 1", "trained", "document"]
 TRAINING = """training:
   num_epochs: 20
   micro_batch_size: 4
