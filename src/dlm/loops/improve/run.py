@@ -10,7 +10,7 @@ from typing import Final
 
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
-from dlm.errors import Interrupted
+from dlm.errors import DlmError, Interrupted
 from dlm.eval.figures import Figure
 from dlm.loops.improve import writing
 from dlm.loops.improve.challenger import train_champion
@@ -75,6 +75,11 @@ def improve(
             if not clock.over:
                 raise
             outcome, ended = f"the {options.max_minutes:g} minutes are over", False
+        except DlmError as error:
+            if not rounds.rounds(store.database, run.id):  # nothing to go on with
+                with store.database.transaction():
+                    rounds.end_run(store.database, run.id, f"failed: {error.message}")
+            raise
         current = store.current()
         return Improved(
             outcome,
