@@ -20,6 +20,8 @@ from dlm.store.records import moment, now
 
 Record = TypeVar("Record")
 
+_PLANS = ("plan", "parts", "handed_on")
+
 
 class Step(StrEnum):
     """What a round has done last. The last three end it."""
@@ -73,7 +75,7 @@ class Round:
 
     def to_json(self) -> dict[str, Any]:
         """The facts for reports, without the plan."""
-        told = {key: value for key, value in self.facts.items() if key not in ("plan", "parts")}
+        told = {key: value for key, value in self.facts.items() if key not in _PLANS}
         return {
             "name": self.name,
             "number": self.number,

@@ -66,7 +66,7 @@ def test_what_is_better_in_all_is_promoted_with_every_figure() -> None:
         (replace(BETTER, paper=paper(right=2, nll=3.0)), "the overall changed by +0.000"),
         (replace(BETTER, paper=paper(right=6, nll=5.0)), "p = 1, which must be below 0.05"),
         (replace(BETTER, card=card(DOCUMENT, drift=0.3)), "drift +0.10 → +0.30"),
-        (replace(BETTER, card=card(DOCUMENT, known=0.6)), "fell from learned (0.90)"),
+        (replace(BETTER, card=card(DOCUMENT, known=0.6)), "0.90 → 0.60, learned → learned"),
     ],
 )
 def test_one_condition_that_fails_refuses(challenger: Side, reason: str) -> None:
@@ -82,11 +82,13 @@ def test_more_lost_than_gained_refuses_though_the_loss_fell() -> None:
 
 def test_a_section_that_is_no_longer_known_refuses() -> None:
     found = verdict(replace(BETTER, card=card(DOCUMENT, pair="B.", known=0.4)))
-    assert any("to not learned" in text for text in found.reasons)
+    assert any("learned → not learned" in text for text in found.reasons)
 
 
 def test_too_few_steps_refuse() -> None:
-    assert verdict(BETTER, steps=9, min_steps=10).reasons == ("trained for 9 steps, at least 10",)
+    assert verdict(BETTER, steps=9, min_steps=10).reasons == (
+        "trained for 9 steps, which must be 10",
+    )
 
 
 def test_a_little_more_drift_is_allowed_but_never_beyond_the_bound() -> None:

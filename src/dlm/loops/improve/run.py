@@ -12,6 +12,7 @@ from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.errors import DlmError, Interrupted
 from dlm.eval.figures import Figure
+from dlm.loops.edits.codec import plan_to_json
 from dlm.loops.improve import writing
 from dlm.loops.improve.challenger import train_champion
 from dlm.loops.improve.examining import card_of, exam_of, sit_base, sit_teacher
@@ -172,11 +173,14 @@ class _Loop:
         champion = self._champion(document)
         teacher = self._serve(bench, champion, done)
         ordinal = len(rounds.rounds(self.store.database)) + 1
-        number = len([one for one in done if one.step is not Step.ABANDONED]) + 1
         card = card_of(self.store, champion, document)
         seed = document.frontmatter.training.seed
         seed = (seed if self.options.seed is None else self.options.seed) + ordinal
+        name = round_name(document.frontmatter.dlm_id, ordinal)
+        counted = [each for each in done if each.step is not Step.ABANDONED]
+        given = writing.handed_on(document, counted, name)
         facts = {
+            "handed_on": plan_to_json(given) if given else None,
             "sections": writing.focus(document, card, ordinal),
             "seed": seed,
             "after": self.store.versions()[-1].number,
@@ -185,9 +189,9 @@ class _Loop:
             one = rounds.begin_round(
                 self.store.database,
                 self.run.id,
-                name=round_name(document.frontmatter.dlm_id, ordinal),
+                name=name,
                 teacher=teacher,
-                strategy=self.options.strategy_of(number).value,
+                strategy=self.options.strategy_of(len(counted) + 1).value,
                 document_sha256=document.sha256,
                 champion=champion.number,
                 facts=facts,

@@ -6,13 +6,14 @@ done again and comes to the same end: answers are cached, trainings resumed, can
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
+from dlm.doc.provenance import Origin
 from dlm.eval.exam import Paper
 from dlm.eval.questions import Question
 from dlm.loops.edits import EditPlan, applied, carry_out, rebase
@@ -99,14 +100,14 @@ def _written(
     bench: Bench, one: Round, sections: tuple[str, ...], before: list[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """One part: written by the teacher, or by what was just trained on the parts before it."""
-    document, teacher = bench.document, one.teacher
-    if before:
-        so_far = _together(one, before, document)
-        if so_far:
-            document = applied(document, so_far)
-            version = _trained(bench, one, document)
-            teacher = own(version)
-            bench.watch.told("sampler", f"refreshed: {teacher} writes the rest")
+    so_far = _together(one, before, bench.document)
+    document = applied(bench.document, so_far) if so_far else bench.document
+    teacher = one.teacher
+    if before and so_far:
+        bench.watch.step("training a sampler with the pairs so far")
+        version = _trained(bench, one, document)
+        teacher = own(version)
+        bench.watch.told("sampler", f"refreshed: {teacher} writes the rest")
     strategy = Strategy(one.strategy)
     hints = () if before else _hints(bench, one)
     outcome = synthesize(
@@ -144,7 +145,7 @@ def _planned(bench: Bench, one: Round, plan: EditPlan, parts: list[Mapping[str, 
     if fallen:
         refused = f"what {one.teacher} wrote is not varied enough: {fallen}"
         facts["collapsed"] = fallen
-    elif not plan:
+    elif len(plan) == len(_together(one, [], bench.document)):
         refused = "nothing new was left to teach after the filters"
     with bench.database.transaction():
         if refused:
@@ -246,7 +247,13 @@ def _decide(bench: Bench, one: Round) -> Round:
     for text in verdict.reasons:
         bench.watch.told("fails", text)
     with bench.database.transaction():
-        return rounds.advance(bench.database, one, Step.DECIDED, verdict=verdict.to_json())
+        return rounds.advance(
+            bench.database,
+            one,
+            Step.DECIDED,
+            verdict=verdict.to_json(),
+            harmless=verdict.harmless,
+        )
 
 
 def _carry_out_verdict(bench: Bench, one: Round) -> Round:
@@ -284,12 +291,18 @@ def _carry_out_verdict(bench: Bench, one: Round) -> Round:
     return next(each for each in rounds.rounds(bench.database) if each.id == one.id)
 
 
-def _together(one: Round, parts: list[Mapping[str, Any]], document: Document) -> EditPlan:
-    """The plans of all parts as one run."""
-    plans = [plan_from_json(part["plan"]) for part in parts]
+def _together(one: Round, parts: Sequence[Mapping[str, Any]], document: Document) -> EditPlan:
+    """The plans of all parts, and what the round before handed on, as one run."""
+    given = [one.facts["handed_on"]] if one.facts.get("handed_on") else []
+    plans = [plan_from_json(each) for each in (*given, *(part["plan"] for part in parts))]
     additions = {each.id: each for plan in plans for each in plan.additions}
-    return replace(
-        plans[0], document_sha256=document.sha256, additions=tuple(additions.values()), note={}
+    return EditPlan(
+        one.name,
+        Origin.SYNTHESIZED,
+        one.teacher,
+        one.started_at,
+        document.sha256,
+        tuple(additions.values()),
     )
 
 

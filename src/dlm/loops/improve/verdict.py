@@ -24,9 +24,13 @@ MOST_LOST: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`met` are the conditions that hold, `reasons` those that do not, each with its figures."""
+    """`met` are the conditions that hold, `reasons` those that do not, each with its figures.
+
+    `harmless`: no answer, section or drift speaks against it, there is only too little for it.
+    """
 
     promote: bool
+    harmless: bool
     met: tuple[str, ...]
     reasons: tuple[str, ...]
     contest: Contest
@@ -34,6 +38,7 @@ class Verdict:
     def to_json(self) -> dict[str, Any]:
         return {
             "promote": self.promote,
+            "harmless": self.harmless,
             "met": list(self.met),
             "reasons": list(self.reasons),
             "contest": self.contest.to_json(),
@@ -54,16 +59,17 @@ def judge(
 ) -> Verdict:
     """Whether the challenger takes over; `steps` are those it was trained for."""
     found = contest(champion.paper, challenger.paper)
-    checks = [
-        *_better(found, threshold),
+    safe = [
+        *_answers(found),
         *_drift(champion.card, challenger.card),
         *_sections(champion, challenger),
     ]
+    checks = [*_better(found, threshold), *safe]
     if min_steps:
-        checks.append((steps >= min_steps, f"trained for {steps} steps, at least {min_steps}"))
+        checks.append((steps >= min_steps, f"trained for {steps} steps, which must be {min_steps}"))
     reasons = tuple(text for holds, text in checks if not holds)
     met = tuple(text for holds, text in checks if holds)
-    return Verdict(not reasons, met, reasons, found)
+    return Verdict(not reasons, all(holds for holds, _ in safe), met, reasons, found)
 
 
 _Check = tuple[bool, str]
@@ -80,6 +86,9 @@ def _better(found: Contest, threshold: float) -> Iterator[_Check]:
         f"the loss of the references changed by {found.loss.value or 0.0:+.2f} nats a token; "
         f"chance does that with p = {found.p:.3g}, which must be below {CHANCE:g}",
     )
+
+
+def _answers(found: Contest) -> Iterator[_Check]:
     gained, lost = len(found.gained), len(found.lost)
     yield gained >= lost, f"{gained} answers gained, {lost} lost"
 
@@ -102,8 +111,8 @@ def _sections(champion: Side, challenger: Side) -> Iterator[_Check]:
         forgotten = was.state is State.LEARNED and now.state is State.NOT
         if forgotten or now.known < was.known - MOST_LOST:
             broken.append(
-                f"the section of line {was.line} fell from {was.state.value} "
-                f"({was.known:.2f}) to {now.state.value} ({now.known:.2f})"
+                f"less is known of the section of line {was.line}: {was.known:.2f} → "
+                f"{now.known:.2f}, {was.state.value} → {now.state.value}"
             )
     if broken:
         yield from ((False, text) for text in broken)

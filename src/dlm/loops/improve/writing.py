@@ -8,6 +8,7 @@ Zelikman et al., 2022). Exam questions are never used.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from dlm.doc.document import Document
@@ -15,14 +16,18 @@ from dlm.doc.sections import SectionType
 from dlm.eval.items import Item, Kind
 from dlm.eval.learned_map import State, learned_map
 from dlm.eval.scorecard import Scorecard
+from dlm.loops.edits import EditPlan, rebase, short_id
+from dlm.loops.edits.codec import plan_from_json
 from dlm.loops.improve.options import ImproveOptions
 from dlm.loops.synth.grounding import Ground
 from dlm.loops.synth.options import Strategy, SynthOptions
 from dlm.loops.synth.passages import Source, document_topics, sources
+from dlm.store.rounds import Round, Step
 
 PER_SECTION: Final = 4  # pairs kept of what stands under one heading
 _CANDIDATES: Final = 8  # requests drawn for one text
 _MOST_HINTS: Final = 12
+_TRIES: Final = 20  # of a small teacher at a sentence; twice as many find half as many pairs more
 _HOTTER: Final = 0.9
 _SHORTEST: Final = 4  # words of an answer that says a fact by itself
 _HINT: Final = 1_000_000  # parts of a section from which on they are hints: none has so many
@@ -64,6 +69,26 @@ def hints(document: Document, card: Scorecard) -> tuple[Source, ...]:
     return tuple(found)
 
 
+def handed_on(document: Document, done: Sequence[Round], name: str) -> EditPlan | None:
+    """The pairs of the round before, as those of round `name`: it was refused, but did no harm.
+
+    They were too few to tell; together with new ones they may be enough. None where they do not
+    fit the document any more.
+    """
+    last = done[-1] if done else None
+    if last is None or last.step is not Step.REFUSED or not last.facts.get("harmless"):
+        return None
+    plan = plan_from_json(last.facts["plan"])
+    additions = []
+    for each in plan.additions:
+        # The marker comes before the body, so the first of these is the run of the pair.
+        section = each.section.replace(f'run="{plan.run}"', f'run="{name}"', 1)
+        additions.append(replace(each, id=short_id(section), section=section))
+    given = replace(plan, run=name, additions=tuple(additions))
+    fits = rebase(document, given)
+    return None if fits.refusals or fits.present else given
+
+
 def parts_of(
     sections: Sequence[str], strategy: Strategy, options: ImproveOptions, teacher: str
 ) -> list[tuple[str, ...]]:
@@ -90,6 +115,7 @@ def synth_options(
         seed=1000 * seed + part,
         sections=tuple(sections),
         candidates=_CANDIDATES,
+        tries=_TRIES,
         again=ordinal > 1,
         temperature=_HOTTER if ordinal > 1 else None,
     )

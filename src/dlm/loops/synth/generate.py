@@ -17,7 +17,6 @@ from dlm.loops.synth.parsing import parse_pairs, parse_request
 from dlm.loops.synth.passages import Passage, Source, chunks, sources, windows
 
 _MOST_AT_ONCE: Final = 6  # pairs of one completion; a teacher asked for more repeats itself
-_TRIES: Final = 10  # of a small teacher at each sentence
 _SPARE: Final = 3  # pairs that another writes for one that is kept
 _TOKENS_A_PAIR: Final = 96
 _PROMPT_ROOM: Final = 96  # tokens of the prompt around a passage
@@ -136,7 +135,7 @@ def _narrow(
     source: Source, strategy: Strategy, options: SynthOptions, told: Sequence[str]
 ) -> Iterator[Ask]:
     for passage in windows(source, told):
-        yield _ask(passage, strategy, options, pairs=1, completions=options.over or _TRIES)
+        yield _ask(passage, strategy, options, pairs=1, completions=options.over or options.tries)
 
 
 def _wide(source: Source, strategy: Strategy, options: SynthOptions, codec: Codec) -> Iterator[Ask]:
