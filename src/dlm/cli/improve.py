@@ -9,7 +9,7 @@ from dlm.cli.common import count, note, print_json, read_document
 from dlm.cli.edits import document_path
 from dlm.cli.progress import TerminalProgress
 from dlm.cli.terminal import one_line
-from dlm.errors import UsageError
+from dlm.errors import Interrupted, UsageError
 from dlm.loops.improve.watching import Watch
 
 if TYPE_CHECKING:
@@ -36,11 +36,17 @@ def run(path: str | None, given: dict[str, Any], *, dry_run: bool, as_json: bool
     from dlm.loops.improve.run import improve
 
     chosen = any(value is not None for key, value in given.items() if key != "max_minutes")
-    result = improve(document_path(document), options, Screen(), go_on_with=not chosen)
+    file, screen = document_path(document), Screen()
+    try:
+        result = improve(file, options, screen, go_on_with=not chosen)
+    except (Interrupted, KeyboardInterrupt) as error:
+        screen.close()
+        what = error.message.partition(";")[0] if isinstance(error, Interrupted) else "stopped"
+        raise Interrupted(what, hint=f"go on where it was: dlm improve {file}") from None
     if as_json:
         print_json(_json(result))
     else:
-        _print(document_path(document), result)
+        _print(file, result)
 
 
 class Screen(Watch):
@@ -55,11 +61,11 @@ class Screen(Watch):
         note(f"round {number} of {of}, {name}: {one_line(teacher, 80)} teaches by {strategy}")
 
     def step(self, text: str) -> None:
-        self._close()
+        self.close()
         note(f"  {one_line(text, 200)} …")
 
     def told(self, title: str, text: str) -> None:
-        self._close()
+        self.close()
         note(f"    {title:<10}  {one_line(text, 300)}")
 
     def asking(self, what: str, done: int, of: int) -> None:
@@ -69,14 +75,15 @@ class Screen(Watch):
             self._open = True
 
     def ended(self, one: Round) -> None:
-        self._close()
+        self.close()
         note(f"  {_verdict(one)}")
 
     def note(self, text: str) -> None:
-        self._close()
+        self.close()
         note(f"note: {one_line(text, 300)}")
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """End the line that is written over."""
         if self._open:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
             self._open = False
