@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -105,3 +106,42 @@ def mine(
         timeout=timeout,
     )
     run(path, options, mode=mode, place=as_place(place), explain=explain, as_json=json)
+
+
+@app.command("import")
+def import_(
+    log: Annotated[Path, typer.Argument(metavar="LOG", help="A chat log: JSON or JSONL.")],
+    path: PathArgument = None,
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="Take plain exchanges, too, as questions and answers.")
+    ] = False,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="messages, sharegpt, chatgpt, claude or open-webui; otherwise found out.",
+        ),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Name everything that gives nothing, and why.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be written, and keep nothing.")
+    ] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Write what is found into the document.")
+    ] = False,
+    review: Annotated[
+        bool, typer.Option("--review", help="Ask about each pair on the terminal.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Take what a user corrected in a chat log as pairs of a better and a worse answer."""
+    from dlm.cli.edits import mode_of
+    from dlm.cli.import_chat import run
+
+    mode = mode_of(dry_run=dry_run, apply=apply, review=review, as_json=json)
+    if path is not None and log.suffix == ".dlm":  # the document first, as other commands have it
+        path, log = str(log), Path(path)
+    run(path, log, format=format, pairs=pairs, explain=explain, mode=mode, as_json=json)
