@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlm.loops.chat_logs.corrections import (
@@ -76,6 +76,7 @@ def test_no_to_a_question_of_the_assistant_corrects_nothing() -> None:
     assert correction("That's wrong, it is blue.", answered="Green. Anything else?")
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_message_can_be_read(message: str) -> None:
     correction(message, answered=message)
@@ -190,6 +191,7 @@ def test_an_answer_that_was_cut_off_is_not_chosen() -> None:
     assert isinstance(found, Unused)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["user", "assistant"]), st.text()), max_size=9))
 def test_any_conversation_can_be_read(said: list[tuple[str, str]]) -> None:
     turns = joined([Turn(role, text) for role, text in said])

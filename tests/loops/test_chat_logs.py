@@ -265,7 +265,7 @@ HOSTILE = st.one_of(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(HOSTILE, HOSTILE, HOSTILE, HOSTILE), max_size=4), st.booleans())
 def test_hostile_logs_stay_inside_their_sections_and_can_be_taken_back(
     tmp_path: Path, talks: list[tuple[str, str, str, str]], windows: bool

@@ -49,8 +49,8 @@ def sample(
 ) -> Sampled:
     """Draw answers of the current version, and of the model that is to be rejected.
 
-    Where the current version itself is and says the same each time, it is asked again at half
-    strength. What was answered before comes from the store.
+    Where that is the current version too, and it says the same each time, it is asked again with
+    less of its adapter. What was answered before comes from the store.
     """
     examples, notes = prompts(document)
     sampled = Sampled([Mined(example) for example in examples], notes=notes)
@@ -72,8 +72,15 @@ def sample(
         draw(voice, every, better=True, worse=other is None)
         if other is not None:
             draw(other, every, better=False, worse=True)
-        elif alone := [place for place in every if len(mined[place].left) < 2]:
-            draw(voices.halved(voice), alone, better=False, worse=True)
+        for weaker in () if other else voices.weakened(voice):
+            if alone := [place for place in every if len(mined[place].left) < 2]:
+                draw(weaker, alone, better=False, worse=True)
+    alike = sum(len(each.left) < 2 for each in mined)
+    if alike and other is None:
+        sampled.notes.append(
+            f"{alike} of {len(mined)} prompts get one and the same answer whatever the strength of "
+            "the adapter; --reject-from base, or a higher --temp, finds others"
+        )
     if options.authored:
         mined[:] = [_with_authored(each) for each in mined]
     return sampled

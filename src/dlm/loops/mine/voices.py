@@ -1,4 +1,4 @@
-"""Who gives the answers: the current version, the same at half strength, its base, the oldest."""
+"""Who answers: the current version, the same with less of its adapter, the base, the oldest."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from dlm.loops.mine.options import RejectFrom
 from dlm.loops.teachers.local import LocalTeacher
 from dlm.store.store import Store
 
-# Of an adapter that knows an answer by heart: at half strength it half remembers, and what it says
-# is near the truth and wrong.
-_HALF: Final = 0.5
+# Of an adapter that knows an answer by heart: with less of it the model half remembers, and what it
+# says is near the truth and wrong.
+_LESS: Final = ((0.5, "half"), (0.25, "a quarter of its"))
 
 
 def current(document: Document, resident: Resident) -> LocalTeacher:
@@ -28,10 +28,11 @@ def current(document: Document, resident: Resident) -> LocalTeacher:
     return LocalTeacher(resident, f"self:{resident.version.name}", adapter=True)
 
 
-def halved(voice: LocalTeacher) -> LocalTeacher:
-    """The same version with half of its adapter."""
-    name = f"{voice.name} at half strength"
-    return LocalTeacher(voice.resident, name, adapter=True, strength=_HALF)
+def weakened(voice: LocalTeacher) -> Iterator[LocalTeacher]:
+    """The same version with half of its adapter, then with a quarter."""
+    for strength, word in _LESS:
+        name = f"{voice.name} at {word} strength"
+        yield LocalTeacher(voice.resident, name, adapter=True, strength=strength)
 
 
 @contextlib.contextmanager
