@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from dlm.cli.common import count, note, read_document
 from dlm.cli.edits import Mode, present
 from dlm.cli.terminal import one_line
@@ -41,8 +39,6 @@ def run(
     if not as_json and done.balance.n:
         print(f"balance: {done.balance}")
     present(document, done.plan, mode, command=COMMAND, place="end", as_json=as_json)
-    if read.malformed and not done.plan:
-        raise typer.Exit(1)
 
 
 def _tell(path: Path, log: Log, done: Imported, *, explain: bool) -> None:

@@ -49,9 +49,8 @@ def read_log(path: Path, format: str | None = None) -> Log:
         else:
             found.append(Conversation(f"{path.name}:{line}", turns))
     if not found:
-        first, more = file.malformed[0] if file.malformed else f"{path.name}:1: nothing", ""
-        raise DlmError(f"{first}{more}", hint=f"no conversation of {path} could be read")
-    return Log(name, tuple(found), tuple(file.malformed))
+        raise file.error(*min(file.broken, default=(1, "it holds no conversation")))
+    return Log(name, tuple(found), file.malformed)
 
 
 def _detected(items: list[tuple[int, Any]]) -> str | None:

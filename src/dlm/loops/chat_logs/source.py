@@ -17,11 +17,11 @@ _DECODER: Final = json.JSONDecoder()
 
 @dataclass(slots=True)
 class LogFile:
-    """A chat log as it was read; `malformed` grows with what cannot be used."""
+    """A chat log as it was read; `broken` grows with the lines that cannot be used, and why."""
 
     path: Path
     text: str
-    malformed: list[str] = field(default_factory=list)
+    broken: list[tuple[int, str]] = field(default_factory=list)
 
     @classmethod
     def read(cls, path: Path) -> LogFile:
@@ -64,7 +64,12 @@ class LogFile:
 
     def name(self, line: int, what: str) -> None:
         """Note a part of the log that cannot be used."""
-        self.malformed.append(f"{self.path.name}:{line}: {what}")
+        self.broken.append((line, what))
+
+    @property
+    def malformed(self) -> tuple[str, ...]:
+        """What cannot be used, each with file and line."""
+        return tuple(f"{self.path.name}:{line}: {what}" for line, what in sorted(self.broken))
 
     def error(self, line: int, what: str) -> DlmError:
         return DlmError(
@@ -100,8 +105,7 @@ class LogFile:
             except (ValueError, RecursionError) as error:
                 self.name(number, f"this line is not JSON: {_why(error)}")
         if not read:
-            first = self.malformed[0].partition(": ")[2]
-            raise self.error(int(self.malformed[0].split(":")[1]), first)
+            raise self.error(*self.broken[0])
 
     def _skip(self, at: int) -> int:
         found = _SPACE.match(self.text, at)
