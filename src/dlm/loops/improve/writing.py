@@ -78,15 +78,19 @@ def handed_on(document: Document, done: Sequence[Round], name: str) -> EditPlan 
     last = done[-1] if done else None
     if last is None or last.step is not Step.REFUSED or not last.facts.get("harmless"):
         return None
-    plan = plan_from_json(last.facts["plan"])
-    additions = []
-    for each in plan.additions:
-        # The marker comes before the body, so the first of these is the run of the pair.
-        section = each.section.replace(f'run="{plan.run}"', f'run="{name}"', 1)
-        additions.append(replace(each, id=short_id(section), section=section))
-    given = replace(plan, run=name, additions=tuple(additions))
+    given = renamed(plan_from_json(last.facts["plan"]), name)
     fits = rebase(document, given)
     return None if fits.refusals or fits.present else given
+
+
+def renamed(plan: EditPlan, name: str) -> EditPlan:
+    """The plan as that of the run `name`, its sections too."""
+    additions = []
+    for each in plan.additions:
+        # The marker comes before the body, so the first of these is the run.
+        section = each.section.replace(f'="{plan.run}"', f'="{name}"', 1)
+        additions.append(replace(each, id=short_id(section), section=section))
+    return replace(plan, run=name, additions=tuple(additions))
 
 
 def parts_of(
