@@ -61,7 +61,12 @@ def train_champion(
 
 
 def _found(document: Document, store: Store, after: int) -> Version | None:
-    """The candidate that an earlier process committed before it could note that."""
+    """The candidate that an earlier process committed before it could note that.
+
+    With triples the first version of a training need not be its last; it is then trained again.
+    """
+    if any(section.triples for section in document.sections):
+        return None
     for version in store.versions():
         run = store.run_of(version)
         same = run.document_sha256 == document.sha256 and run.mode == "fresh"

@@ -26,6 +26,8 @@ from dlm.loops.improve.history import enrol, own
 from dlm.loops.improve.options import ImproveOptions
 from dlm.loops.improve.verdict import Side, judge
 from dlm.loops.improve.watching import Bounded, Clock, Watch, brief
+from dlm.loops.mine.options import MineOptions
+from dlm.loops.mine.run import mine
 from dlm.loops.synth.options import Strategy
 from dlm.loops.synth.run import Asking, Commission, Outcome, synthesize
 from dlm.store import rounds
@@ -92,6 +94,12 @@ def _write(bench: Bench, one: Round) -> Round:
         with bench.database.transaction():
             one = rounds.advance(bench.database, one, Step.OPENED, parts=parts)
         bench.checkpoint(f"part {len(parts)}")
+    if bench.options.with_preferences and not parts[-1].get("mined"):
+        bench.watch.step(f"{version_name(one.champion)} answers, to mine preferences")
+        parts.append(_mined(bench, one))
+        with bench.database.transaction():
+            one = rounds.advance(bench.database, one, Step.OPENED, parts=parts)
+        bench.checkpoint("mined")
     plan = _together(one, parts, bench.document)
     return _planned(bench, one, plan, parts)
 
@@ -125,6 +133,17 @@ def _written(
         "funnel": outcome.funnel.to_json(),
         "said": outcome.written.said,
     }
+
+
+def _mined(bench: Bench, one: Round) -> dict[str, Any]:
+    """What the champion's own answers show of better and worse, as one more part."""
+    options = MineOptions(judge=_JUDGE, seed=int(one.facts["seed"]))
+    outcome = mine(bench.document, options, bench.database, _timed(bench))
+    for text in outcome.notes:
+        bench.watch.note(text)
+    bench.watch.told("mined", str(outcome.funnel))
+    plan = writing.renamed(outcome.plan, one.name)
+    return {"mined": True, "plan": plan_to_json(plan), "funnel": {}, "said": []}
 
 
 def _planned(bench: Bench, one: Round, plan: EditPlan, parts: list[Mapping[str, Any]]) -> Round:
