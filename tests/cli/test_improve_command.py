@@ -63,6 +63,7 @@ def test_the_frontmatter_says_it_and_an_option_says_otherwise(tmp_path: Path) ->
     [
         (["--strategy", "guess"], 2, "--strategy cannot be 'guess'"),
         (["--rounds", "0"], 2, "--rounds"),
+        (["--teacher", "cli:no-such-program"], 1, "there is no command 'no-such-program'"),
         (["--improvement-threshold", "2"], 2, "--improvement-threshold"),
     ],
 )

@@ -21,6 +21,7 @@ from dlm.loops.improve.names import round_name
 from dlm.loops.improve.options import ImproveOptions
 from dlm.loops.improve.steps import Bench, external, go_on, paper_of
 from dlm.loops.improve.watching import Bounded, Clock, TimeIsUp, Watch
+from dlm.loops.teachers import open_teacher
 from dlm.store import rounds, teachers
 from dlm.store.locks import exclusive_lock
 from dlm.store.records import Version
@@ -63,6 +64,9 @@ def improve(
     watch = watch or Watch()
     document = parse_file(path)
     exam_of(document, options.benchmark_samples)
+    if options.teacher is not None and external(options.teacher):
+        with open_teacher(options.teacher, document):
+            pass  # one that does not exist should not cost a training first
     with _alone(document) as store:
         run = _run_to_do(store, options, watch, go_on_with=go_on_with)
         options = replace(ImproveOptions.from_json(run.options), max_minutes=options.max_minutes)
