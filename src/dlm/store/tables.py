@@ -171,6 +171,18 @@ _PROBES = (
     )""",
 )
 
+_SYNTH_RUNS = (
+    """CREATE TABLE synth_runs (
+        run TEXT PRIMARY KEY,
+        teacher TEXT NOT NULL,
+        made_at TEXT NOT NULL,
+        document_sha256 TEXT NOT NULL,
+        planned INTEGER NOT NULL,
+        note TEXT NOT NULL CHECK (json_valid(note)),
+        samples TEXT NOT NULL CHECK (json_valid(samples))
+    )""",
+)
+
 TABLES: Final[tuple[tuple[str, ...], ...]] = (
     _VERSIONS,
     _METRICS,
@@ -178,4 +190,5 @@ TABLES: Final[tuple[tuple[str, ...], ...]] = (
     _EDITS,
     _COMPLETIONS,
     _PROBES,
+    _SYNTH_RUNS,
 )

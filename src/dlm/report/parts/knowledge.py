@@ -1,0 +1,174 @@
+"""The learned map over the document: its own text, section by section, with its questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from dlm.report.charts import strip
+from dlm.report.facts import Facts, Knowledge, PairFacts, SectionFacts
+from dlm.report.html import Html, join, tag, user
+from dlm.report.parts.frame import chip, missing, part, state_class
+from dlm.report.summary import totals
+from dlm.report.words import count, percent
+
+MOST_TEXT: Final = 4_000
+"""Characters of one text, question or answer that are shown."""
+
+MOST_PAIRS: Final = 60
+"""Questions of one section that are shown."""
+
+MOST_SHOWN: Final = 400_000
+"""Characters of the whole document that are shown; after them only the strip goes on."""
+
+_ROLES: Final = {
+    "probe": "probe: trained, and asked after each training",
+    "exam": "exam: never trained",
+    "held out": "held out: never trained",
+}
+
+
+def knowledge(facts: Facts) -> Html:
+    """The part with the map."""
+    if not facts.sections:
+        return part("map", "The document", None, missing("The document holds no text."))
+    title = "What it knows, section by section" if facts.card else "The document"
+    lead = (
+        "The text of the document as it stands. A section of questions is learned when all of its "
+        "answers are right and hold in other wordings; prose, when at least half of the base's "
+        "uncertainty about it is gone."
+        if facts.card
+        else "The text of the document as it stands. Nothing of it was measured yet."
+    )
+    blocks = [
+        (state_class(one.state), _anchor(one), max(_length(one), 40), _words(one))
+        for one in facts.sections
+    ]
+    picture = strip(f"The document from beginning to end: {_told(facts.sections)}", blocks)
+    return part("map", title, lead, picture, _legend(facts.sections), list(_articles(facts)))
+
+
+def _legend(sections: Sequence[SectionFacts]) -> Html:
+    found = totals(sections)
+    items = [
+        tag("li", chip(state, f"{number} {state.value}"))
+        for state in Knowledge
+        if (number := found[state])
+    ]
+    return tag("ul", items, class_="legend")
+
+
+def _told(sections: Sequence[SectionFacts]) -> str:
+    found = totals(sections)
+    return ", ".join(f"{found[state]} {state.value}" for state in Knowledge if found[state])
+
+
+def _articles(facts: Facts) -> Iterator[Html]:
+    shown = 0
+    for index, section in enumerate(facts.sections):
+        if shown > MOST_SHOWN:
+            rest = count(len(facts.sections) - index, "more section")
+            yield missing(
+                f"{rest} from line {section.line} on: the document is too long to be shown whole. "
+                "The strip above and the counts are of all of it; `dlm show --learned` lists them."
+            )
+            return
+        shown += min(_length(section), MOST_TEXT * (1 + len(section.pairs)))
+        yield _article(section)
+
+
+def _article(section: SectionFacts) -> Html:
+    class_ = state_class(section.state)
+    body = _pairs(section) if section.pairs else _text(section.text, section.line)
+    return tag("article", _head(section), body, id=_anchor(section), class_=f"sec {class_}")
+
+
+def _head(section: SectionFacts) -> Html:
+    name = f"{section.type} · {section.name}" if section.name else section.type
+    parts: list[Html | str | None] = [
+        tag("h3", user(section.opening, 90) if section.opening else "(blank)"),
+        tag("span", f"{name}, line {section.line}", class_="soft small"),
+        tag("span", section.origin, class_="chip plain") if section.origin != "authored" else None,
+        chip(section.state, _state_words(section)),
+    ]
+    return tag("div", *parts, class_="head")
+
+
+def _state_words(section: SectionFacts) -> str:
+    if section.known is None:
+        return section.state.value
+    return f"{section.state.value} · {percent(section.known)}"
+
+
+def _text(text: str, line: int) -> Html:
+    shown, rest = _cut(text)
+    lines = [
+        tag("span", one, class_="h") if one.startswith("#") else join(one)
+        for one in shown.split("\n")
+    ]
+    whole = join(*(join(one, "\n") for one in lines))
+    return join(tag("p", whole, class_="text", dir="auto"), _rest_note(rest, line))
+
+
+def _pairs(section: SectionFacts) -> Html:
+    shown = section.pairs[:MOST_PAIRS]
+    rest = len(section.pairs) - len(shown)
+    note = f"{count(rest, 'more question')} in this section of the file." if rest else None
+    return join(
+        tag("ul", [_pair(pair) for pair in shown], class_="pairs"),
+        tag("p", note, class_="soft small") if note else None,
+    )
+
+
+def _pair(pair: PairFacts) -> Html:
+    word = None
+    if pair.role in ("exam", "held out") and pair.right is not None:
+        word = "right" if pair.right else "wrong"
+    question, more = _cut(pair.question)
+    role = _ROLES.get(pair.role)
+    lines = [
+        tag("p", question, class_="q", dir="auto", style="margin:0"),
+        chip(pair.state, word),
+        tag("p", role, class_="qa soft small") if role else None,
+        _answer("Answer", pair.answer, pair.line),
+    ]
+    if pair.said is not None and pair.right is False:
+        lines.append(_answer("It says", pair.said or "nothing", pair.line))
+    return tag("li", *lines, _rest_note(more, pair.line))
+
+
+def _answer(name: str, text: str, line: int) -> Html:
+    shown, rest = _cut(text)
+    return join(
+        tag("p", tag("b", f"{name}: "), tag("bdi", shown), class_="qa"), _rest_note(rest, line)
+    )
+
+
+def _cut(text: str) -> tuple[str, int]:
+    """The beginning that is shown, and how many characters are not."""
+    if len(text) <= MOST_TEXT:
+        return text, 0
+    end = max(
+        text.rfind("\n", MOST_TEXT // 2, MOST_TEXT), text.rfind(" ", MOST_TEXT - 200, MOST_TEXT)
+    )
+    shown = text[: end if end > 0 else MOST_TEXT]
+    return f"{shown} …", len(text) - len(shown)
+
+
+def _rest_note(rest: int, line: int) -> Html | None:
+    if not rest:
+        return None
+    text = f"{rest:,} more characters are in the file, from line {line} on."
+    return tag("p", text, class_="soft small")
+
+
+def _anchor(section: SectionFacts) -> str:
+    return f"s{section.number}"
+
+
+def _length(section: SectionFacts) -> int:
+    return len(section.text) + sum(len(pair.question) + len(pair.answer) for pair in section.pairs)
+
+
+def _words(section: SectionFacts) -> str:
+    return f"line {section.line}, {section.state.value}: {section.opening[:80]}"
