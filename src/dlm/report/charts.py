@@ -12,6 +12,8 @@ from dlm.report.svg import WIDTH, Plot, label, mark, picture, thinned, ticks
 
 _MOST_POINTS: Final = 240  # of a curve; more could not be told apart
 _BAR, _STEP = 20, 40
+_LETTERED: Final = 0.04  # of the whole; less is too narrow for a letter
+_MEASURED: Final = {"held-out answers": ("dot", "held"), "answers to learn": ("diamond", "answers")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +64,13 @@ def curve(
     losses: Sequence[tuple[int, float]],
     measured: Mapping[str, Sequence[tuple[float, float]]],
 ) -> Html:
-    """The loss of every step, smoothed, and what was measured after epochs: at most two of them."""
+    """The loss of every step, smoothed, and what was measured after epochs, by its name in `_MEASURED`."""
     every = [*losses, *(point for points in measured.values() for point in points)]
     y_ticks = ticks(0.0, max(y for _, y in every), 4)
     steps = [x for x, _ in every]
     plot = Plot(min(0, *steps), max(steps), 0.0, y_ticks[-1])
     smooth = smoothed(losses)
     told = f"From {smooth[0][1]:.2f} to {smooth[-1][1]:.2f} nats a token" if smooth else ""
-    shapes = dict(zip(measured, (("dot", "held"), ("diamond", "answers")), strict=False))
     return picture(
         title,
         f"{told} in {int(max(steps))} steps.",
@@ -81,7 +82,7 @@ def curve(
         plot.line(_fewer(losses), "faint") if len(losses) > 1 else None,
         plot.line(_fewer(smooth), "curve") if len(smooth) > 1 else None,
         [
-            mark(shapes[name][0], plot.x(x), plot.y(y), shapes[name][1], 3.5)
+            mark(_MEASURED[name][0], plot.x(x), plot.y(y), _MEASURED[name][1], 4)
             for name, points in measured.items()
             for x, y in points
         ],
@@ -126,26 +127,17 @@ def bars(title: str, rows: Sequence[tuple[str, int]]) -> Html:
 
 def stack(title: str, parts: Sequence[tuple[str, float]]) -> Html:
     """Shares of a whole side by side; the letter on each is that of the table below."""
-    drawn = []
-    x = 0.0
-    for index, (_, share) in enumerate(parts):
-        width = share * WIDTH
-        drawn.append(
-            tag(
-                "rect",
-                x=x,
-                y=1,
-                width=max(width - 1.5, 0.5),
-                height=34,
-                rx=3,
-                class_=f"s{index % 6}",
-            )
+    blocks = [
+        tag(
+            "span",
+            letter(index) if share >= _LETTERED else "",
+            class_=f"s{index % 6}",
+            style=f"flex:{share:.4f} 0 0",
         )
-        if width >= 16:
-            drawn.append(label(x + width / 2 - 0.75, 23, letter(index), class_=f"on s{index % 6}"))
-        x += width
+        for index, (_, share) in enumerate(parts)
+    ]
     told = ", ".join(f"{name} {share:.0%}" for name, share in parts)
-    return picture(title, f"{told}.", *drawn, height=36)
+    return tag("div", blocks, class_="stack", role="img", aria_label=f"{title}: {told}.")
 
 
 def letter(index: int) -> str:

@@ -61,7 +61,6 @@ def _section(
 ) -> SectionFacts:
     answers = judged.get(section.section_id, {})
     pairs = tuple(_pair(pair, answers.get(pair.question)) for pair in section.pairs)
-    text = "" if pairs else section.text.strip("\n")
     return SectionFacts(
         number=number,
         type=section.type.value,
@@ -71,7 +70,7 @@ def _section(
         origin=origin_of(section),
         state=_STATES[measured.state] if measured else _unmeasured(section),
         known=measured.known if measured else None,
-        text=text,
+        text="" if pairs else _text(section),
         pairs=pairs,
     )
 
@@ -100,6 +99,16 @@ def _unmeasured(section: Section) -> Knowledge:
     if section.pairs and all(pair.role is PairRole.EXAM for pair in section.pairs):
         return Knowledge.ASKED
     return Knowledge.UNMEASURED
+
+
+def _text(section: Section) -> str:
+    """The text of a section without pairs; a preference as its three parts."""
+    if not section.triples:
+        return section.text.strip("\n")
+    return "\n\n".join(
+        f"Prompt: {one.prompt}\nChosen: {one.chosen}\nRejected: {one.rejected}"
+        for one in section.triples
+    )
 
 
 def _opening(section: Section) -> str:

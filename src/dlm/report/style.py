@@ -64,14 +64,14 @@ section.part { padding: 3rem 0 .5rem; }
 .card { background: var(--card); border: 1px solid var(--rule); border-radius: .8rem;
   padding: 1.1rem 1.25rem; }
 .grid { display: grid; gap: 1rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)); }
-.grid.tiles { grid-template-columns: repeat(auto-fit, minmax(min(100%, 13.5rem), 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); }
+.grid.tiles { grid-template-columns: repeat(auto-fit, minmax(min(100%, 10.8rem), 1fr)); }
 .tile .value { font: 600 2rem/1.15 Charter, "Iowan Old Style", Georgia, serif;
   margin: .1rem 0 .2rem;
   font-variant-numeric: lining-nums; }
 .tile .name { font-weight: 600; } .tile p { margin: 0; }
 .tile .note { color: var(--soft); font-size: .9rem; line-height: 1.45; }
-.meter { display: block; width: 100%; height: 1.4rem; margin: .35rem 0 .25rem; }
+.meter { display: block; width: 100%; height: auto; max-width: 15rem; margin: .35rem 0 .25rem; }
 .meter .track { fill: var(--rule); } .meter .band rect { fill: var(--faint); }
 .meter .dot { fill: var(--accent); stroke: var(--card); stroke-width: 2; }
 svg { display: block; width: 100%; height: auto; }
@@ -91,12 +91,14 @@ svg .ring { fill: none; stroke: var(--accent); stroke-width: 1.75; }
 svg .held { fill: var(--card); stroke: var(--ink); stroke-width: 1.5; }
 svg .answers { fill: var(--partly-fill); stroke: var(--card); stroke-width: 1; }
 svg .track { fill: var(--none-bg); } svg .bar { fill: var(--accent); }
-svg rect.s0 { fill: var(--s0); } svg rect.s1 { fill: var(--s1); } svg rect.s2 { fill: var(--s2); }
-svg rect.s3 { fill: var(--s3); } svg rect.s4 { fill: var(--s4); } svg rect.s5 { fill: var(--s5); }
-svg text.on { font-weight: 700; font-size: 13px; }
-svg text.s0 { fill: var(--on-s0); } svg text.s1 { fill: var(--on-s1); }
-svg text.s2 { fill: var(--on-s2); } svg text.s3 { fill: var(--on-s3); }
-svg text.s4 { fill: var(--on-s4); } svg text.s5 { fill: var(--on-s5); }
+.stack { display: flex; gap: 2px; height: 2.4rem; border-radius: .4rem; overflow: hidden; }
+.stack span { display: grid; place-items: center; font-weight: 700; min-width: 2px; }
+.stack .s0 { background: var(--s0); color: var(--on-s0); }
+.stack .s1 { background: var(--s1); color: var(--on-s1); }
+.stack .s2 { background: var(--s2); color: var(--on-s2); }
+.stack .s3 { background: var(--s3); color: var(--on-s3); }
+.stack .s4 { background: var(--s4); color: var(--on-s4); }
+.stack .s5 { background: var(--s5); color: var(--on-s5); }
 figure { margin: 0; } figcaption { font-size: .9rem; color: var(--soft); margin-top: .4rem; }
 figure > h3 { margin-bottom: .5rem; }
 .key { display: inline-block; width: 1.1em; text-align: center; }
@@ -137,7 +139,9 @@ article.sec.not { border-left: .4rem double var(--not-fill); background:
   color-mix(in srgb, var(--not-bg) 55%, var(--card)); }
 article.sec > .head { display: flex; flex-wrap: wrap; gap: .3rem .8rem; align-items: baseline;
   margin-bottom: .55rem; }
-article.sec > .head h3 { margin: 0; flex: 1 1 14rem; min-width: 0; }
+article.sec > .head h3 { margin: 0; flex: 1 1 9rem; min-width: 0; }
+h3 .soft { font-weight: 400; }
+ul.pairs > li:last-child { padding-bottom: 0; }
 .text { white-space: pre-wrap; font-family: Charter, "Iowan Old Style", Georgia, serif; margin: 0;
   max-width: 46rem; }
 .text .h { font-weight: 700; }
@@ -161,7 +165,8 @@ dl.words dt { font-weight: 600; } dl.words dd { margin: 0; color: var(--soft); }
 footer { color: var(--soft); font-size: .9rem; padding: 3rem 1.25rem 4rem; }
 @media (max-width: 34rem) {
   header { padding-top: 1.6rem; } section.part { padding-top: 2.2rem; }
-  .card { padding: .9rem 1rem; } article.sec { padding: .8rem .9rem; }
+  .card { padding: .9rem 1rem; } .grid.tiles { grid-template-columns: 1fr 1fr; gap: .7rem; }
+  .tile .value { font-size: 1.6rem; } article.sec { padding: .8rem .9rem; }
   dl.words { grid-template-columns: 1fr; gap: 0; } dl.words dd { margin-bottom: .6rem; }
   ul.pairs > li { grid-template-columns: 1fr; } ul.pairs .chip { justify-self: start; }
 }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dlm.eval.figures import Figure
 from dlm.eval.items import Item, Kind
-from dlm.report.facts import Change, Facts, Knowledge, RunFacts, SectionFacts
+from dlm.report.facts import Change, Facts, Knowledge, PairFacts, RunFacts, SectionFacts
 from dlm.report.words import between, count, hits, listed, percent, signed
 from dlm.store.metrics import RunOutcome
 
@@ -114,7 +114,9 @@ def _headline(facts: Facts) -> str:
     taught = sum(found[state] for state in _TAUGHT)
     if not taught:
         return f"{facts.current} is trained; no section of today's text was measured"
-    return f"{facts.current} has learned {found[Knowledge.LEARNED]} of {count(taught, 'section')}"
+    return (
+        f"{facts.current} has learned {found[Knowledge.LEARNED]} of its {count(taught, 'section')}"
+    )
 
 
 _TAUGHT = (Knowledge.LEARNED, Knowledge.PARTLY, Knowledge.NOT)
@@ -126,20 +128,19 @@ def _knows(facts: Facts) -> str:
     parts = []
     recall = card.figure("recall", "right")
     if recall.n:
-        parts.append(f"{_of(recall)} questions that it was trained on")
+        parts.append(_of(recall, "questions that it was trained on"))
     unseen = card.figure("generalisation", "right")
     if unseen.n:
-        parts.append(f"{_of(unseen)} {_unseen_words(card.of(Kind.EXAM, Kind.HELD_OUT))}")
+        parts.append(_of(unseen, _unseen_words(card.of(Kind.EXAM, Kind.HELD_OUT))))
     if parts:
         return f"{facts.current} answers {listed(parts)}."
     return f"{facts.current} was asked no question of this document: it has no pairs."
 
 
-def _of(figure: Figure) -> str:
-    sure = ""
-    if figure.low is not None:
-        sure = f" ({percent(figure.value or 0.0)}, {between(figure, percent)})"
-    return f"{hits(figure)} of {figure.n}{sure}"
+def _of(figure: Figure, what: str) -> str:
+    """`12 of 15 of the questions … (80 %; …)`."""
+    sure = f"; {between(figure, percent)}" if figure.low is not None else ""
+    return f"{hits(figure)} of {figure.n} {what} ({percent(figure.value or 0.0)}{sure})"
 
 
 def _unseen_words(kept_apart: Sequence[Item]) -> str:
@@ -155,14 +156,21 @@ def _lacks(facts: Facts) -> str:
         for state, word in ((Knowledge.PARTLY, "only partly"), (Knowledge.NOT, "not at all"))
         if found[state]
     ]
-    wrong = [pair for section in facts.sections for pair in section.pairs if pair.right is False]
-    named = [f"“{_short(pair.question)}” (line {pair.line})" for pair in wrong[:_NAMED]]
     parts = [f"It knows {listed(weak)}."] if weak else []
-    if named:
-        more = len(wrong) - len(named)
-        rest = [count(more, "more", "more")] if more else []
-        parts.append(f"It answers wrongly: {listed([*named, *rest])}.")
+    wrong = [pair for section in facts.sections for pair in section.pairs if pair.right is False]
+    trained = [pair for pair in wrong if pair.role in ("train", "probe")]
+    if trained:
+        parts.append(f"It was trained on, and gets wrong, {_named(trained)}.")
+    elif wrong:
+        parts.append(f"Of what it never saw, it gets wrong {_named(wrong)}.")
     return " ".join(parts) or _nothing_lacks(found)
+
+
+def _named(pairs: Sequence[PairFacts]) -> str:
+    """The first few of the questions, and how many more there are."""
+    shown = [f"“{_short(pair.question)}” (line {pair.line})" for pair in pairs[:_NAMED]]
+    rest = len(pairs) - len(shown)
+    return listed([*shown, f"{rest} more"] if rest else shown)
 
 
 def _nothing_lacks(found: Counter[Knowledge]) -> str:
@@ -174,14 +182,21 @@ def _change_sentence(change: Change) -> str:
     gained, lost, new = len(compared.gained), len(compared.lost), len(compared.learned)
     asked = f"of {count(compared.both, 'question')} asked both times"
     also = f" It also answers {count(new, 'new question')} right." if new else ""
-    who = f"the last training ({change.version} after {compared.before})"
+    who = f"The last training ({change.version} after {compared.before})"
     if not compared.both:
-        return f"Nothing can be said of {who}: no question was asked both times.{also}"
-    if gained == lost == 0:
-        return f"In what was known before, {who} changed nothing, {asked}.{also}"
+        return f"{who} cannot be compared: no question was asked both times.{also}"
     told = f"it gained {gained} and lost {lost} {asked}"
-    word = "helped" if gained > lost else "did harm" if lost > gained else "changed little"
-    return f"{who[0].upper()}{who[1:]} {word}: {told}{_odds(gained, lost)}.{also}"
+    return f"{who} {_effect(gained, lost)}: {told}{_odds(gained, lost)}.{also}"
+
+
+def _effect(gained: int, lost: int) -> str:
+    """Whether it helped; with a word of doubt where chance would do as much."""
+    if gained == lost:
+        return "neither helped nor harmed" if gained else "changed no answer"
+    sure = chance(gained, lost) < CHANCE
+    if gained > lost:
+        return "helped" if sure else "may have helped"
+    return "did harm" if sure else "may have done harm"
 
 
 def _odds(gained: int, lost: int) -> str:
@@ -190,7 +205,7 @@ def _odds(gained: int, lost: int) -> str:
     odds = chance(gained, lost)
     if odds < CHANCE:
         return f", which is more than chance (p = {odds:.3f})"
-    return f", which could still be chance (p = {odds:.2f})"
+    return f", too few to rule out chance (p = {odds:.2f})"
 
 
 def _first_training(facts: Facts) -> str:

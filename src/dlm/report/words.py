@@ -14,7 +14,7 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 
 
 def percent(value: float) -> str:
-    return f"{value:.0%}"
+    return f"{100 * value:.0f}\N{NO-BREAK SPACE}%"
 
 
 def signed(value: float) -> str:
@@ -39,7 +39,7 @@ def between(figure: Figure, show: Callable[[float], str]) -> str:
     """The interval in words; why there is none, where there is none."""
     if figure.low is None or figure.high is None:
         return "fewer than ten, so no interval"
-    return f"90 % sure between {show(figure.low)} and {show(figure.high)}"
+    return f"{show(figure.low)} to {show(figure.high)} with 90\N{NO-BREAK SPACE}% confidence"
 
 
 def listed(parts: Sequence[str]) -> str:

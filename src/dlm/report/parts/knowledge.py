@@ -84,14 +84,16 @@ def _article(section: SectionFacts) -> Html:
 
 
 def _head(section: SectionFacts) -> Html:
-    name = f"{section.type} · {section.name}" if section.name else section.type
-    parts: list[Html | str | None] = [
-        tag("h3", user(section.opening, 90) if section.opening else "(blank)"),
-        tag("span", f"{name}, line {section.line}", class_="soft small"),
-        tag("span", section.origin, class_="chip plain") if section.origin != "authored" else None,
+    what = count(len(section.pairs), "question") if section.pairs else section.type.title()
+    name = [" · ", user(section.name, 40)] if section.name else []
+    machine = section.origin != "authored"
+    return tag(
+        "div",
+        tag("h3", what, *name, tag("span", f" line {section.line}", class_="soft small")),
+        tag("span", section.origin, class_="chip plain") if machine else None,
         chip(section.state, _state_words(section)),
-    ]
-    return tag("div", *parts, class_="head")
+        class_="head",
+    )
 
 
 def _state_words(section: SectionFacts) -> str:
@@ -115,20 +117,20 @@ def _pairs(section: SectionFacts) -> Html:
     rest = len(section.pairs) - len(shown)
     note = f"{count(rest, 'more question')} in this section of the file." if rest else None
     return join(
-        tag("ul", [_pair(pair) for pair in shown], class_="pairs"),
+        tag("ul", [_pair(pair, alone=len(section.pairs) == 1) for pair in shown], class_="pairs"),
         tag("p", note, class_="soft small") if note else None,
     )
 
 
-def _pair(pair: PairFacts) -> Html:
-    word = None
-    if pair.role in ("exam", "held out") and pair.right is not None:
-        word = "right" if pair.right else "wrong"
+def _pair(pair: PairFacts, *, alone: bool) -> Html:
+    """One question; the only one of its section stands as the section does."""
+    apart = pair.role in ("exam", "held out")
+    word = ("right" if pair.right else "wrong") if apart and pair.right is not None else None
     question, more = _cut(pair.question)
     role = _ROLES.get(pair.role)
     lines = [
         tag("p", question, class_="q", dir="auto", style="margin:0"),
-        chip(pair.state, word),
+        None if alone and not apart else chip(pair.state, word),
         tag("p", role, class_="qa soft small") if role else None,
         _answer("Answer", pair.answer, pair.line),
     ]
