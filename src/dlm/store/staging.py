@@ -48,11 +48,13 @@ class Staging:
         remembered: Iterable[Remembered],
         *,
         also: Callable[[Database], object] | None = None,
+        current: bool = True,
     ) -> Version:
-        """Make the folder the current version, durably, with its run and what it remembers.
+        """Make the folder a version, durably, with its run and what it remembers.
 
-        `also` may write more rows in the same transaction. Raises StoreError when the weights are
-        not finite or the disk refuses; the version that was current then stays so.
+        It becomes the current one, unless it is to stay a candidate (`current` false) beside one
+        that is. `also` may write more rows in the same transaction. Raises StoreError when the
+        weights are not finite or the disk refuses; the version that was current then stays so.
         """
         if self._committed or queries.has_run(self._database, run.run_id):
             raise StoreError(f"run {run.run_id} is already recorded in this store")
@@ -62,7 +64,7 @@ class Staging:
             version = self._seal(run, now())
         try:
             self._move_in(version)
-            self._record(version, run, remembered, also)
+            self._record(version, run, remembered, also, current)
         except BaseException:
             self._move_back(version)
             raise
@@ -108,6 +110,7 @@ class Staging:
         run: RunRecord,
         remembered: Iterable[Remembered],
         also: Callable[[Database], object] | None,
+        current: bool,
     ) -> None:
         with self._database.transaction():
             queries.add_run(self._database, run)
@@ -115,7 +118,8 @@ class Staging:
             memory.remember(self._database, version.number, remembered)
             if also is not None:
                 also(self._database)
-            queries.move_pointer(self._database, version.number, "commit")
+            if current or queries.current_number(self._database) is None:
+                queries.move_pointer(self._database, version.number, "commit")
             queries.end_pending(self._database)
             self._checkpoint("recorded")
 
