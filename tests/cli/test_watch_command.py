@@ -10,10 +10,10 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -86,8 +86,21 @@ class Watching:
         )
         self.said: list[str] = []
         self.results: list[dict[str, Any]] = []
-        for stream, keep in ((self.process.stdout, self._result), (self.process.stderr, self._say)):
-            threading.Thread(target=lambda s=stream, k=keep: [k(line) for line in s]).start()
+        assert self.process.stdout
+        assert self.process.stderr
+        self._readers = [
+            threading.Thread(target=_read, args=(self.process.stdout, self._result)),
+            threading.Thread(target=_read, args=(self.process.stderr, self._say)),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def end(self) -> None:
+        """Kill it, unless it ended, and read what it said until then."""
+        self.process.kill()
+        self.process.wait()
+        for reader in self._readers:
+            reader.join()
 
     def _result(self, line: str) -> None:
         self.results.append(json.loads(line))
@@ -113,8 +126,13 @@ def watching(path: Path, *arguments: str) -> Iterator[Watching]:
     try:
         yield watching
     finally:
-        watching.process.kill()
-        watching.process.wait()
+        watching.end()
+
+
+def _read(stream: IO[str], keep: Callable[[str], None]) -> None:
+    with stream:
+        for line in stream:
+            keep(line)
 
 
 @pytest.mark.timeout(900)

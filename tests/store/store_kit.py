@@ -73,12 +73,13 @@ def commit(
     run_id: str | None = None,
     mode: str = "continue",
     memory: Sequence[Remembered] = (),
+    current: bool = True,
 ) -> Version:
     """Train, as far as the store can tell."""
     with store.new_version() as staging:
         write_adapter(staging.path, value=float(staging.number))
         run = run_record(run_id or f"run-{os.urandom(6).hex()}", mode=mode)
-        return staging.commit(run, memory)
+        return staging.commit(run, memory, current=current)
 
 
 def raw_safetensors(path: Path, dtype: str, data: bytes, *, count: int) -> None:

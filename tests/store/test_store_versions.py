@@ -43,6 +43,25 @@ def test_a_commit_becomes_the_current_version() -> None:
         assert store.runs() == (run_record("r1"),)
 
 
+def test_a_candidate_stays_beside_the_current_version_until_it_is_chosen() -> None:
+    with Store.open(DLM_ID) as store:
+        first = commit(store)
+        candidate = commit(store, current=False)
+        assert store.current() == first
+        assert store.versions() == (first, candidate)
+        assert store.path.resolve_current_adapter() == first.path
+    with Store.open(DLM_ID) as store:
+        assert store.current() == first
+        store.set_current(candidate, why="promoted")
+        assert store.current() == candidate
+
+
+def test_the_first_version_is_current_even_as_a_candidate() -> None:
+    with Store.open(DLM_ID) as store:
+        candidate = commit(store, current=False)
+        assert store.current() == candidate
+
+
 def test_what_the_trainer_says_of_its_run_is_kept() -> None:
     with Store.open(DLM_ID) as store, store.new_version() as staging:
         write_adapter(staging.path)

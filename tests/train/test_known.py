@@ -28,6 +28,7 @@ def test_an_answer_that_does_not_sit_is_learned_again() -> None:
     memory = [remembered(OLD[0], exact=False, nll=1.2), *MEMORY[1:]]
     known = compare(memory, OLD, forget=False)
     assert known.unlearned == (OLD[0],)
+    assert known.nothing_changed
     assert not known.nothing_to_do
 
 
@@ -68,7 +69,8 @@ def test_a_training_from_the_base_learns_each_thing_once() -> None:
 def test_a_pair_that_the_document_repeats_is_learned_again_once() -> None:
     repeated = Item("h", "harvested", 40, OLD[1].text, OLD[1].question)
     known = compare(MEMORY, [*OLD, repeated], forget=False)
-    assert known.unlearned == (OLD[1],)
+    assert known.raised == (OLD[1],)
+    assert not known.nothing_changed
     assert len(known.unchanged) == 3
     trained = [replace(MEMORY[1], times=2) if n == 1 else one for n, one in enumerate(MEMORY)]
     assert compare(trained, [*OLD, repeated], forget=False).nothing_to_do

@@ -113,6 +113,18 @@ def test_an_answer_corrected_in_place_is_given_in_its_new_form_only(
     assert COLOUR[1] not in texts, "what was superseded is never replayed"
 
 
+def test_between_saves_only_what_changed_is_trained(first: TrainingReport, tmp_path: Path) -> None:
+    path = write(tmp_path / "lamp.dlm", COLOUR, MAKER, HOURS, TOWN, REPAIR)
+    options = TrainOptions(brisk=True, max_steps=1)
+    report = train(parse_file(path), options, Progress())
+    assert isinstance(report, TrainingReport)
+    found = train(parse_file(path), options, Progress())
+    assert isinstance(found, NothingToTrain)
+    assert REPAIR[0] in [item.question for item in found.unlearned]
+    whole = train(parse_file(path), TrainOptions(max_steps=1), Progress())
+    assert isinstance(whole, TrainingReport)
+
+
 def test_a_removed_pair_stays_known_by_default(first: TrainingReport, tmp_path: Path) -> None:
     path = write(tmp_path / "lamp.dlm", MAKER, HOURS, TOWN)
     found = train(parse_file(path), TrainOptions(), Progress())

@@ -190,8 +190,18 @@ class TerminalScreen:
 
     def nothing_new(self, document: Document, found: NothingToTrain) -> None:
         self.clear()
-        facts = {"version": None, "unchanged": True, "current": found.version.name}
+        facts: dict[str, object] = {
+            "version": None,
+            "unchanged": True,
+            "current": found.version.name,
+        }
         text = f"nothing new: {found.version.name} knows all that {document.path} says"
+        if found.unlearned:
+            facts |= {"unlearned": len(found.unlearned)}
+            text = (
+                f"nothing new: {found.version.name} was trained on all of {document.path}; "
+                f"{count(len(found.unlearned), 'pair')} not learned yet (`dlm train` goes on)"
+            )
         print(json.dumps(facts) if self._as_json else text, flush=True)
 
     def failed(self, error: DlmError) -> None:

@@ -21,12 +21,13 @@ _LEARNED = 0.5  # nats per token; an answer above it is trained again though it 
 class Known:
     """How the items of a document stand against a version.
 
-    `unlearned` were trained and do not sit, or are repeated since; `kept` were removed and stay
-    known; `sealed` too, and are now only asked. Their records tell since when. All are in document
-    order.
+    `raised` are repeated since they were trained; `unlearned` were trained and do not sit; `kept`
+    were removed and stay known; `sealed` too, and are now only asked. Their records tell since
+    when. All are in document order.
     """
 
     new: tuple[Item, ...]
+    raised: tuple[Item, ...] = ()
     unlearned: tuple[Item, ...] = ()
     unchanged: tuple[Remembered, ...] = ()
     kept: tuple[Remembered, ...] = ()
@@ -36,12 +37,17 @@ class Known:
 
     @property
     def to_learn(self) -> tuple[Item, ...]:
-        return (*self.new, *self.unlearned)
+        return (*self.new, *self.raised, *self.unlearned)
+
+    @property
+    def nothing_changed(self) -> bool:
+        """Whether the document says what the version was trained on."""
+        return not (self.new or self.raised or self.forgotten)
 
     @property
     def nothing_to_do(self) -> bool:
         """Whether the version already knows all that the document says."""
-        return not (self.new or self.unlearned or self.forgotten)
+        return self.nothing_changed and not self.unlearned
 
 
 def compare(memory: Sequence[Remembered], here: Sequence[Item], *, forget: bool) -> Known:
@@ -51,14 +57,13 @@ def compare(memory: Sequence[Remembered], here: Sequence[Item], *, forget: bool)
     times = Counter(item.item_id for item in here)
     removed = [by_id[item.item_id] for item in changes.removed]
     unchanged = [(item, by_id[item.item_id]) for item in changes.unchanged]
-    sits = {
-        item.item_id: _sits(one) and not _repeated(one, times[item.item_id])
-        for item, one in unchanged
-    }
+    raised = {item: one for item, one in unchanged if _repeated(one, times[item.item_id])}
+    steady = [(item, one) for item, one in unchanged if item not in raised]
     return Known(
         new=changes.new,
-        unlearned=tuple(item for item, _ in unchanged if not sits[item.item_id]),
-        unchanged=tuple(_moved(one, item) for item, one in unchanged if sits[item.item_id]),
+        raised=tuple(raised),
+        unlearned=tuple(item for item, one in steady if not _sits(one)),
+        unchanged=tuple(replace(one, item=item) for item, one in steady if _sits(one)),
         kept=() if forget else tuple(removed),
         forgotten=tuple(one.item for one in removed) if forget else (),
         superseded=changes.superseded,
@@ -88,7 +93,3 @@ def _sits(one: Remembered) -> bool:
 def _repeated(one: Remembered, times: int) -> bool:
     """Whether the document says a pair more often than it was trained: it is to weigh more."""
     return one.item.question is not None and times > one.times
-
-
-def _moved(one: Remembered, item: Item) -> Remembered:
-    return replace(one, item=item)

@@ -61,7 +61,7 @@ def summary(plan: TrainingPlan, previous: Version | None) -> str:
     known = plan.known
     parts = [
         (len(known.new), "new or changed"),
-        (len(known.unlearned), "to learn again"),
+        (len(known.raised) + len(known.unlearned), "to learn again"),
         (len(known.unchanged), "known"),
         (len(known.kept), "removed but kept"),
         (len(known.forgotten), "to forget"),
@@ -79,12 +79,11 @@ def decisions(known: Known) -> tuple[Decision, ...]:
         for one in known.superseded
     ]
     found += [
-        Decision(
-            item.line,
-            "again",
-            item.first_words,
-            "was trained; it does not sit yet, or is repeated now",
-        )
+        Decision(item.line, "again", item.first_words, "repeated since it was trained")
+        for item in known.raised
+    ]
+    found += [
+        Decision(item.line, "again", item.first_words, "was trained and does not sit yet")
         for item in known.unlearned
     ]
     found += [
@@ -112,7 +111,7 @@ def to_json(plan: TrainingPlan) -> dict[str, Any]:
         "document": plan.name,
         "base": plan.base.key,
         "new": len(known.new),
-        "again": len(known.unlearned),
+        "again": len(known.raised) + len(known.unlearned),
         "unchanged": len(known.unchanged),
         "kept": len(known.kept),
         "forget": len(known.forgotten),

@@ -21,10 +21,14 @@ _SHAPE = ("lora_r", "lora_alpha", "lora_dropout", "target_modules")
 
 @dataclass(frozen=True, slots=True)
 class NothingToTrain:
-    """`version` knows all that the document says; `kept` was removed from it and stays known."""
+    """`version` knows all that the document says; `kept` was removed from it and stays known.
+
+    `unlearned` was trained and does not sit: a brisk run leaves that to a whole one.
+    """
 
     version: Version
     kept: tuple[Item, ...] = ()
+    unlearned: tuple[Item, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,8 @@ def prepare(
         plan = make_plan(document, options, hardware=hardware, tools=toolbox.of(document))
         return Start(plan, None)
     known = _known(document, options, store, previous, here)
-    if known.nothing_to_do:
-        return NothingToTrain(previous, tuple(one.item for one in known.kept))
+    if known.nothing_to_do or (options.brisk and known.nothing_changed):
+        return NothingToTrain(previous, tuple(one.item for one in known.kept), known.unlearned)
     plan = make_plan(
         document,
         options,

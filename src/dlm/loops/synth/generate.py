@@ -50,9 +50,14 @@ class Written:
 
 
 def plan_asks(
-    document: Document, options: SynthOptions, codec: Codec, *, narrow: bool
+    document: Document,
+    options: SynthOptions,
+    codec: Codec,
+    *,
+    narrow: bool,
+    hints: Sequence[Source] = (),
 ) -> list[Ask]:
-    """The requests for every prose section of the document, in its order.
+    """The requests for every prose section of the document, in its order, then for the `hints`.
 
     A `narrow` teacher, too small to find several facts in a long passage, gets one sentence at a
     time and is asked for one pair, several times over. Raises UsageError for an unknown section.
@@ -66,10 +71,10 @@ def plan_asks(
     )
     return [
         ask
-        for source in found
+        for source, said in (*((each, told) for each in found), *((hint, ()) for hint in hints))
         for strategy in strategies
         for ask in (
-            _narrow(source, strategy, options, told)
+            _narrow(source, strategy, options, said)
             if narrow
             else _wide(source, strategy, options, codec)
         )
