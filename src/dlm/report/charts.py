@@ -64,7 +64,7 @@ def curve(
     losses: Sequence[tuple[int, float]],
     measured: Mapping[str, Sequence[tuple[float, float]]],
 ) -> Html:
-    """The loss of every step, smoothed; and what was measured after epochs, named as `_MEASURED`."""
+    """The loss of every step, smoothed, and what was measured after epochs, by name."""
     every = [*losses, *(point for points in measured.values() for point in points)]
     y_ticks = ticks(0.0, max(y for _, y in every), 4)
     steps = [x for x, _ in every]

@@ -12,9 +12,11 @@ from enum import StrEnum
 from typing import Any
 
 from dlm.eval.comparison import Comparison
+from dlm.eval.figures import Figure
 from dlm.eval.scorecard import Scorecard
 from dlm.store.metrics import RunOutcome
 from dlm.store.synth_runs import SynthRun
+from dlm.store.teachers import TeacherRecord
 
 
 class Knowledge(StrEnum):
@@ -145,8 +147,34 @@ class SynthFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class RoundFacts:
+    """One round of improvement, as far as it has come.
+
+    `scores` are the overall on the exam, by who sat it: champion, challenger, perhaps the teacher;
+    `difference` is that of challenger and champion, and `p` how often chance gives as much.
+    """
+
+    name: str
+    step: str
+    started_at: datetime
+    teacher: str
+    strategy: str
+    champion: str
+    challenger: str | None
+    added: int | None
+    scores: Mapping[str, Figure]
+    difference: Figure | None
+    p: float | None
+    met: tuple[str, ...]
+    reasons: tuple[str, ...]
+    diversity: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything on the page. `fits`: the card was measured on exactly the text of today."""
+    """Everything on the page. `fits`: the card was measured on exactly the text of today; `teacher`
+    is the number of the one that serves.
+    """
 
     document: str
     title: str
@@ -162,6 +190,9 @@ class Facts:
     runs: tuple[RunFacts, ...] = ()
     moves: tuple[Move, ...] = ()
     synths: tuple[SynthFacts, ...] = ()
+    rounds: tuple[RoundFacts, ...] = ()
+    teachers: tuple[TeacherRecord, ...] = ()
+    teacher: int | None = None
     real_share: float | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -180,6 +211,9 @@ class Facts:
             "runs": [asdict(run) | {"shares": [dict(s) for s in run.shares]} for run in self.runs],
             "moves": [asdict(move) for move in self.moves],
             "synths": [_synth_json(synth) for synth in self.synths],
+            "rounds": [asdict(one) for one in self.rounds],
+            "teachers": [one.to_json() for one in self.teachers],
+            "teacher": self.teacher,
             "real_share_wanted": self.real_share,
         }
 

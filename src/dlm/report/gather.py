@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import pairwise
 
 from dlm.doc.document import Document
 from dlm.errors import CorruptStore
@@ -13,10 +13,11 @@ from dlm.eval.keeping import kept
 from dlm.eval.scorecard import Scorecard
 from dlm.report.facts import Change, Facts, Move, VersionFacts
 from dlm.report.gather_map import sections_of
+from dlm.report.gather_rounds import rounds_of
 from dlm.report.gather_runs import runs_of
 from dlm.report.gather_synths import synths_of
-from dlm.store import metrics
-from dlm.store.records import Version, version_name
+from dlm.store import metrics, teachers
+from dlm.store.records import PointerMove, Version, version_name
 from dlm.store.scorecards import latest_scorecards
 from dlm.store.store import Store
 
@@ -45,8 +46,7 @@ def gather(document: Document, store: Store | None) -> Facts:
 
 
 def _with_history(facts: Facts, document: Document, store: Store) -> Facts:
-    from dataclasses import replace
-
+    serving = teachers.serving(store.database)
     return replace(
         facts,
         versions=tuple(_versions(store)),
@@ -54,6 +54,9 @@ def _with_history(facts: Facts, document: Document, store: Store) -> Facts:
         runs=runs_of(store),
         moves=tuple(_moves(store)),
         synths=synths_of(document, store),
+        rounds=rounds_of(store.database),
+        teachers=teachers.teachers(store.database),
+        teacher=serving.number if serving else None,
     )
 
 
@@ -109,17 +112,27 @@ def _measured(store: Store) -> dict[int, tuple[Scorecard | None, bool]]:
 
 
 def _changes(store: Store) -> Iterator[Change]:
-    """Each of the newest versions against the one it continued, or the one before it."""
-    cards = [
-        (version, card)
-        for version in store.versions()[-COMPARED:]
-        if (card := kept(store, version)) and card.items
-    ]
-    by_name = {version.name: card for version, card in cards}
-    for (earlier, before), (version, card) in pairwise(cards):
-        parent = version.parent if version.parent in by_name else None
-        name = parent or earlier.name
-        yield Change(version.name, compare(name, by_name.get(name, before), card))
+    """Each of the newest versions against the one that was current when it was made."""
+    moves = store.pointer_moves()
+    cards: dict[str, Scorecard] = {}
+    for version in store.versions()[-COMPARED:]:
+        card = kept(store, version)
+        if card is None or not card.items:
+            continue
+        before = _before(version, moves)
+        if cards:
+            name = before if before in cards else next(reversed(cards))
+            yield Change(version.name, compare(name, cards[name], card))
+        cards[version.name] = card
+
+
+def _before(version: Version, moves: Sequence[PointerMove]) -> str | None:
+    """The version that answered before this one, or beside it where it never answered."""
+    for move in moves:
+        if move.to_version == version.name:
+            return move.from_version
+    earlier = [move.to_version for move in moves if move.at <= version.created_at]
+    return earlier[-1] if earlier else None
 
 
 def _moves(store: Store) -> Iterator[Move]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from dlm.doc.document import Document
@@ -33,7 +36,28 @@ def synths_of(document: Document, store: Store) -> tuple[SynthFacts, ...]:
             len(staged[run.run].plan.get("additions", ())) if run.run in staged else 0,
             [edit for edit in edits if edit.run == run.run],
         )
-        for run in synth_runs(database)
+        for run in _whole(synth_runs(database))
+    )
+
+
+def _whole(runs: Iterable[SynthRun]) -> Iterable[SynthRun]:
+    """The runs, those that were done in several parts as one."""
+    found: dict[str, SynthRun] = {}
+    for run in runs:
+        found[run.run] = _joined(found[run.run], run) if run.run in found else run
+    return found.values()
+
+
+def _joined(one: SynthRun, other: SynthRun) -> SynthRun:
+    names = dict.fromkeys([*one.teacher.split(", "), other.teacher])
+    funnels = [Counter(run.note.get("funnel", {})) for run in (one, other)]
+    funnel = {name: funnels[0][name] + funnels[1][name] for name in funnels[0] | funnels[1]}
+    return replace(
+        one,
+        teacher=", ".join(names),
+        planned=one.planned + other.planned,
+        note={**one.note, "funnel": funnel},
+        samples=(*one.samples, *other.samples),
     )
 
 

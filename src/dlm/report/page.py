@@ -9,6 +9,7 @@ from dlm.report.html import Html, join, raw, tag, user
 from dlm.report.parts.glossary import glossary
 from dlm.report.parts.knowledge import knowledge
 from dlm.report.parts.overview import overview
+from dlm.report.parts.rounds import rounds
 from dlm.report.parts.synths import synths
 from dlm.report.parts.trainings import trainings
 from dlm.report.parts.versions import versions
@@ -27,7 +28,8 @@ _LINKS: Final = (
     ("map", "Section by section"),
     ("versions", "Did training help?"),
     ("trainings", "Trainings"),
-    ("synth", "Teachers"),
+    ("synth", "What teachers wrote"),
+    ("rounds", "Rounds"),
     ("words", "Words"),
 )
 
@@ -45,6 +47,7 @@ def page(facts: Facts) -> str:
             versions(facts),
             trainings(facts),
             synths(facts),
+            rounds(facts),
             glossary(),
         ),
         _footer(facts),

@@ -37,13 +37,14 @@ body {
   overflow-wrap: anywhere;
 }
 main, header, footer { max-width: 62rem; margin: 0 auto; padding: 0 1.25rem; }
-h1, h2, h3 { line-height: 1.2; text-wrap: balance; }
+h1, h2, h3, h4 { line-height: 1.2; text-wrap: balance; }
 h1, h2 { font-family: Charter, "Iowan Old Style", Georgia, "Noto Serif", serif;
   font-weight: 600; }
 h1 { font-size: clamp(1.9rem, 1.4rem + 2.4vw, 2.9rem); margin: 0 0 .4rem;
   letter-spacing: -.01em; }
 h2 { font-size: 1.65rem; margin: 0 0 .3rem; }
 h3 { font-size: 1.0625rem; margin: 0 0 .25rem; }
+h4 { font-size: .95rem; margin: .9rem 0 0; }
 p { margin: 0 0 .8rem; }
 a { color: var(--accent); }
 a:focus-visible, summary:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
@@ -69,7 +70,8 @@ section.part { padding: 3rem 0 .5rem; }
 .tile .value { font: 600 2rem/1.15 Charter, "Iowan Old Style", Georgia, serif;
   margin: .1rem 0 .2rem;
   font-variant-numeric: lining-nums; }
-.tile .name { font-weight: 600; } .tile p { margin: 0; }
+.tile .name { font-weight: 600; } .tile h4 { font-size: .95rem; margin: .9rem 0 0; }
+p { margin: 0; }
 .tile .note { color: var(--soft); font-size: .9rem; line-height: 1.45; }
 .meter { display: block; width: 100%; height: auto; max-width: 15rem; margin: .35rem 0 .25rem; }
 .meter .track { fill: var(--rule); } .meter .band rect { fill: var(--faint); }

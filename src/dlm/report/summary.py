@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dlm.eval.figures import Figure
+from dlm.eval.gate import CHANCE, mcnemar
 from dlm.eval.items import Item, Kind
-from dlm.report.facts import Change, Facts, Knowledge, PairFacts, RunFacts, SectionFacts
+from dlm.report.facts import Change, Facts, Knowledge, PairFacts, RoundFacts, RunFacts, SectionFacts
 from dlm.report.words import between, count, hits, listed, percent, signed
 from dlm.store.metrics import RunOutcome
-
-CHANCE = 0.1
-"""Below this, a difference is called more than chance: the page's intervals are of 90 % too."""
+from dlm.store.rounds import Step
 
 _NAMED = 3  # questions that are named in the paragraph
 
@@ -27,12 +25,13 @@ class Summary:
     knows: str
     lacks: str
     helped: str
+    round: str
     cost: str
     stale: str
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        parts = (self.knows, self.lacks, self.helped, self.cost, self.stale)
+        parts = (self.knows, self.lacks, self.helped, self.round, self.cost, self.stale)
         return tuple(part for part in parts if part)
 
     @property
@@ -47,12 +46,14 @@ def summarise(facts: Facts) -> Summary:
         return _untrained(facts)
     if facts.card is None:
         missing = f"{facts.current} answers now, but it was never measured: `dlm eval` does that."
-        return Summary(f"{facts.current} was never measured", missing, "", helped(facts), "", "")
+        title = f"{facts.current} was never measured"
+        return Summary(title, missing, "", helped(facts), last_round(facts), "", "")
     return Summary(
         headline=_headline(facts),
         knows=_knows(facts),
         lacks=_lacks(facts),
         helped=helped(facts),
+        round=last_round(facts),
         cost=_cost(facts),
         stale=_stale(facts),
     )
@@ -60,7 +61,8 @@ def summarise(facts: Facts) -> Summary:
 
 def helped(facts: Facts) -> str:
     """Whether the newest version is better than the one before it."""
-    newest = facts.versions[-1] if facts.versions else None
+    served = [version for version in facts.versions if version.served]
+    newest = served[-1] if served else None
     if newest is None:
         return ""
     gone_back = (
@@ -69,7 +71,7 @@ def helped(facts: Facts) -> str:
     change = next((one for one in facts.changes if one.version == newest.name), None)
     if change is not None:
         return _change_sentence(change) + gone_back
-    if len(facts.versions) > 1:
+    if len(served) > 1:
         return (
             f"Whether the last training helped cannot be said: {newest.name} or the version "
             f"before it has no answers kept to compare.{gone_back}"
@@ -77,13 +79,29 @@ def helped(facts: Facts) -> str:
     return _first_training(facts) + gone_back
 
 
-def chance(gained: int, lost: int) -> float:
-    """How likely a difference this large is when gains and losses come equally easily: the exact
-    two-sided sign test.
-    """
-    n = gained + lost
-    tail = sum(math.comb(n, k) for k in range(min(gained, lost) + 1))
-    return min(1.0, 2 * tail / float(2**n))
+def last_round(facts: Facts) -> str:
+    """What the last round of improvement came to."""
+    if not facts.rounds:
+        return ""
+    one = facts.rounds[-1]
+    who = f"The last round of improvement ({one.name})"
+    if one.step == Step.PROMOTED:
+        return f"{who} helped: {one.challenger} took over from {one.champion}{_exam_words(one)}."
+    if one.step == Step.REFUSED:
+        why = one.reasons[0] if one.reasons else "no reason is kept"
+        return f"{who} changed nothing, since its challenger was refused: {why}."
+    if one.step == Step.ABANDONED:
+        return f"{who} was given up: {listed(one.reasons) or 'no reason is kept'}."
+    return f"{who} is under way."
+
+
+def _exam_words(one: RoundFacts) -> str:
+    before, after = one.scores.get("champion"), one.scores.get("challenger")
+    if before is None or after is None:
+        return ""
+    odds = f", p = {one.p:.2g}" if one.p is not None else ""
+    scores = f"{before.value or 0.0:.2f} to {after.value or 0.0:.2f}"
+    return f", from {scores} overall on the exam (n = {after.n}{odds})"
 
 
 def totals(sections: Sequence[SectionFacts]) -> Counter[Knowledge]:
@@ -99,7 +117,7 @@ def _untrained(facts: Facts) -> Summary:
             f"{facts.title} has no version yet: its last training {_ended(failed)}. "
             "So nothing is known of what it knows."
         )
-    return Summary("Not trained yet", said, "`dlm train` trains and measures it.", "", "", "")
+    return Summary("Not trained yet", said, "`dlm train` trains and measures it.", "", "", "", "")
 
 
 def _ended(run: RunFacts) -> str:
@@ -193,7 +211,7 @@ def _effect(gained: int, lost: int) -> str:
     """Whether it helped; with a word of doubt where chance would do as much."""
     if gained == lost:
         return "neither helped nor harmed" if gained else "changed no answer"
-    sure = chance(gained, lost) < CHANCE
+    sure = _chance(gained, lost) < CHANCE
     if gained > lost:
         return "helped" if sure else "may have helped"
     return "did harm" if sure else "may have done harm"
@@ -202,10 +220,15 @@ def _effect(gained: int, lost: int) -> str:
 def _odds(gained: int, lost: int) -> str:
     if gained == lost:
         return ""
-    odds = chance(gained, lost)
+    odds = _chance(gained, lost)
     if odds < CHANCE:
-        return f", which is more than chance (p = {odds:.3f})"
-    return f", too few to rule out chance (p = {odds:.2f})"
+        return f", which is more than chance (p = {odds:.2g})"
+    return f", too few to rule out chance (p = {odds:.2g})"
+
+
+def _chance(gained: int, lost: int) -> float:
+    """How often chance alone would favour one side as much, one-sided as in `eval.gate`."""
+    return mcnemar(max(gained, lost), min(gained, lost))
 
 
 def _first_training(facts: Facts) -> str:

@@ -19,8 +19,8 @@ from dlm.store.records import moment
 
 @dataclass(frozen=True, slots=True)
 class SynthRun:
-    """One synthesis: `planned` pairs were accepted; `note` holds the funnel and the options,
-    `samples` candidates as JSON, some of each fate.
+    """One synthesis of a text: `planned` pairs were accepted; `note` holds the funnel and the
+    options, `samples` candidates as JSON, some of each fate.
     """
 
     run: str
@@ -33,7 +33,7 @@ class SynthRun:
 
 
 def record(database: Database, run: SynthRun) -> None:
-    """Keep a run; the same run done again takes its place."""
+    """Keep a run; the same run done again on the same text takes its place."""
     database.execute(
         """INSERT OR REPLACE INTO synth_runs
             (run, teacher, made_at, document_sha256, planned, note, samples)

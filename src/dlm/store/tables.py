@@ -219,13 +219,14 @@ _IMPROVING = (
 
 _SYNTH_RUNS = (
     """CREATE TABLE synth_runs (
-        run TEXT PRIMARY KEY,
+        run TEXT NOT NULL,
         teacher TEXT NOT NULL,
         made_at TEXT NOT NULL,
         document_sha256 TEXT NOT NULL,
         planned INTEGER NOT NULL,
         note TEXT NOT NULL CHECK (json_valid(note)),
-        samples TEXT NOT NULL CHECK (json_valid(samples))
+        samples TEXT NOT NULL CHECK (json_valid(samples)),
+        PRIMARY KEY (run, document_sha256)
     )""",
 )
 

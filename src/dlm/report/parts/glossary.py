@@ -17,11 +17,15 @@ _WORDS: Final = (
     ("exam", "pairs marked !exam: asked, never trained on"),
     ("probe", "pairs marked !probe: trained, and asked after every training"),
     ("overall", "0.4 accuracy + 0.3 coherence + 0.3 knowledge, each between 0 and 1"),
+    ("champion, challenger", "the version that answered before a round, and the one it trained"),
     ("drift", "loss on general text that is never trained on, this version minus its base"),
     ("loss", "how surprised the model is by the right text, in nats a token; 0 is not at all"),
     ("n", "how many things a figure counts; with fewer than ten there is no interval"),
-    ("90 % sure", "the interval that holds the true figure in nine cases of ten"),
-    ("p", "how often chance alone would make a difference this large (exact sign test)"),
+    ("90 % confidence", "the interval holds the true figure in nine cases of ten"),
+    (
+        "p",
+        "how often chance alone would favour one side as much; 0.05 and more prove nothing",
+    ),
 )
 
 

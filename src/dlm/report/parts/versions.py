@@ -59,7 +59,9 @@ def standing(version: VersionFacts, facts: Facts) -> str:
         return "current"
     if not version.served:
         return "refused"
-    left = any(move.before == version.name and move.why == "rollback" for move in facts.moves)
+    left = any(
+        move.before == version.name and move.why.startswith("rollback") for move in facts.moves
+    )
     return "rolled back" if left else ""
 
 
