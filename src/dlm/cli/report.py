@@ -32,7 +32,7 @@ def run(path: str | None, *, output: str | None, open_it: bool, as_json: bool) -
     target = Path(output) if output else default_path(document_path(document))
     write(html, target)
     if not as_json:
-        print(summary.text)
+        print(f"{summary.headline}\n{summary.text}")
         print(f"wrote {target}")
     if open_it:
         _open(target)

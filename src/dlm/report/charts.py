@@ -18,14 +18,19 @@ _MEASURED: Final = {"held-out answers": ("dot", "held"), "answers to learn": ("d
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A figure at a place along the x axis, and how the place stands: see `_SHAPES`."""
+    """A figure at a place along the x axis, and how what stands there came out: see `SHAPES`."""
 
     name: str
     figure: Figure
-    standing: str = ""
+    outcome: str = ""
+    current: bool = False
 
 
-_SHAPES: Final[Mapping[str, str]] = {"refused": "cross", "rolled back": "square"}
+SHAPES: Final[Mapping[str, str]] = {
+    "promoted": "triangle",
+    "not promoted": "cross",
+    "rolled back": "square",
+}
 
 
 def trend(
@@ -52,7 +57,7 @@ def trend(
         f"{told}." + (f" The bound is {show(bound)}." if bound is not None else ""),
         plot.axes(y_ticks, show, thinned([(x, point.name) for x, point, _ in found])),
         _bound(plot, bound),
-        plot.line([(x, v) for x, point, v in drawn if point.standing != "refused"], "curve")
+        plot.line([(x, v) for x, point, v in drawn if point.outcome != "not promoted"], "curve")
         if len(drawn) > 1
         else None,
         [_point(plot, x, point, value) for x, point, value in drawn],
@@ -204,8 +209,8 @@ def _point(plot: Plot, x: float, point: Point, value: float) -> Html:
     if figure.low is not None and figure.high is not None:
         top, low = plot.y(figure.high), plot.y(figure.low)
         whisker = tag("line", x1=at, x2=at, y1=top, y2=low, class_="whisker")
-    shape = _SHAPES.get(point.standing, "dot")
-    ring = mark("ring", at, y, "ring") if point.standing == "current" else None
+    shape = SHAPES.get(point.outcome, "dot")
+    ring = mark("ring", at, y, "ring") if point.current else None
     return join(whisker, ring, mark(shape, at, y, f"point {shape}"))
 
 

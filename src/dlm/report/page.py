@@ -70,14 +70,18 @@ def _head(facts: Facts) -> Html:
 
 def _header(facts: Facts, summary: Summary) -> Html:
     links = [tag("li", tag("a", words, href=f"#{name}")) for name, words in _LINKS]
-    about = f"base {facts.base}, {when(facts.made_at)}"
+    about = f"base {facts.base} · {when(facts.made_at)}"
     return tag(
         "header",
         tag("p", "What ", user(facts.title), f" knows · {about}", class_="over"),
         tag("h1", summary.headline),
-        tag("p", summary.text, class_="lede", id="summary", dir="auto"),
+        tag("p", _paragraph(summary), class_="lede", id="summary"),
         tag("nav", tag("ul", links), aria_label="Parts of the report"),
     )
+
+
+def _paragraph(summary: Summary) -> list[Html]:
+    return [join(tag("strong", label), " ", text, " ") for label, text in summary.said]
 
 
 def _footer(facts: Facts) -> Html:

@@ -89,6 +89,7 @@ svg .whisker { stroke: var(--accent); stroke-width: 5; opacity: .3; stroke-linec
 svg .point { fill: var(--accent); stroke: var(--card); stroke-width: 1.5; }
 svg .point.cross { fill: none; stroke: var(--not); stroke-width: 2.5; }
 svg .point.square { fill: var(--card); stroke: var(--partly); stroke-width: 2; }
+svg .point.triangle { fill: var(--learned-fill); }
 svg .ring { fill: none; stroke: var(--accent); stroke-width: 1.75; }
 svg .held { fill: var(--card); stroke: var(--ink); stroke-width: 1.5; }
 svg .answers { fill: var(--partly-fill); stroke: var(--card); stroke-width: 1; }

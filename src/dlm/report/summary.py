@@ -5,78 +5,76 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from dlm.eval.figures import Figure
 from dlm.eval.gate import CHANCE, mcnemar
-from dlm.eval.items import Item, Kind
-from dlm.report.facts import Change, Facts, Knowledge, PairFacts, RoundFacts, RunFacts, SectionFacts
-from dlm.report.words import between, count, hits, listed, percent, signed
+from dlm.eval.items import Kind
+from dlm.report.facts import (
+    Change,
+    Facts,
+    Knowledge,
+    PairFacts,
+    RoundFacts,
+    RunFacts,
+    SectionFacts,
+    VersionFacts,
+)
+from dlm.report.words import count, hits, listed, percent
 from dlm.store.metrics import RunOutcome
 from dlm.store.rounds import Step
 
-_NAMED = 3  # questions that are named in the paragraph
+_NAMED: Final = 3  # questions that are named in the paragraph
+_TAUGHT: Final = (Knowledge.LEARNED, Knowledge.PARTLY, Knowledge.NOT)
+_TURNS: Final = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+_KNOWS, _LACKS, _HELPED = "What it knows.", "What it does not.", "Did the last training help?"
+_ROUND, _COST, _SINCE = "The last round of improvement.", "What training cost.", "Since then."
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Sentences, each under what it answers; empty where there is nothing to say."""
+    """A headline, and what is said under which label, in the order of the paragraph."""
 
     headline: str
-    knows: str
-    lacks: str
-    helped: str
-    round: str
-    cost: str
-    stale: str
-
-    @property
-    def sentences(self) -> tuple[str, ...]:
-        parts = (self.knows, self.lacks, self.helped, self.round, self.cost, self.stale)
-        return tuple(part for part in parts if part)
+    said: tuple[tuple[str, str], ...]
 
     @property
     def text(self) -> str:
-        """The whole paragraph."""
-        return " ".join(self.sentences)
+        """The paragraph without its labels."""
+        return " ".join(sentence for _, sentence in self.said)
 
 
 def summarise(facts: Facts) -> Summary:
     """The paragraph, computed from the figures."""
-    if facts.current is None:
-        return _untrained(facts)
-    if facts.card is None:
-        missing = f"{facts.current} answers now, but it was never measured: `dlm eval` does that."
-        title = f"{facts.current} was never measured"
-        return Summary(title, missing, "", helped(facts), last_round(facts), "", "")
-    return Summary(
-        headline=_headline(facts),
-        knows=_knows(facts),
-        lacks=_lacks(facts),
-        helped=helped(facts),
-        round=last_round(facts),
-        cost=_cost(facts),
-        stale=_stale(facts),
-    )
+    parts = [
+        (_KNOWS, _knows(facts)),
+        (_LACKS, _lacks(facts)),
+        (_HELPED, helped(facts)),
+        (_ROUND, last_round(facts)),
+        (_COST, _cost(facts)),
+        (_SINCE, _stale(facts)),
+    ]
+    return Summary(_headline(facts), tuple((label, text) for label, text in parts if text))
 
 
 def helped(facts: Facts) -> str:
-    """Whether the newest version is better than the one before it."""
+    """Whether the newest version that ever answered is better than the one before it."""
     served = [version for version in facts.versions if version.served]
-    newest = served[-1] if served else None
-    if newest is None:
+    if not served:
         return ""
-    gone_back = (
-        f" It does not answer now: {facts.current} does." if newest.name != facts.current else ""
-    )
+    newest = served[-1]
     change = next((one for one in facts.changes if one.version == newest.name), None)
     if change is not None:
-        return _change_sentence(change) + gone_back
-    if len(served) > 1:
-        return (
-            f"Whether the last training helped cannot be said: {newest.name} or the version "
-            f"before it has no answers kept to compare.{gone_back}"
+        told = _change_sentence(change)
+    elif len(served) > 1:
+        told = (
+            f"That cannot be said: of {newest.name}, or of the version before it, no answers are "
+            "kept to compare."
         )
-    return _first_training(facts) + gone_back
+    else:
+        told = _first_training(newest)
+    gone_back = newest.name != facts.current
+    return f"{told} Since then {facts.current} answers again." if gone_back else told
 
 
 def last_round(facts: Facts) -> str:
@@ -84,24 +82,15 @@ def last_round(facts: Facts) -> str:
     if not facts.rounds:
         return ""
     one = facts.rounds[-1]
-    who = f"The last round of improvement ({one.name})"
     if one.step == Step.PROMOTED:
-        return f"{who} helped: {one.challenger} took over from {one.champion}{_exam_words(one)}."
+        took_over = f"{one.challenger} took over from {one.champion}"
+        return f"The round {one.name} helped: {took_over}{_exam_words(one)}."
     if one.step == Step.REFUSED:
         why = one.reasons[0] if one.reasons else "no reason is kept"
-        return f"{who} changed nothing, since its challenger was refused: {why}."
+        return f"The round {one.name} changed nothing, since its challenger was refused: {why}."
     if one.step == Step.ABANDONED:
-        return f"{who} was given up: {listed(one.reasons) or 'no reason is kept'}."
-    return f"{who} is under way."
-
-
-def _exam_words(one: RoundFacts) -> str:
-    before, after = one.scores.get("champion"), one.scores.get("challenger")
-    if before is None or after is None:
-        return ""
-    odds = f", p = {one.p:.2g}" if one.p is not None else ""
-    scores = f"{before.value or 0.0:.2f} to {after.value or 0.0:.2f}"
-    return f", from {scores} overall on the exam (n = {after.n}{odds})"
+        return f"The round {one.name} was given up: {listed(one.reasons) or 'no reason is kept'}."
+    return f"The round {one.name} is under way."
 
 
 def totals(sections: Sequence[SectionFacts]) -> Counter[Knowledge]:
@@ -109,15 +98,56 @@ def totals(sections: Sequence[SectionFacts]) -> Counter[Knowledge]:
     return Counter(section.state for section in sections)
 
 
-def _untrained(facts: Facts) -> Summary:
-    failed = facts.runs[-1] if facts.runs else None
-    said = f"{facts.title} has not been trained yet, so nothing is known of what it knows."
-    if failed is not None:
-        said = (
-            f"{facts.title} has no version yet: its last training {_ended(failed)}. "
-            "So nothing is known of what it knows."
-        )
-    return Summary("Not trained yet", said, "`dlm train` trains and measures it.", "", "", "", "")
+def _headline(facts: Facts) -> str:
+    if facts.current is None:
+        return f"{facts.title} is not trained yet"
+    if facts.card is None:
+        return f"{facts.current} was never measured"
+    found = totals(facts.sections)
+    taught = sum(found[state] for state in _TAUGHT)
+    if not taught:
+        return f"{facts.current} is trained; of today's text nothing was measured"
+    learned = f"{found[Knowledge.LEARNED]} of {count(taught, 'section')}"
+    exam = facts.card.figure("generalisation", "right")
+    if not exam.n or not facts.card.of(Kind.EXAM, Kind.HELD_OUT):
+        return f"{facts.current} has learned {learned}"
+    unseen = f"{hits(exam)} of {count(exam.n, 'unseen question')}"
+    return f"{facts.current} has learned {learned} and answers {unseen}"
+
+
+def _knows(facts: Facts) -> str:
+    if facts.current is None:
+        return _untrained(facts)
+    card = facts.card
+    if card is None:
+        return f"Nobody knows: {facts.current} answers, but `dlm eval` has not measured it."
+    parts = []
+    recall = card.figure("recall", "right")
+    if recall.n:
+        parts.append(_of(recall, "questions that it was trained on"))
+    unseen = card.figure("generalisation", "right")
+    if unseen.n and card.of(Kind.EXAM, Kind.HELD_OUT):
+        parts.append(_of(unseen, "that it never saw"))
+    elif unseen.n:
+        parts.append(_of(unseen, "of the same questions in other words, which is no exam"))
+    if parts:
+        return f"{facts.current} answers {listed(parts)}."
+    return f"{facts.current} was asked nothing about this document, which has no pairs."
+
+
+def _of(figure: Figure, what: str) -> str:
+    """`12 of 15 questions … (90 % interval: 59 % to 92 %)`."""
+    sure = "too few for an interval"
+    if figure.low is not None and figure.high is not None:
+        sure = f"{percent(0.9)} interval: {percent(figure.low)} to {percent(figure.high)}"
+    return f"{hits(figure)} of {figure.n} {what} ({sure})"
+
+
+def _untrained(facts: Facts) -> str:
+    if not facts.runs:
+        return f"Nothing: {facts.title} has not been trained yet. `dlm train` trains and measures."
+    ended = _ended(facts.runs[-1])
+    return f"Nothing is known of that: there is no version yet, and the last training {ended}."
 
 
 def _ended(run: RunFacts) -> str:
@@ -127,47 +157,9 @@ def _ended(run: RunFacts) -> str:
     return f"{words.get(run.outcome, 'failed')} ({run.why})"
 
 
-def _headline(facts: Facts) -> str:
-    found = totals(facts.sections)
-    taught = sum(found[state] for state in _TAUGHT)
-    if not taught:
-        return f"{facts.current} is trained; no section of today's text was measured"
-    return (
-        f"{facts.current} has learned {found[Knowledge.LEARNED]} of its {count(taught, 'section')}"
-    )
-
-
-_TAUGHT = (Knowledge.LEARNED, Knowledge.PARTLY, Knowledge.NOT)
-
-
-def _knows(facts: Facts) -> str:
-    card = facts.card
-    assert card is not None
-    parts = []
-    recall = card.figure("recall", "right")
-    if recall.n:
-        parts.append(_of(recall, "questions that it was trained on"))
-    unseen = card.figure("generalisation", "right")
-    if unseen.n:
-        parts.append(_of(unseen, _unseen_words(card.of(Kind.EXAM, Kind.HELD_OUT))))
-    if parts:
-        return f"{facts.current} answers {listed(parts)}."
-    return f"{facts.current} was asked no question of this document: it has no pairs."
-
-
-def _of(figure: Figure, what: str) -> str:
-    """`12 of 15 of the questions … (80 %; …)`."""
-    sure = f"; {between(figure, percent)}" if figure.low is not None else ""
-    return f"{hits(figure)} of {figure.n} {what} ({percent(figure.value or 0.0)}{sure})"
-
-
-def _unseen_words(kept_apart: Sequence[Item]) -> str:
-    if kept_apart:
-        return "that it never saw"
-    return "of the same questions in other words, which is no exam"
-
-
 def _lacks(facts: Facts) -> str:
+    if facts.card is None:
+        return ""
     found = totals(facts.sections)
     weak = [
         f"{count(found[state], 'section')} {word}"
@@ -181,7 +173,9 @@ def _lacks(facts: Facts) -> str:
         parts.append(f"It was trained on, and gets wrong, {_named(trained)}.")
     elif wrong:
         parts.append(f"Of what it never saw, it gets wrong {_named(wrong)}.")
-    return " ".join(parts) or _nothing_lacks(found)
+    if not parts and found[Knowledge.LEARNED]:
+        return "Of what was measured, nothing is missing."
+    return " ".join(parts)
 
 
 def _named(pairs: Sequence[PairFacts]) -> str:
@@ -191,20 +185,21 @@ def _named(pairs: Sequence[PairFacts]) -> str:
     return listed([*shown, f"{rest} more"] if rest else shown)
 
 
-def _nothing_lacks(found: Counter[Knowledge]) -> str:
-    return "Of what was measured, nothing is missing." if found[Knowledge.LEARNED] else ""
+def _short(text: str) -> str:
+    """A question on one line, without what would turn the rest of the sentence around."""
+    line = " ".join(text.translate(_TURNS).split())
+    return line if len(line) <= 80 else f"{line[:79]}…"
 
 
 def _change_sentence(change: Change) -> str:
     compared = change.compared
     gained, lost, new = len(compared.gained), len(compared.lost), len(compared.learned)
-    asked = f"of {count(compared.both, 'question')} asked both times"
     also = f" It also answers {count(new, 'new question')} right." if new else ""
     who = f"The last training ({change.version} after {compared.before})"
     if not compared.both:
         return f"{who} cannot be compared: no question was asked both times.{also}"
-    told = f"it gained {gained} and lost {lost} {asked}"
-    return f"{who} {_effect(gained, lost)}: {told}{_odds(gained, lost)}.{also}"
+    told = f"it gained {gained} and lost {lost} of {count(compared.both, 'question')}"
+    return f"{who} {_effect(gained, lost)}: {told} asked both times{_odds(gained, lost)}.{also}"
 
 
 def _effect(gained: int, lost: int) -> str:
@@ -231,8 +226,8 @@ def _chance(gained: int, lost: int) -> float:
     return mcnemar(max(gained, lost), min(gained, lost))
 
 
-def _first_training(facts: Facts) -> str:
-    card = facts.card
+def _first_training(version: VersionFacts) -> str:
+    card = version.card
     if card is None:
         return ""
     for group, what in (("recall", "its answers"), ("prose", "its prose")):
@@ -240,41 +235,43 @@ def _first_training(facts: Facts) -> str:
         if now.value is not None and base.value is not None:
             word = "helped" if now.value < base.value else "did not help"
             return (
-                f"This is the first version. Against the untrained base, training {word}: the "
+                f"{version.name} is the first version. Against the untrained base it {word}: the "
                 f"loss of {what} went from {base.value:.2f} to {now.value:.2f} nats a token "
                 f"(n = {now.n})."
             )
-    return "This is the first version, so there is none to compare it with."
+    return f"{version.name} is the first version, so there is none to compare it with."
+
+
+def _exam_words(one: RoundFacts) -> str:
+    before, after = one.scores.get("champion"), one.scores.get("challenger")
+    if before is None or after is None:
+        return ""
+    odds = f", p = {one.p:.2g}" if one.p is not None else ""
+    scores = f"{before.value or 0.0:.2f} to {after.value or 0.0:.2f}"
+    return f", from {scores} overall on the exam (n = {after.n}{odds})"
 
 
 def _cost(facts: Facts) -> str:
-    assert facts.card is not None
-    drift = facts.card.figure("drift", "texts")
+    drift = facts.card.figure("drift", "texts") if facts.card else Figure.absent("")
     if drift.value is None:
         return ""
     run = next((run for run in reversed(facts.runs) if run.version == facts.current), None)
     bound = run.drift_bound if run else None
-    limit = f", within the bound of {bound:g}" if bound is not None else ""
-    if bound is not None and drift.value > bound:
-        limit = f", beyond the bound of {bound:g}"
+    limit = ""
+    if bound is not None:
+        limit = f", {'beyond' if drift.value > bound else 'within'} the bound of {bound:g}"
+    word = "harder" if drift.value >= 0 else "easier"
     return (
-        f"What training cost elsewhere: general text became {signed(drift.value)} nats a token "
-        f"harder for it than for the base (n = {drift.n}){limit}."
+        f"General text is {abs(drift.value):.2f} nats a token {word} for it than for its base "
+        f"(n = {drift.n}){limit}."
     )
 
 
 def _stale(facts: Facts) -> str:
-    if facts.fits:
+    if facts.card is None or facts.fits:
         return ""
     new = sum(section.state is Knowledge.UNMEASURED for section in facts.sections)
-    what = f"{count(new, 'section')} not measured yet" if new else "the rest is as it was measured"
-    return f"The document was edited since: {what}; `dlm train` teaches and measures it."
-
-
-def _short(text: str) -> str:
-    """A question on one line, without what would turn the rest of the sentence around."""
-    line = " ".join(text.translate(_TURNS).split())
-    return line if len(line) <= 80 else f"{line[:79]}…"
-
-
-_TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+    if not new:
+        return "The document was edited, but each section is as it was measured."
+    what = f"{count(new, 'section')} not measured yet"
+    return f"The document was edited: {what}; `dlm train` teaches and measures."

@@ -81,7 +81,7 @@ def label(x: float, y: float, text: str, *, anchor: str = "middle", class_: str 
 
 
 def mark(shape: str, x: float, y: float, class_: str, size: float = 5) -> Html:
-    """A dot, a hollow ring, a square, a diamond or a cross."""
+    """A dot, a hollow ring, a square, a triangle, a diamond or a cross."""
     if shape in ("dot", "ring"):
         return tag("circle", cx=x, cy=y, r=size if shape == "dot" else size + 3, class_=class_)
     if shape == "square":
@@ -89,6 +89,9 @@ def mark(shape: str, x: float, y: float, class_: str, size: float = 5) -> Html:
     if shape == "cross":
         d = f"M{x - size:.1f} {y - size:.1f}l{2 * size} {2 * size}m0 {-2 * size}l{-2 * size} "
         return tag("path", d=f"{d}{2 * size}", class_=class_)
+    if shape == "triangle":
+        d = f"M{x:.1f} {y - size * 1.4:.1f}l{size * 1.35} {size * 2.3}h{-size * 2.7}z"
+        return tag("path", d=d, class_=class_)
     tall = size * 1.3
     d = f"M{x:.1f} {y - tall:.1f}l{tall} {tall}l{-tall} {tall}l{-tall} {-tall}z"
     return tag("path", d=d, class_=class_)

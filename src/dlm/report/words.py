@@ -18,7 +18,8 @@ def percent(value: float) -> str:
 
 
 def signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
+    """`+0.27`, `−0.03`, `0`."""
+    return f"{value:+.2f}".replace("-", "−") if round(value, 2) else "0"
 
 
 def plain(value: float) -> str:

@@ -30,7 +30,7 @@ def overview(facts: Facts) -> Html:
 
 def _tiles(card: Scorecard) -> Iterator[Html]:
     recall = card.figure("recall", "right")
-    yield _share("Trained questions", recall, "right, of those it was trained on")
+    yield _share("Trained on", recall, "right, of those it was trained on")
     unseen = card.figure("generalisation", "right")
     exam = card.of(Kind.EXAM, Kind.HELD_OUT)
     if exam or unseen.value is None:

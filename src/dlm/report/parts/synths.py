@@ -66,7 +66,7 @@ def _synth(synth: SynthFacts) -> Html:
             f", {when(run.made_at)}{', ' + how if how else ''}",
             class_="soft",
         ),
-        tag("p", _fate(synth)),
+        tag("p", _fate(synth), style="margin-bottom:1.1rem"),
     )
     chart = bars(title, rows) if rows else missing("The funnel of this run is not on record.")
     return tag(

@@ -53,7 +53,7 @@ def _curves(runs: Sequence[RunFacts]) -> Iterator[Html]:
         chart = curve(f"Loss of {name}", run.losses, measured)
         key = "Line: loss of each step, smoothed. Across: steps."
         signs = {"answers to learn": "◆", "held-out answers": "●"}
-        key = sentences([key, *(f"{signs[what]} {what}." for what in measured)])
+        key = sentences([key, *(f"{signs[what]}\N{NO-BREAK SPACE}{what}." for what in measured)])
         yield figure(f"{name}: loss, nats a token", chart, user(run.why), tag("br"), key)
     if not drawable:
         yield missing("No losses are kept of these trainings.")
@@ -144,7 +144,7 @@ def _drift(facts: Facts) -> Html:
     heading = _heading("What training cost: drift")
     cards = {version.name: version.card for version in facts.versions}
     points = [
-        Point(name, card.figure("drift", "texts"), "current" if name == facts.current else "")
+        Point(name, card.figure("drift", "texts"), current=name == facts.current)
         for name, card in cards.items()
         if card is not None
     ]

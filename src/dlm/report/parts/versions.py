@@ -13,6 +13,7 @@ from dlm.report.parts.frame import behind, figure, missing, part, table
 from dlm.report.summary import helped
 from dlm.report.words import count, hits, percent, plain, signed, when
 from dlm.store.metrics import RunOutcome
+from dlm.store.rounds import Step
 
 _SHOWN = 8  # questions of one kind in one change; the rest is counted
 _LONG = 300  # characters of an answer
@@ -47,22 +48,22 @@ def versions(facts: Facts) -> Html:
 def _charts(facts: Facts) -> Iterator[Html]:
     found = facts.versions[-_MOST:]
     for title, group, name in _CHARTS:
-        points = [Point(v.name, _figure(v, group, name), standing(v, facts)) for v in found]
+        points = [
+            Point(v.name, _figure(v, group, name), _outcome(v, facts), v.current) for v in found
+        ]
         if any(point.figure.value is not None for point in points):
             chart = trend(f"{title} over versions", points, _short, low=0.0, high=1.0)
             yield figure(title, chart, _counts(points))
 
 
-def standing(version: VersionFacts, facts: Facts) -> str:
-    """`current`, `refused` (it never answered), `rolled back`, or nothing special."""
-    if version.current:
-        return "current"
+def _outcome(version: VersionFacts, facts: Facts) -> str:
+    """`promoted` by a round, `not promoted`, `rolled back`, or nothing special."""
     if not version.served:
-        return "refused"
-    left = any(
-        move.before == version.name and move.why.startswith("rollback") for move in facts.moves
-    )
-    return "rolled back" if left else ""
+        return "not promoted"
+    if any(move.before == version.name and move.why.startswith("rollback") for move in facts.moves):
+        return "rolled back"
+    promoted = {one.challenger for one in facts.rounds if one.step == Step.PROMOTED}
+    return "promoted" if version.name in promoted else ""
 
 
 def _counts(points: Sequence[Point]) -> str:
@@ -72,13 +73,17 @@ def _counts(points: Sequence[Point]) -> str:
 
 
 def _key(facts: Facts) -> Html:
-    stands = {standing(version, facts) for version in facts.versions}
-    signs = [("◉", "answers now", "current"), ("☐", "rolled back", "rolled back")]
-    signs += [("✕", "a candidate that was not promoted", "refused")]
+    outcomes = {_outcome(version, facts) for version in facts.versions}
+    signs = [
+        ("▲", "promoted by a round", "promoted"),
+        ("✕", "a challenger that was not promoted", "not promoted"),
+        ("☐", "rolled back", "rolled back"),
+    ]
+    shown = [("◉", "answers now")]
+    shown += [(sign, words) for sign, words, name in signs if name in outcomes]
     parts = [
-        join(tag("span", sign, class_="key", aria_hidden="true"), f" {words}. ")
-        for sign, words, name in signs
-        if name in stands
+        join(tag("span", sign, class_="key", aria_hidden="true"), f"\N{NO-BREAK SPACE}{words}. ")
+        for sign, words in shown
     ]
     note = (
         "Bars are 90 % intervals. Each version was measured on the document as it was then, so "
@@ -95,12 +100,14 @@ def _table(facts: Facts) -> Html:
 
 def _row(version: VersionFacts, facts: Facts) -> list[Child]:
     how = {"fresh": "from the base", "continue": f"continued {version.parent or 'the one before'}"}
-    now = standing(version, facts) or ("kept" if version.stands else "pruned")
+    now = ["answers now"] if version.current else []
+    now += [outcome] if (outcome := _outcome(version, facts)) else []
+    now += [] if version.stands else ["pruned"]
     return [
         version.name,
         when(version.made_at),
         how.get(version.mode or "", version.mode or "not known"),
-        now,
+        ", ".join(now) or "kept",
         _cell(_figure(version, "overall", "overall"), plain),
         _counted(_figure(version, "recall", "right")),
         _counted(_figure(version, "generalisation", "right")),
