@@ -107,7 +107,8 @@ def _headline(facts: Facts) -> str:
     taught = sum(found[state] for state in _TAUGHT)
     if not taught:
         return f"{facts.current} is trained; of today's text nothing was measured"
-    learned = f"{found[Knowledge.LEARNED]} of {count(taught, 'section')}"
+    which = "measured section" if found[Knowledge.UNMEASURED] else "section"
+    learned = f"{found[Knowledge.LEARNED]} of {count(taught, which)}"
     exam = facts.card.figure("generalisation", "right")
     if not exam.n or not facts.card.of(Kind.EXAM, Kind.HELD_OUT):
         return f"{facts.current} has learned {learned}"

@@ -130,14 +130,13 @@ def _real(run: RunFacts, wanted: float | None) -> str:
         real += one["tokens"] if source == AUTHORED else 0
         synthetic += one["tokens"] if source in SYNTHETIC else 0
     if not synthetic:
-        return "No model wrote any of it: all of the document's own text was written by people."
+        return "People wrote all of the document's own text; no model wrote any of it."
     share = real / (real + synthetic)
-    asked = f"; the document asks for at least {percent(wanted)}" if wanted is not None else ""
-    less = " That is less." if wanted is not None and share < wanted else ""
-    return (
-        f"Real share: {percent(share)} of these tokens that people or models wrote for the "
-        f"document were written by people (training.real_share{asked}).{less}"
-    )
+    asked = ""
+    if wanted is not None:
+        word = "less than" if share < wanted else "at least"
+        asked = f", {word} the {percent(wanted)} that training.real_share asks for"
+    return f"Real share: people wrote {percent(share)} of the document's own tokens{asked}."
 
 
 def _drift(facts: Facts) -> Html:
