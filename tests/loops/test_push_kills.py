@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import random
 import subprocess
@@ -60,7 +61,7 @@ def push(server: Server, prompt: str) -> bool:
         if error.code != 429:
             raise
         time.sleep(0.2)
-    except (OSError, urllib.error.URLError):
+    except (OSError, http.client.HTTPException):
         time.sleep(0.05)
     return False
 
