@@ -9,6 +9,7 @@ import typer
 from dlm.cli import (
     exam_commands,
     harvest_commands,
+    improve_commands,
     metrics_commands,
     replay_commands,
     synth_commands,
@@ -26,6 +27,7 @@ app = typer.Typer(
 
 app.add_typer(exam_commands.app, name="exam")
 app.command()(harvest_commands.harvest)
+app.add_typer(improve_commands.app, name="improve")
 app.add_typer(metrics_commands.app, name="metrics")
 app.add_typer(replay_commands.app, name="replay")
 app.add_typer(synth_commands.app, name="synth")

@@ -1,7 +1,7 @@
 """The exam by which teachers are chosen: questions that never train, and what an answer is worth.
 
-Each answer scores 0.4 for being right, 0.3 for being coherent and 0.3 times how much of its reference
-is known, so that two models can be compared question by question. Formulas: `docs/improve.md`.
+Each answer scores 0.4 for being right, 0.3 for being coherent and 0.3 times how much of its
+reference is known, so that two models are compared question by question. See `docs/improve.md`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from dlm.eval.scorecard import ACCURACY, COHERENCE, KNOWLEDGE, coherent
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answered exam question. `known` is the share of the base's loss on the reference that is
-    gone, `f1` the token F1 of the answer, which can be had of a model without logits too.
+    """One answered exam question. `nll` is the loss of the reference in nats a token, `known` the
+    share of the base's loss that is gone, both None of a model that gives words only; `f1` is the
+    token F1 of what it said.
     """
 
     question: str
@@ -30,13 +31,15 @@ class Answer:
     said: str
     right: bool
     coherent: bool
-    known: float
+    nll: float | None
+    known: float | None
     f1: float
 
     @property
     def score(self) -> float:
         """What the answer is worth, 0..1."""
-        return ACCURACY * self.right + COHERENCE * self.coherent + KNOWLEDGE * self.known
+        known = self.f1 if self.known is None else self.known
+        return ACCURACY * self.right + COHERENCE * self.coherent + KNOWLEDGE * known
 
     @property
     def spoken_score(self) -> float:
@@ -69,7 +72,8 @@ class Paper:
 
     @property
     def knowledge(self) -> Figure:
-        return mean([answer.known for answer in self.answers])
+        known = [answer.known for answer in self.answers if answer.known is not None]
+        return mean(known, why_none="it gives words only")
 
     def figures_json(self) -> dict[str, Any]:
         names = ("overall", "accuracy", "coherence", "knowledge", "spoken")
@@ -93,12 +97,15 @@ def exam_questions(teaching: Teaching, most: int) -> tuple[Question, ...]:
     return tuple(one for one in found if id(one) in chosen)
 
 
-def paper(items: Sequence[Item]) -> Paper:
-    """What the answers to the exam are worth; every item must have been asked."""
-    return Paper(tuple(_answer(item) for item in items))
+def paper(items: Sequence[Item], *, words_only: bool = False) -> Paper:
+    """What the answers to the exam are worth; every item must have been asked.
+
+    With `words_only` the losses are not those of the one who answered.
+    """
+    return Paper(tuple(_answer(item, words_only) for item in items))
 
 
-def _answer(item: Item) -> Answer:
+def _answer(item: Item, words_only: bool) -> Answer:
     said = item.said
     assert said is not None
     return Answer(
@@ -108,7 +115,8 @@ def _answer(item: Item) -> Answer:
         said=said.text,
         right=said.right,
         coherent=coherent(item),
-        known=item.fit.known,
+        nll=None if words_only else item.fit.nll,
+        known=None if words_only else item.fit.known,
         f1=said.f1,
     )
 

@@ -1,10 +1,11 @@
 """Whether a challenger is better than the champion by more than chance, question by question.
 
-The primary test is the paired randomisation test of Fisher (1935, "The Design of Experiments", §21)
-and Pitman (1937) on the differences of the scores: with no difference between the two models each
-sign is as likely as the other. It is exact for up to 16 differences that are not 0 and drawn
-100,000 times with a fixed seed beyond. The exact test of McNemar (1947) on right and wrong and a
-paired bootstrap interval of the mean difference are given beside it.
+The test is the paired randomisation test of Fisher (1935, "The Design of Experiments", §21) and
+Pitman (1937) on the loss of each reference: were the two models equal, each sign would be as likely
+as the other. Every question has a say in it, where right and wrong change for a few only. It is
+exact for up to 16 differences that are not 0 and drawn 100,000 times with a fixed seed beyond. The
+exact test of McNemar (1947) on right and wrong and a paired bootstrap interval of the difference of
+the overall are given beside it.
 """
 
 from __future__ import annotations
@@ -29,9 +30,14 @@ _DRAWS: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """Two papers of one exam compared. `p` is one-sided: that the second is no better."""
+    """Two papers of one exam compared: `difference` of the overall, `loss` in nats a token.
+
+    `p` is one-sided: how often chance would take away as much loss; `p_right` how often it would
+    turn as many wrong answers into right ones.
+    """
 
     difference: Figure
+    loss: Figure
     p: float
     gained: tuple[str, ...]
     lost: tuple[str, ...]
@@ -44,6 +50,7 @@ class Contest:
     def to_json(self) -> dict[str, Any]:
         return {
             "difference": self.difference.to_json(),
+            "loss": self.loss.to_json(),
             "p": self.p,
             "gained": list(self.gained),
             "lost": list(self.lost),
@@ -56,12 +63,13 @@ def contest(champion: Paper, challenger: Paper) -> Contest:
     both = list(zip(champion.answers, challenger.answers, strict=True))
     if any(old.question != new.question for old, new in both):
         raise ValueError("these are papers of two exams")
-    differences = [new.score - old.score for old, new in both]
+    losses = [(new.nll or 0.0) - (old.nll or 0.0) for old, new in both]
     gained = tuple(new.question for old, new in both if new.right and not old.right)
     lost = tuple(new.question for old, new in both if old.right and not new.right)
     return Contest(
-        difference=mean(differences),
-        p=randomisation(differences),
+        difference=mean([new.score - old.score for old, new in both]),
+        loss=mean(losses),
+        p=randomisation([-loss for loss in losses]),
         gained=gained,
         lost=lost,
         p_right=mcnemar(len(gained), len(lost)),

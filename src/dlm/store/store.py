@@ -217,7 +217,8 @@ class Store:
         """Remove all but the newest `keep` versions and return the names of those removed.
 
         The current version, those in `protect`, those in use and those that the history of
-        teachers names stay, whatever their age. The metrics of old runs are thinned as `metrics.thin` says.
+        teachers names stay, whatever their age. The metrics of old runs are thinned as
+        `metrics.thin` says.
         """
         with self._exclusively("prune"):
             current = queries.current_number(self.database)

@@ -13,20 +13,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
-FEWEST: Final = 8
+FEWEST: Final = 4
 """Pairs below which nothing is said about their variety."""
 
-LEAST_DISTINCT: Final = 0.3
-MOST_OVERLAP: Final = 0.75
-LEAST_TYPES: Final = 0.5
+FEWEST_KINDS: Final = 8
+"""Pairs below which nothing is said about how they begin."""
+
+LEAST_DISTINCT: Final = 0.25
+MOST_OVERLAP: Final = 0.8
+LEAST_TYPES: Final = 1.0
 MOST_FALL: Final = 0.5
 """Of the first round's value: what `distinct` and `types` may fall to."""
 
 _WORD: Final = re.compile(r"\w+")
-_TYPES: Final = re.compile(
-    r"\b(how (?:many|much|long|often|old|far|big|tall|heavy)|how|who|whom|whose|where|when|why|"
-    r"which|what)\b"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class Diversity:
     """Of `pairs` pairs: `distinct` is distinct-2 (Li et al., 2016), different bigrams by all of
     them; `overlap` the mean, over the questions, of the largest share of trigrams that another
     question has too, as self-BLEU (Zhu et al., 2018) with the best reference; `types` the entropy
-    of the kinds of questions in bits.
+    in bits of how questions begin, by their first two words.
     """
 
     pairs: int
@@ -69,10 +68,11 @@ def diversity(pairs: Sequence[tuple[str, str]]) -> Diversity:
     )
 
 
-def collapsed(now: Diversity, first: Diversity | None) -> str | None:
+def collapsed(now: Diversity, first: Diversity | None, *, kinds: bool = True) -> str | None:
     """Why improving must stop, with the figures; None while the variety is enough.
 
-    `first` is what the first round of the document found, None in the first.
+    `first` is what the first round of the same strategy found, None in that. Without `kinds` the
+    types do not count: requests for a text are all of one kind.
     """
     if now.pairs < FEWEST:
         return None
@@ -80,18 +80,19 @@ def collapsed(now: Diversity, first: Diversity | None) -> str | None:
         return f"distinct-2 is {now.distinct:.2f}, below {LEAST_DISTINCT:g}: it repeats itself"
     if now.overlap > MOST_OVERLAP:
         return f"self-overlap is {now.overlap:.2f}, above {MOST_OVERLAP:g}: its questions repeat"
-    if now.types < LEAST_TYPES:
+    kinds = kinds and now.pairs >= FEWEST_KINDS
+    if kinds and now.types < LEAST_TYPES:
         return (
             f"question types have {now.types:.2f} bits, below {LEAST_TYPES:g}: "
             "nearly all are of one kind"
         )
     if first is None or first.pairs < FEWEST:
         return None
-    for name, was, value in (
-        ("distinct-2", first.distinct, now.distinct),
-        ("question types", first.types, now.types),
+    for name, counts, was, value in (
+        ("distinct-2", True, first.distinct, now.distinct),
+        ("question types", kinds, first.types, now.types),
     ):
-        if value < MOST_FALL * was:
+        if counts and value < MOST_FALL * was:
             return f"{name} fell from {was:.2f} in the first round to {value:.2f}"
     return None
 
@@ -117,8 +118,7 @@ def _entropy(kinds: Iterable[str]) -> float:
 
 
 def _type(question: str) -> str:
-    found = _TYPES.search(question.lower())
-    return found[1] if found else "other"
+    return " ".join(_words(question)[:2])
 
 
 def _grams(words: Sequence[str], size: int) -> list[tuple[str, ...]]:

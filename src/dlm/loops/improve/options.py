@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Self
 
+from dlm.doc.document import Document
 from dlm.loops.synth.options import Strategy
 
 MIXED: Final = "mixed"
@@ -36,6 +37,14 @@ class ImproveOptions:
         if self.strategy != MIXED:
             return Strategy(self.strategy)
         return _CYCLE[(number - 1) % len(_CYCLE)]
+
+    @classmethod
+    def of(cls, document: Document, **given: Any) -> Self:
+        """What the document says, and for this run what was `given` and is not None."""
+        settings = document.frontmatter.improve.model_dump()
+        if settings["real_share"] is None:
+            settings["real_share"] = document.frontmatter.training.real_share
+        return cls(**settings | {key: value for key, value in given.items() if value is not None})
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

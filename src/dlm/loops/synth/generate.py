@@ -40,13 +40,16 @@ class Ask:
 class Written:
     """What came of the asking: candidates, and the parts of completions that none could be read of.
 
-    `refused` are requests without an answer, each with its reason.
+    `refused` are requests without an answer, each with its reason. `said` is every pair as often as
+    the teacher insisted on it: as often as one completion of a request holds it, however many hold
+    it; of many tries at one fact, once if it came up again. It shows how varied a teacher writes.
     """
 
     candidates: list[Candidate] = field(default_factory=list)
     unparsed: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
+    said: list[tuple[str, str]] = field(default_factory=list)
 
 
 def plan_asks(
@@ -94,6 +97,7 @@ def read(
     for ask, texts in zip(asks, answers, strict=True):
         key = (*ask.source.key, ask.strategy)
         asked.setdefault(key, ask)
+        completions: list[Sequence[tuple[str, str]]] = []
         for text in texts:
             parsed = (
                 parse_request(text, ask.source.text)
@@ -101,16 +105,31 @@ def read(
                 else parse_pairs(text)
             )
             pairs.setdefault(key, []).extend(parsed.pairs)
+            completions.append(parsed.pairs)
             written.unparsed += parsed.dropped
             thought = parsed.reasoning or (text.reasoning if isinstance(text, Completion) else "")
             if keep_reasoning and thought:
                 written.reasoning.append(thought)
+        written.said += _said(ask, completions)
     for key, proposed in pairs.items():
         written.candidates += [
             Candidate(question, answer, asked[key].source, key[2], votes, asked[key].tries)
             for question, answer, votes in each_once(proposed)
         ]
     return written
+
+
+def _said(ask: Ask, completions: Sequence[Sequence[tuple[str, str]]]) -> list[tuple[str, str]]:
+    """The pairs of one request as `Written.said` counts them; a text that was given is not told."""
+    if ask.tries:
+        together = each_once(pair for pairs in completions for pair in pairs)
+        return [(question, answer) for question, answer, votes in together if votes > 1]
+    most: dict[tuple[str, str], int] = {}
+    for pairs in completions:
+        for question, answer, times in each_once(pairs):
+            told = "" if ask.strategy is Strategy.BACKTRANSLATE else answer
+            most[question, told] = max(times, most.get((question, told), 0))
+    return [pair for pair, times in most.items() for _ in range(times)]
 
 
 def _narrow(

@@ -120,9 +120,7 @@ class Cached:
                 self._count(requests[places[0]], texts)
                 self.counts.cached += len(places) - 1
             else:
-                self.counts.failed += len(places)
-                reason = texts.reason if isinstance(texts, Refused) else "gave no completion"
-                self.counts.reasons[reason] += len(places)
+                self._failed(texts, len(places))
             left.pop(key, None)
             _give(done, places, texts)
 
@@ -153,20 +151,22 @@ class Cached:
         )
         self.counts.seconds += time.monotonic() - began
         with self._database.transaction():
-            for key, texts in zip(chosen, answers, strict=True):
-                if texts:
-                    add_completions(self._database, key, self.name, texts)
-        for key, texts in zip(chosen, answers, strict=True):
+            for key, answer in zip(chosen, answers, strict=True):
+                if answer:
+                    add_completions(self._database, key, self.name, answer)
+        for key, answer in zip(chosen, answers, strict=True):
             places = [start + place for place in keyed[key]]
             self._calls += 1
-            if texts:
-                self._count(requests[places[0]], texts)
+            if answer:
+                self._count(requests[places[0]], answer)
             else:
-                self.counts.failed += len(places)
-                self.counts.reasons[
-                    texts.reason if isinstance(texts, Refused) else "gave no completion"
-                ] += len(places)
-            _give(done, places, texts)
+                self._failed(answer, len(places))
+            _give(done, places, answer)
+
+    def _failed(self, texts: Sequence[str], places: int) -> None:
+        self.counts.failed += places
+        reason = texts.reason if isinstance(texts, Refused) else "gave no completion"
+        self.counts.reasons[reason] += places
 
     def _keyed(self, requests: Sequence[Request]) -> dict[str, list[int]]:
         """The places of each different request, by its key."""
