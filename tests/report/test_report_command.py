@@ -13,7 +13,7 @@ import pytest
 from report_kit import TEXT, open_store, train, write
 
 from dlm.cli import report
-from dlm.errors import UsageError
+from dlm.errors import DlmError
 
 DLM = [sys.executable, "-m", "dlm.cli.app"]
 
@@ -48,13 +48,13 @@ def test_it_writes_beside_the_document_and_again(
 def test_it_never_overwrites_anything_else(shed: Path) -> None:
     mine = shed.with_name("shed.report.html")
     mine.write_text("<p>my own page", "utf-8")
-    with pytest.raises(UsageError, match="no report of dlm"):
+    with pytest.raises(DlmError, match="no report of dlm"):
         run()
-    with pytest.raises(UsageError, match="no report of dlm"):
+    with pytest.raises(DlmError, match="no report of dlm"):
         run("shed.dlm")
-    with pytest.raises(UsageError, match="is a folder"):
+    with pytest.raises(DlmError, match="is a folder"):
         run(".")
-    with pytest.raises(UsageError, match="there is no folder"):
+    with pytest.raises(DlmError, match="there is no folder"):
         run("nowhere/page.html")
     assert mine.read_text("utf-8") == "<p>my own page"
     assert shed.read_text("utf-8") == TEXT

@@ -150,7 +150,7 @@ def letter(index: int) -> str:
     return chr(ord("A") + index % 26)
 
 
-def strip(title: str, blocks: Sequence[tuple[str, str, int, str]]) -> Html:
+def strip(title: str, blocks: Sequence[tuple[str, str | None, int, str]]) -> Html:
     """The document from its beginning to its end: (state class, link, length, words) a block."""
     total = sum(length for _, _, length, _ in blocks) or 1
     drawn = []
@@ -159,7 +159,9 @@ def strip(title: str, blocks: Sequence[tuple[str, str, int, str]]) -> Html:
         width = 1000 * length / total
         block = tag("rect", x=x, y=0, width=max(width - 2, 1.0), height=30, class_=f"k {state}")
         pattern = tag("rect", x=x, y=0, width=max(width - 2, 1.0), height=30, class_=f"h {state}")
-        drawn.append(tag("a", tag("title", words), block, pattern, href=f"#{link}"))
+        drawn.append(
+            tag("a" if link else "g", tag("title", words), block, pattern, href=link and f"#{link}")
+        )
         x += width
     return tag(
         "svg",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from dlm.errors import UsageError
+from dlm.errors import DlmError
 from dlm.files import disk_error, write_atomic
 from dlm.report.page import GENERATOR
 
@@ -19,18 +19,18 @@ def default_path(document: Path) -> Path:
 
 
 def write(page: str, path: Path) -> None:
-    """Write the page whole or not at all; raises UsageError where something else lies there."""
+    """Write the page whole or not at all; raises DlmError where something else lies there."""
     _check(path)
     write_atomic(path, page.encode("utf-8", "replace"))
 
 
 def _check(path: Path) -> None:
     if path.is_dir():
-        raise UsageError(f"{path} is a folder", hint="name a file in it, such as report.html")
+        raise DlmError(f"{path} is a folder", hint="name a file in it, such as report.html")
     if not path.parent.is_dir():
-        raise UsageError(f"there is no folder {path.parent}", hint="make it first")
+        raise DlmError(f"there is no folder {path.parent}", hint="make it first")
     if path.exists() and not _is_report(path):
-        raise UsageError(
+        raise DlmError(
             f"{path} is there already and is no report of dlm; nothing was written",
             hint="name another file with -o, or move that one away",
         )

@@ -21,6 +21,14 @@ MOST_PAIRS: Final = 60
 MOST_SHOWN: Final = 400_000
 """Characters of the whole document that are shown; after them only the strip goes on."""
 
+MOST_SECTIONS: Final = 1_000
+"""Sections that are shown, however short they are."""
+
+MOST_BLOCKS: Final = 400
+"""Blocks of the strip."""
+
+_SHORTEST: Final = 40  # characters: what a shorter section is drawn as
+
 _ROLES: Final = {
     "probe": "probe: trained, and asked after each training",
     "exam": "exam: never trained",
@@ -40,11 +48,8 @@ def knowledge(facts: Facts) -> Html:
         if facts.card
         else "The text of the document as it stands. Nothing of it was measured yet."
     )
-    blocks = [
-        (state_class(one.state), _anchor(one), max(_length(one), 40), _words(one))
-        for one in facts.sections
-    ]
-    picture = strip(f"The document from beginning to end: {_told(facts.sections)}", blocks)
+    told = f"The document from beginning to end: {_told(facts.sections)}"
+    picture = strip(told, _blocks(facts.sections))
     return part("map", title, lead, picture, _legend(facts.sections), list(_articles(facts)))
 
 
@@ -63,18 +68,43 @@ def _told(sections: Sequence[SectionFacts]) -> str:
     return ", ".join(f"{found[state]} {state.value}" for state in Knowledge if found[state])
 
 
+def _blocks(sections: Sequence[SectionFacts]) -> list[tuple[str, str | None, int, str]]:
+    """What the strip shows: a section a block, neighbours together where there are too many."""
+    size = -(-len(sections) // MOST_BLOCKS)
+    shown = _shown(sections)
+    blocks = []
+    for start in range(0, len(sections), size):
+        group = sections[start : start + size]
+        state, _ = totals(group).most_common(1)[0]
+        words = f"line {group[0].line}, {state.value}: {group[0].opening[:80]}"
+        if len(group) > 1:
+            words = f"line {group[0].line} to {group[-1].line}: {_told(group)}"
+        link = _anchor(group[0]) if start < shown else None
+        length = sum(max(_length(section), _SHORTEST) for section in group)
+        blocks.append((state_class(state), link, length, words))
+    return blocks
+
+
+def _shown(sections: Sequence[SectionFacts]) -> int:
+    """How many sections, from the first on, are shown with their text."""
+    characters = 0
+    for index, section in enumerate(sections[:MOST_SECTIONS]):
+        if characters > MOST_SHOWN:
+            return index
+        characters += min(_length(section), MOST_TEXT * (1 + len(section.pairs)))
+    return min(len(sections), MOST_SECTIONS)
+
+
 def _articles(facts: Facts) -> Iterator[Html]:
-    shown = 0
-    for index, section in enumerate(facts.sections):
-        if shown > MOST_SHOWN:
-            rest = count(len(facts.sections) - index, "more section")
-            yield missing(
-                f"{rest} from line {section.line} on: the document is too long to be shown whole. "
-                "The strip above and the counts are of all of it; `dlm show --learned` lists them."
-            )
-            return
-        shown += min(_length(section), MOST_TEXT * (1 + len(section.pairs)))
+    shown = _shown(facts.sections)
+    for section in facts.sections[:shown]:
         yield _article(section)
+    if rest := facts.sections[shown:]:
+        yield missing(
+            f"{count(len(rest), 'more section')} from line {rest[0].line} on: the document is too "
+            "long to be shown whole. The strip above and the counts are of all of it; "
+            "`dlm show --learned` lists them."
+        )
 
 
 def _article(section: SectionFacts) -> Html:
@@ -170,7 +200,3 @@ def _anchor(section: SectionFacts) -> str:
 
 def _length(section: SectionFacts) -> int:
     return len(section.text) + sum(len(pair.question) + len(pair.answer) for pair in section.pairs)
-
-
-def _words(section: SectionFacts) -> str:
-    return f"line {section.line}, {section.state.value}: {section.opening[:80]}"
