@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import typer.main
+import warm
 
 from dlm.cli.commands import app
 from dlm.doc.parser import parse_text
@@ -44,6 +45,9 @@ def test_console_examples_print_what_the_page_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
+    (tmp_path / "bin").mkdir()
+    warm.write_command(tmp_path / "bin")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     for command, expected in (
         item for text in _blocks(page, "console") for item in _commands(text)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from warm import WarmProcess
 
 HEAD = (
     "---\ndlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C\ndlm_version: 15\nbase_model: pocket\n"
@@ -27,7 +28,6 @@ PAIRS = [
     ("Where does the ladder hang?", "The ladder hangs behind the door."),
 ]
 TEXT = HEAD + "".join(PAIR.format(mark="", question=q, answer=a) for q, a in PAIRS)
-DLM = [sys.executable, "-m", "dlm.cli.app"]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def environment(place: Path) -> dict[str, str]:
     return {**os.environ, "DLM_HOME": str(place / "home")}
 
 
-STARTED: list[subprocess.Popen[str]] = []
+STARTED: list[WarmProcess] = []
 
 
 @pytest.fixture(autouse=True)
@@ -50,30 +50,14 @@ def _nothing_is_left_running() -> Iterator[None]:
     yield
     while STARTED:
         process = STARTED.pop()
-        process.kill()
-        process.wait()
-        for stream in (process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
+        with process:
+            process.kill()
 
 
-def start(place: Path, *arguments: str) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [*DLM, *arguments],
-        cwd=place,
-        env=environment(place),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=_heed_ctrl_c,
-    )
+def start(place: Path, *arguments: str) -> WarmProcess:
+    process = WarmProcess(*arguments, cwd=place, env=environment(place))
     STARTED.append(process)
     return process
-
-
-def _heed_ctrl_c() -> None:
-    """Tests that run in the background of a shell are told to ignore it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def dlm(place: Path, *arguments: str, status: int = 0) -> str:
@@ -179,7 +163,6 @@ def test_a_resumed_training_goes_on_in_its_own_run(
     watched: list[dict[str, Any]], place: Path
 ) -> None:
     process = start(place, "train", "--fresh", "--epochs", "4")
-    assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("epoch 2"):
             process.send_signal(signal.SIGINT)
@@ -196,10 +179,9 @@ def test_a_resumed_training_goes_on_in_its_own_run(
 
 
 @pytest.fixture
-def training(watched: list[dict[str, Any]], place: Path) -> subprocess.Popen[str]:
+def training(watched: list[dict[str, Any]], place: Path) -> WarmProcess:
     """A long training whose first epoch is done."""
     process = start(place, "train", "--fresh", "--epochs", "4000")
-    assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("epoch 1"):
             break
@@ -207,11 +189,10 @@ def training(watched: list[dict[str, Any]], place: Path) -> subprocess.Popen[str
 
 
 def test_watchers_leave_cleanly_and_notice_when_the_training_is_killed(
-    training: subprocess.Popen[str], place: Path
+    training: WarmProcess, place: Path
 ) -> None:
     leaving, staying = (start(place, "metrics", "watch") for _ in range(2))
     for watcher in (leaving, staying):
-        assert watcher.stdout is not None
         assert watcher.stdout.readline()
     leaving.send_signal(signal.SIGINT)
     _, errors = leaving.communicate(timeout=20)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 import urllib.request
@@ -16,13 +14,14 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+import warm
+from warm import WarmProcess
 
 from dlm.cli.watch import status_line
 from dlm.loops.standing import Facts
 
 HEAD = "---\ndlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C\ndlm_version: 15\nbase_model: pocket\n---\n"
 PAIR = "\n::instruction::\n### Q !probe\nWhat colour is the shed?\n\n### A\nIt is {}.\n::\n"
-DLM = [sys.executable, "-m", "dlm.cli.app", "train"]
 
 
 @pytest.fixture
@@ -36,9 +35,7 @@ def path(tmp_path: Path) -> Path:
 def refused(*arguments: str, token: str | None = None) -> tuple[int, str]:
     environment = {k: v for k, v in os.environ.items() if k != "DLM_PROBE_TOKEN"}
     environment |= {"DLM_PROBE_TOKEN": token} if token is not None else {}
-    done = subprocess.run(
-        [*DLM, *arguments], env=environment, capture_output=True, text=True, check=False
-    )
+    done = warm.run("train", *arguments, env=environment)
     assert "Traceback" not in done.stderr
     return done.returncode, done.stderr
 
@@ -77,17 +74,12 @@ class Watching:
     """A process whose output is read as it comes."""
 
     def __init__(self, path: Path, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [*DLM, str(path), "--watch", "--json", "--watch-max-steps", "2", *arguments],
+        self.process = WarmProcess(
+            *("train", path, "--watch", "--json", "--watch-max-steps", "2", *arguments),
             env=os.environ | {"DLM_PROBE_TOKEN": "very secret"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
         )
         self.said: list[str] = []
         self.results: list[dict[str, Any]] = []
-        assert self.process.stdout
-        assert self.process.stderr
         self._readers = [
             threading.Thread(target=_read, args=(self.process.stdout, self._result)),
             threading.Thread(target=_read, args=(self.process.stderr, self._say)),
@@ -97,10 +89,10 @@ class Watching:
 
     def end(self) -> None:
         """Kill it, unless it ended, and read what it said until then."""
-        self.process.kill()
-        self.process.wait()
-        for reader in self._readers:
-            reader.join()
+        with self.process:
+            self.process.kill()
+            for reader in self._readers:
+                reader.join()
 
     def _result(self, line: str) -> None:
         self.results.append(json.loads(line))

@@ -8,12 +8,13 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import warm
+from warm import WarmProcess
 
 from dlm.doc.parser import parse_file
 from dlm.store.paths import for_dlm
@@ -36,7 +37,6 @@ What colour is the Brindle lamp?
 The Brindle lamp is teal.
 ::
 """
-DLM = [sys.executable, "-m", "dlm.cli.app"]
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +45,7 @@ def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("crash")
     (folder / "lamp.dlm").write_text(DOCUMENT, "utf-8")
     environment = {**os.environ, "DLM_HOME": str(folder / "home")}
-    subprocess.run(
-        [*DLM, "train", str(folder / "lamp.dlm"), "--max-steps", "6"],
-        env=environment,
-        check=True,
-        capture_output=True,
-    )
+    warm.run("train", folder / "lamp.dlm", "--max-steps", "6", env=environment).check_returncode()
     return folder
 
 
@@ -62,22 +57,15 @@ def workplace(trained_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     return tmp_path / "lamp.dlm"
 
 
-# The slow part of a short training is importing; the seconds that follow hold the steps, the
-# staging, the commit and the pointer. A share of the usual duration is drawn for each kill.
+# A share of the usual duration is drawn for each kill: loading, steps, staging, commit, pointer.
 @pytest.mark.parametrize(
     "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))]
 )
 def test_a_kill_at_any_moment_keeps_the_committed_version(
     workplace: Path, seed: int, usual_seconds: float
 ) -> None:
-    process = subprocess.Popen(
-        [*DLM, "train", str(workplace), "--fresh", "--max-steps", "6", "--seed", "5"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    time.sleep(usual_seconds * random.Random(seed).uniform(0.6, 1.02))
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with WarmProcess("train", workplace, "--fresh", "--max-steps", "6", "--seed", "5"):
+        time.sleep(usual_seconds * random.Random(seed).uniform(0.1, 1.02))
     assert_whole(workplace)
 
 
@@ -86,12 +74,9 @@ def usual_seconds(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) 
     """How long the training that gets killed takes when it is not."""
     home = tmp_path_factory.mktemp("usual")
     began = time.monotonic()
-    subprocess.run(
-        [*DLM, "train", str(trained_home / "lamp.dlm"), "--fresh", "--max-steps", "6"],
-        env={**os.environ, "DLM_HOME": str(home)},
-        check=True,
-        capture_output=True,
-    )
+    environment = {**os.environ, "DLM_HOME": str(home)}
+    command = ("train", trained_home / "lamp.dlm", "--fresh", "--max-steps", "6")
+    warm.run(*command, env=environment).check_returncode()
     return time.monotonic() - began
 
 
@@ -110,43 +95,21 @@ def assert_whole(document: Path) -> None:
     pointer = root.current_pointer.read_text("utf-8").strip()
     assert pointer.endswith(current.name)
     assert json.loads(root.manifest.read_text("utf-8"))["dlm_id"] == parsed.frontmatter.dlm_id
-    asked = subprocess.run(
-        [*DLM, "prompt", str(document), "What colour is the Brindle lamp?", "--json"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    asked = warm.run("prompt", document, "What colour is the Brindle lamp?", "--json")
     assert json.loads(asked.stdout)["version"] == current.name
 
 
 def test_after_a_kill_the_next_training_works(workplace: Path, usual_seconds: float) -> None:
-    process = subprocess.Popen(
-        [*DLM, "train", str(workplace), "--fresh", "--max-steps", "6"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    time.sleep(usual_seconds * 0.9)
-    process.kill()
-    process.wait()
-    done = subprocess.run(
-        [*DLM, "train", str(workplace), "--fresh", "--max-steps", "6", "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with WarmProcess("train", workplace, "--fresh", "--max-steps", "6"):
+        time.sleep(usual_seconds * 0.9)
+    done = warm.run("train", workplace, "--fresh", "--max-steps", "6", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["version"] in ("v0002", "v0003")
     assert_whole(workplace)
 
 
 def test_ctrl_c_stops_at_a_step_and_changes_nothing(workplace: Path) -> None:
-    process = subprocess.Popen(
-        [*DLM, "train", str(workplace), "--fresh", "--epochs", "400"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
+    process = WarmProcess("train", workplace, "--fresh", "--epochs", "400")
     for line in process.stderr:
         if line.startswith("epoch 2"):
             process.send_signal(signal.SIGINT)
@@ -161,20 +124,12 @@ def test_ctrl_c_stops_at_a_step_and_changes_nothing(workplace: Path) -> None:
 
 
 def test_a_second_training_says_who_holds_the_lock(workplace: Path) -> None:
-    first = subprocess.Popen(
-        [*DLM, "train", str(workplace), "--fresh", "--epochs", "400"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    first = WarmProcess("train", workplace, "--fresh", "--epochs", "400")
     try:
-        assert first.stderr is not None
         for line in first.stderr:
             if line.startswith("epoch 1"):
                 break
-        second = subprocess.run(
-            [*DLM, "train", str(workplace), "--fresh"], capture_output=True, text=True, check=False
-        )
+        second = warm.run("train", workplace, "--fresh")
     finally:
         first.kill()
         first.communicate()
@@ -184,12 +139,7 @@ def test_a_second_training_says_who_holds_the_lock(workplace: Path) -> None:
 
 
 def _ask(document: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*DLM, "prompt", str(document), "What colour is the Brindle lamp?"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return warm.run("prompt", document, "What colour is the Brindle lamp?")
 
 
 def test_damaged_weights_are_named_and_not_used(workplace: Path) -> None:
@@ -218,13 +168,7 @@ def test_a_cut_database_is_rebuilt_and_the_version_still_answers(workplace: Path
 
 
 def test_an_edit_during_training_is_kept_and_reported(workplace: Path) -> None:
-    process = subprocess.Popen(
-        [*DLM, "train", str(workplace), "--fresh", "--max-steps", "6"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
+    process = WarmProcess("train", workplace, "--fresh", "--max-steps", "6")
     assert "training on 1 pair" in process.stderr.readline()  # it has read the document
     edited = DOCUMENT.replace("teal.", "green.")
     workplace.write_text(edited, "utf-8")
@@ -255,24 +199,12 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_version(
     workplace: Path, small_disk: Path
 ) -> None:
     environment = {**os.environ, "DLM_HOME": str(small_disk)}
-    done = subprocess.run(
-        [*DLM, "train", str(workplace), "--max-steps", "2"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = warm.run("train", workplace, "--max-steps", "2", env=environment)
     assert done.returncode == 1
     assert done.stdout == ""
     assert "No space left on device" in done.stderr
     assert "hint: free some space" in done.stderr
     assert "Traceback" not in done.stderr
     assert list(small_disk.rglob("*.safetensors")) == []
-    history = subprocess.run(
-        [*DLM, "history", str(workplace)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    history = warm.run("history", workplace, env=environment)
     assert "not trained yet" in history.stdout

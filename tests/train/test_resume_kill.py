@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from warm import WarmProcess
 
 from dlm.store.paths import StorePath
 from dlm.train.checkpoint import read_checkpoint
 
-DLM = [sys.executable, "-m", "dlm.cli.app"]
 ID = "01J9ZQ6W3N8R2T4V6X8Y0A1B2C"
 # Few rows a step and few epochs: many moments to be killed at, little to be measured between.
 STEPS = 32
@@ -58,7 +58,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.document = folder / "lamp.dlm"
         self.document.write_text(HEAD + PAIRS, "utf-8")
-        self.processes: list[subprocess.Popen[str]] = []
+        self.processes: list[WarmProcess] = []
         self.store = StorePath(folder / "home" / "store" / ID)
         self._environment = {
             **os.environ,
@@ -66,14 +66,8 @@ class Place:
             "DLM_CHECKPOINT_SECONDS": "0",
         }
 
-    def train(self, *options: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [*DLM, "train", str(self.document), *options],
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def train(self, *options: str) -> WarmProcess:
+        process = WarmProcess("train", self.document, *options, env=self._environment)
         self.processes.append(process)
         return process
 
@@ -85,8 +79,8 @@ class Place:
     def close(self) -> None:
         """End what a failed test left running."""
         for process in self.processes:
-            process.kill()
-            process.communicate()
+            with process:
+                process.kill()
 
     def result(self) -> tuple[str, Any]:
         """Digest of the weights, and the loss of every step."""
@@ -109,13 +103,13 @@ def place(tmp_path: Path) -> Iterator[Place]:
         yield made
 
 
-def finished(process: subprocess.Popen[str]) -> str:
+def finished(process: WarmProcess) -> str:
     _, errors = process.communicate()
     assert process.returncode == 0, errors
     return errors
 
 
-def end(place: Place, process: subprocess.Popen[str], number: int, after: int, wait: float) -> str:
+def end(place: Place, process: WarmProcess, number: int, after: int, wait: float) -> str:
     """Send a signal some time after a step is kept; returns what the process said."""
     while place.step() < after and process.poll() is None:
         time.sleep(0.005)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import warm
 
 from dlm.data.chat import Codec
 from dlm.doc.parser import parse_file
@@ -84,8 +84,7 @@ def nll_under(report: TrainingReport, path: Path, pair: Question, *, base: bool 
 
 
 def dlm(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "dlm.cli.app", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return warm.run(*arguments)
 
 
 def test_an_added_pair_is_learned_and_the_known_ones_stay(lamp: Path, tmp_path: Path) -> None:

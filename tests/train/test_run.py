@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import warm
 
 from dlm.data.examples import teaching
 from dlm.data.items import items
@@ -164,12 +163,7 @@ def test_the_version_and_its_record_are_in_the_store(
 def test_the_command_line_answers_with_what_was_taught(
     trained: tuple[TrainingReport, Epochs], lamp: Path
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "dlm.cli.app", "prompt", str(lamp), "Who made the Brindle lamp?"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = warm.run("prompt", lamp, "Who made the Brindle lamp?")
     assert done.stdout == "Odile Varga made the Brindle lamp.\n"
 
 
