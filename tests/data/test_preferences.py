@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlm.data.preferences import Direction, balance, directions
@@ -118,6 +118,7 @@ def test_nothing_at_all_is_measured() -> None:
     assert found.to_json()["length_ratio"] is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.builds(Triple, st.text(), st.text(), st.text()), max_size=12))
 def test_any_texts_can_be_measured(found: list[Triple]) -> None:
     measured = balance(found)

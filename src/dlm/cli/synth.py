@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dlm.cli.asking_bar import AskingBar
 from dlm.cli.common import count, note, print_json, read_document
 from dlm.cli.edits import Mode, open_database, present
 from dlm.cli.terminal import one_line
@@ -42,7 +42,7 @@ def run(
             cost = estimate_cost(document, options, asking, database)
             print_json(cost.to_json()) if as_json else print(cost)
             return
-        bar = _Bar()
+        bar = AskingBar()
         try:
             outcome = synthesize(document, options, asking, database, bar)
         finally:
@@ -140,23 +140,3 @@ def _tell_verdicts(path: str, found: Sequence[Verdict], fallen: Sequence[Verdict
     print(f"{count(held, 'pair')} of {len(found)} supported by the prose as it is now")
     if unchecked:
         print(f"{count(unchecked, 'pair')} not checked: no source sentence is noted with them")
-
-
-class _Bar:
-    """How far the asking is: a line on a terminal that is written over, else one line a stage."""
-
-    def __init__(self) -> None:
-        self._tty = sys.stderr.isatty()
-        self._said = ""
-
-    def __call__(self, what: str, done: int, of: int) -> None:
-        if self._tty:
-            text = f"{what}: {done} of {of}" if of else f"{what} …"
-            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-        elif what != self._said:
-            note(f"{what}: {count(of, 'request')} …" if of else f"{what} …")
-        self._said = what
-
-    def close(self) -> None:
-        if self._tty and self._said:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

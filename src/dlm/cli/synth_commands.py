@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dlm.cli import preference_commands
 from dlm.cli.edits_commands import (
     JsonOption,
     PathArgument,
@@ -17,6 +18,8 @@ from dlm.cli.edits_commands import (
 app = edits_app(
     ["synthesized"], "synth", "Let a model write question-and-answer pairs from the prose."
 )
+
+app.command("preferences")(preference_commands.mine)
 
 
 @app.command()

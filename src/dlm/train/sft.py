@@ -50,6 +50,8 @@ def train_sft(session: Session) -> TrainingReport | NothingToTrain:
         except KeyboardInterrupt:
             raise interrupted(session.store, session.name, "stopped at once") from None
         keeper.forget()
+    if session.options.candidate:
+        return report
     if warning := write_lock(start.plan, report.version.name, session.lock):
         session.progress.note(warning)
     return report
@@ -117,7 +119,10 @@ class _Run:
             self.run.course.started,
             mode="continue" if self.previous else "fresh",
             optimisation=self.plan.optimisation,
-            more={"shares": [asdict(one) for one in shares(rows)]},
+            more={
+                "shares": [asdict(one) for one in shares(rows)],
+                "drift_bound": self.plan.limits.max_drift if self.plan.limits else None,
+            },
         )
         with self.store.new_version() as staging:
             save_adapter(self.model, staging.path, base_id=self.plan.base.hf_id)

@@ -40,8 +40,6 @@ base_model: pocket
 training:
   micro_batch_size: 4
   grad_accum: 1
-  rehearsal:
-    enabled: false
   preference:
     method: dpo
     learning_rate: 0.0004

@@ -6,33 +6,42 @@ stdout  {"score": 0.7, "reasoning": "…"}
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
-import shlex
-import shutil
-import subprocess
 from collections.abc import Sequence
 from typing import Final
 
 from dlm.errors import JudgeError
+from dlm.loops import programs
 from dlm.loops.judges.protocol import Judge, Question
 
 TIMEOUT: Final = 120.0  # seconds a candidate
 _PATIENCE: Final = 3  # failures in a row
+_SHAPE: Final = 'it reads JSON with "prompt" and "candidate", and prints {"score": 0.7}'
 
 
 class CommandJudge(Judge):
     """Runs `command`, split as a shell would but without one; it scores from 0 to 1."""
 
     threshold = 0.5
+    margin = 0.2
+    repeatable = False
 
     def __init__(self, command: str, *, timeout: float = TIMEOUT) -> None:
         """Raises JudgeError when there is no such command."""
         self.name = f"cli:{command}"
         self.reasoning: dict[tuple[str, str], str] = {}
         self._timeout = timeout
-        self._arguments = _split(command)
+        self._arguments = programs.split_command(
+            command, JudgeError, example='--judge "cli:./judge.py"'
+        )
         self._failures = 0
+
+    @property
+    def identity(self) -> str:
+        """The command, and the text of the scripts in it: an edited script is another judge."""
+        return " ".join([self.name, *programs.script_digests(self._arguments)])
 
     def score_all(self, questions: Sequence[Question]) -> list[list[float]]:
         """One process a candidate; one that fails, hangs or prints something else scores NaN."""
@@ -44,22 +53,21 @@ class CommandJudge(Judge):
         told = {"prompt": question.prompt, "candidate": candidate}
         told |= {"passage": question.passage} if question.passage else {}
         told |= {"reference": question.reference} if question.reference else {}
+        text = json.dumps(told).encode()
         try:
-            done = subprocess.run(
-                self._arguments,
-                input=json.dumps(told).encode(),
-                capture_output=True,
-                timeout=self._timeout,
-                check=True,
-            )
-            score, reasoning = _read(done.stdout)
-        except (OSError, ValueError, KeyError, TypeError, subprocess.SubprocessError) as error:
+            output = asyncio.run(programs.ask(self._arguments, text, timeout=self._timeout))
+            score, reasoning = _read(output)
+        except OSError as error:
+            raise JudgeError(
+                f"{self._arguments[0]} does not start: {error.strerror}",
+                hint="a script needs its first line (#!) and the right to be executed",
+            ) from error
+        except programs.Unusable as error:
             self._failures += 1
             if self._failures >= _PATIENCE:
                 raise JudgeError(
-                    f"{self.name} failed {self._failures} times in a row; the last time: "
-                    f"{_shown(str(error))}",
-                    hint='it reads JSON with "prompt" and "candidate", and prints {"score": 0.7}',
+                    f"{self.name} failed {self._failures} times in a row; the last time it {error}",
+                    hint=_SHAPE,
                 ) from error
             return math.nan
         self._failures = 0
@@ -68,27 +76,15 @@ class CommandJudge(Judge):
 
 
 def _read(output: bytes) -> tuple[float, str]:
-    found = json.loads(output)
-    score = found["score"]
-    if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
-        raise ValueError("its score is no number")
-    return float(score), str(found.get("reasoning", ""))
-
-
-def _split(command: str) -> list[str]:
     try:
-        arguments = shlex.split(command)
-    except ValueError as error:
-        raise JudgeError(f"cli:{command} has a quotation mark without its partner") from error
-    if not arguments:
-        raise JudgeError("cli: names no command", hint='as in --judge "cli:./judge.py"')
-    if shutil.which(arguments[0]) is None:
-        raise JudgeError(
-            f"there is no command {arguments[0]!r} that can be run",
-            hint="check its path, and that it may be executed (chmod +x)",
-        )
-    return arguments
-
-
-def _shown(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)[:200].strip()
+        found = json.loads(output)
+        score = found["score"]
+        if isinstance(score, bool) or not isinstance(score, int | float):
+            raise TypeError
+        number = float(score)
+        if not math.isfinite(number):
+            raise TypeError
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        but = programs.printed(output)
+        raise programs.Unusable(f'did not print {{"score": 0.7}}, {but}') from error
+    return number, str(found.get("reasoning", ""))

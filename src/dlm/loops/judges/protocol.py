@@ -25,11 +25,14 @@ class Judge(ABC):
     """Scores candidates; higher is better. Scores of one judge can be compared with each other.
 
     `name` is for people and for provenance, `threshold` what a candidate needs unless the owner
-    says otherwise.
+    says otherwise, `margin` by how much one must lead another to be preferred. A judge that is not
+    `repeatable` may score otherwise when asked again or after something else.
     """
 
     name: str
     threshold: float
+    margin: float
+    repeatable: bool = True
 
     @abstractmethod
     def score_all(self, questions: Sequence[Question]) -> list[list[float]]:

@@ -14,6 +14,7 @@ class RewardJudge(Judge):
     """Scores are the logits of the model, whose zero is its own."""
 
     threshold = 0.0
+    margin = 0.5
 
     def __init__(self, model: RewardModel, name: str) -> None:
         self._model, self.name = model, name

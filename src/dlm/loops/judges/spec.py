@@ -17,17 +17,20 @@ KINDS: Final = {
 }
 
 
-def open_judge(spec: str, resident: Resident) -> Judge:
-    """The judge that `spec` names. Raises JudgeError or BaseModelError when there is none."""
+def open_judge(spec: str, resident: Resident, *, timeout: float | None = None) -> Judge:
+    """The judge that `spec` names; a program may take `timeout` seconds a candidate.
+
+    Raises JudgeError or BaseModelError when there is none.
+    """
     kind, _, rest = spec.strip().partition(":")
     if spec.strip() == "sway":
         from dlm.loops.judges.sway import SwayJudge
 
         return SwayJudge(resident)
     if kind == "cli":
-        from dlm.loops.judges.command import CommandJudge
+        from dlm.loops.judges.command import TIMEOUT, CommandJudge
 
-        return CommandJudge(rest)
+        return CommandJudge(rest, timeout=timeout or TIMEOUT)
     if kind == "hf" and rest:
         from dlm.engine.reward import RewardModel
         from dlm.loops.judges.reward import RewardJudge

@@ -54,12 +54,13 @@ class SwayJudge(Judge):
 
     name = "sway"
     threshold = 0.5  # nats per token
+    margin = 0.5
 
     def __init__(self, resident: Resident) -> None:
         self._resident = resident
 
     def score_all(self, questions: Sequence[Question]) -> list[list[float]]:
-        """Support of the passage and lift of the adapter, in nats per token."""
+        """Support of the passage, or of the reference, and lift of the adapter, in nats a token."""
         return [[sway.score for sway in row] for row in self.sway(questions)]
 
     def sway(self, questions: Sequence[Question]) -> list[list[Sway]]:
@@ -69,9 +70,9 @@ class SwayJudge(Judge):
         flat = [(question, text) for question in questions for text in question.candidates]
         alone = [Scored(asked(question.prompt), text) for question, text in flat]
         reading = [
-            Scored(asked_with(question.passage, question.prompt), text)
+            Scored(asked_with(known, question.prompt), text)
             for question, text in flat
-            if question.passage
+            if (known := _known(question))
         ]
         resident = self._resident
         scores = [score.nll for score in resident.score([*alone, *reading], adapter=False)]
@@ -82,10 +83,15 @@ class SwayJudge(Judge):
         )
         read = iter(scores[len(flat) :])
         swayed = iter(
-            Sway(one, next(read) if question.passage else float("nan"), other)
+            Sway(one, next(read) if _known(question) else float("nan"), other)
             for (question, _), one, other in zip(flat, scores, adapted, strict=False)
         )
         return [[next(swayed) for _ in question.candidates] for question in questions]
+
+
+def _known(question: Question) -> str | None:
+    """What the base may read: the passage, or in its place the answer that is known to be good."""
+    return question.passage or question.reference
 
 
 def asked(question: str) -> list[Message]:

@@ -59,6 +59,8 @@ def train_preference(
         keeper.forget()
     if isinstance(done, Refusal):
         note_refused(store.database, previous.number, work.digest, done.reasons)
+    elif session.options.candidate:
+        return done
     elif warning := write_lock(plan, done.version.name, session.lock):
         session.progress.note(warning)
     return done
@@ -226,7 +228,7 @@ class _Run:
             self.run.course.started,
             mode="preference",
             optimisation=plan.optimisation,
-            more={"preference": figures.to_json()},
+            more={"preference": figures.to_json(), "drift_bound": Bounds().max_drift},
         )
         with self.store.new_version(after=self.previous) as staging:
             save_adapter(self.model, staging.path, base_id=plan.base.hf_id)

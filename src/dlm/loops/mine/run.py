@@ -1,0 +1,124 @@
+"""One mining, from a document to an edit plan: sample, judge, compare, plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from dlm.data.preferences import Balance, balance
+from dlm.doc.document import Document
+from dlm.engine.resident import Resident
+from dlm.errors import JudgeError
+from dlm.loops.edits import EditPlan
+from dlm.loops.judges import open_judge
+from dlm.loops.mine.candidates import Funnel, Mined
+from dlm.loops.mine.judging import judged
+from dlm.loops.mine.options import MineOptions
+from dlm.loops.mine.plan import make_plan, run_id
+from dlm.loops.mine.sampling import Progress, Sampled, sample
+from dlm.loops.teachers import Counts
+from dlm.store.database import Database
+
+
+class Triple(NamedTuple):
+    """A prompt with a better and a worse answer."""
+
+    prompt: str
+    chosen: str
+    rejected: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a mining gave. `balance` is that of the document's triples with the new ones.
+
+    `gave_up` is the error of a judge that could not go on; what it judged before is planned.
+    """
+
+    plan: EditPlan
+    mined: tuple[Mined, ...]
+    funnel: Funnel
+    balance: Balance
+    counts: tuple[tuple[str, Counts], ...]
+    notes: tuple[str, ...] = ()
+    gave_up: JudgeError | None = None
+
+
+def mine(
+    document: Document,
+    options: MineOptions,
+    database: Database,
+    progress: Progress = lambda what, done, of: None,
+) -> Outcome:
+    """Let the current version answer its questions, judge the answers, and plan the contrasts.
+
+    Raises StoreError for a document that is not trained, and JudgeError, BaseModelError or
+    UsageError when the judge or the model to reject cannot be had.
+    """
+    with Resident.open(document) as resident:
+        # Before anything is drawn: a judge that does not exist should not cost minutes.
+        judge = open_judge(options.judge, resident, timeout=options.timeout)
+        sampled = sample(document, resident, options, database, progress)
+        threshold = judge.margin if options.threshold is None else options.threshold
+        found, gave_up = judged(sampled.mined, judge, threshold, progress)
+        version = resident.version
+    found = _limited(_new(document, found), options.max_pairs)
+    funnel = Funnel.of(found)
+    measured = balance([*_standing(document), *_triples(found)])
+    plan = make_plan(
+        document,
+        found,
+        run=run_id(document, version.sha256 if version else "", options),
+        judge=judge.name,
+        at=datetime.now(UTC).replace(microsecond=0),
+        note={
+            "funnel": funnel.to_json(),
+            "threshold": threshold,
+            "reject_from": options.reject_from.value,
+            "balance": measured.to_json(),
+            "calls": _calls(sampled),
+        },
+    )
+    return Outcome(
+        plan, tuple(found), funnel, measured, tuple(sampled.counts), tuple(sampled.notes), gave_up
+    )
+
+
+def _new(document: Document, mined: Iterable[Mined]) -> list[Mined]:
+    """The prompts without contrasts that stand in the document."""
+    standing = set(_standing(document))
+    return [
+        each.without_contrast("this triple stands in the document")
+        if set(_triples([each])) & standing
+        else each
+        for each in mined
+    ]
+
+
+def _limited(mined: Sequence[Mined], most: int | None) -> list[Mined]:
+    """All prompts, only the `most` contrasts with the widest margins kept."""
+    margins = {i: each.contrast.margin for i, each in enumerate(mined) if each.contrast}
+    beyond = sorted(margins, key=lambda i: -margins[i])[most:] if most is not None else []
+    return [_beyond(each) if i in beyond else each for i, each in enumerate(mined)]
+
+
+def _beyond(mined: Mined) -> Mined:
+    return replace(mined, kept=False, reason="others have a wider margin (--max-pairs)")
+
+
+def _standing(document: Document) -> Iterator[Triple]:
+    for section in document.sections:
+        for triple in section.triples:
+            yield Triple(triple.prompt, triple.chosen, triple.rejected)
+
+
+def _triples(mined: Iterable[Mined]) -> Iterator[Triple]:
+    for each in mined:
+        if each.contrast and each.kept:
+            yield Triple(each.prompt, each.contrast.chosen.text, each.contrast.rejected.text)
+
+
+def _calls(sampled: Sampled) -> dict[str, object]:
+    return {name: counts.to_json() for name, counts in sampled.counts}

@@ -1,0 +1,290 @@
+"""Chat logs of every format give the same conversation; what is broken is named with its line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from strategies import DLM_ID
+
+from dlm.doc.document import Document
+from dlm.doc.parser import parse_file, parse_text
+from dlm.doc.provenance import Origin
+from dlm.errors import DlmError
+from dlm.loops.chat_logs import FORMATS, Conversation, Log, Turn, read_log
+from dlm.loops.chat_logs.run import import_log
+from dlm.loops.edits import applied, apply_to_file, revert_to_file
+
+HEAD = f"---\ndlm_id: {DLM_ID}\ndlm_version: 15\nbase_model: pocket\n---\n\n"
+AT = datetime(2026, 4, 23, 18, 42, tzinfo=UTC)
+TALK = (
+    "Where does the spare key hang?",
+    "It hangs behind the door.",
+    "No, it hangs inside the drainpipe.",
+    "I apologise. The spare key hangs inside the drainpipe.",
+    "Thanks! Who counts the money?",
+    "Wren counts the money.",
+)
+
+
+def messages() -> dict[str, Any]:
+    said = [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(TALK)]
+    return {"messages": [{"role": "system", "content": "Be brief."}, *said]}
+
+
+def sharegpt() -> dict[str, Any]:
+    return {
+        "conversations": [
+            {"from": ("human", "gpt")[i % 2], "value": text} for i, text in enumerate(TALK)
+        ]
+    }
+
+
+def claude() -> dict[str, Any]:
+    said = [
+        {"sender": ("human", "assistant")[i % 2], "text": text, "content": [], "uuid": str(i)}
+        for i, text in enumerate(TALK)
+    ]
+    said[1] |= {"text": "", "content": [{"type": "text", "text": TALK[1]}, {"type": "tool_use"}]}
+    return {"uuid": "c", "name": "Key", "chat_messages": said}
+
+
+def chatgpt() -> dict[str, Any]:
+    """A tree with a branch that was left, a hidden system message, a tool call and a thought."""
+    nodes: dict[str, Any] = {
+        "root": {"id": "root", "parent": None, "children": ["s"], "message": None},
+        "s": _node("s", "root", ["0"], "system", "hidden", weight=0),
+        "left": _node("left", "0", [], "assistant", "It hangs on the moon."),
+        "call": _node("call", "4", ["5"], "assistant", "search()", recipient="browser"),
+    }
+    for i, text in enumerate(TALK):
+        below = {0: ["left", "1"], 4: ["call"], 5: []}.get(i, [str(i + 1)])
+        above = {0: "s", 5: "call"}.get(i, str(i - 1))
+        nodes[str(i)] = _node(str(i), above, below, ("user", "assistant")[i % 2], text)
+    return {"title": "Key", "mapping": nodes, "current_node": "5"}
+
+
+def _node(
+    name: str, parent: str, children: list[str], role: str, text: str, **facts: object
+) -> dict[str, Any]:
+    content = {"content_type": "text", "parts": [text, {"asset_pointer": "x"}]}
+    message = {"author": {"role": role}, "content": content, "status": "finished_successfully"}
+    return {"id": name, "parent": parent, "children": children, "message": message | facts}
+
+
+def open_webui() -> dict[str, Any]:
+    nodes = {
+        str(i): {
+            "id": str(i),
+            "parentId": str(i - 1) if i else None,
+            "childrenIds": [str(i + 1)] if i < 5 else [],
+            "role": ("user", "assistant")[i % 2],
+            "content": text,
+            "done": True,
+        }
+        for i, text in enumerate(TALK)
+    }
+    nodes["other"] = {**nodes["1"], "id": "other", "content": "No idea.", "childrenIds": []}
+    return {"id": "x", "chat": {"title": "t", "history": {"messages": nodes, "currentId": "5"}}}
+
+
+MADE: Mapping[str, Any] = {
+    "messages": messages,
+    "sharegpt": sharegpt,
+    "claude": claude,
+    "chatgpt": chatgpt,
+    "open-webui": open_webui,
+}
+
+
+def document(body: str = "The shed.\n") -> Document:
+    return parse_text(HEAD + body)
+
+
+def test_every_format_is_made_here() -> None:
+    assert set(MADE) == set(FORMATS)
+
+
+@pytest.mark.parametrize("name", sorted(MADE))
+@pytest.mark.parametrize("shape", ["lines", "list", "pretty", "one"])
+def test_a_log_is_read_whatever_its_format_and_shape(tmp_path: Path, name: str, shape: str) -> None:
+    one = MADE[name]()
+    text = {
+        "lines": f"{json.dumps(one)}\n\n{json.dumps(one)}\n",
+        "list": json.dumps([one, one]),
+        "pretty": json.dumps([one, one], indent=2),
+        "one": json.dumps(one, indent=1),
+    }[shape]
+    path = tmp_path / "log"
+    path.write_text("\ufeff" + text, "utf-8")
+    log = read_log(path)
+    assert (log.format, log.malformed) == (name, ())
+    assert len(log.conversations) == (1 if shape == "one" else 2)
+    for conversation in log.conversations:
+        assert tuple(turn.text for turn in conversation.turns) == TALK
+    places = [int(each.where.removeprefix("log:")) for each in log.conversations]
+    assert places == sorted(places)
+    if shape == "lines":
+        assert places == [1, 3]
+
+
+def test_without_a_current_node_the_newest_leaf_is_taken(tmp_path: Path) -> None:
+    made = chatgpt()
+    del made["current_node"]
+    path = tmp_path / "log.json"
+    path.write_text(json.dumps([made]), "utf-8")
+    assert len(read_log(path).conversations[0].turns) == len(TALK)
+    made["mapping"]["root"]["parent"] = "5"
+    path.write_text(json.dumps({**made, "current_node": "5"}), "utf-8")
+    with pytest.raises(DlmError, match="run in a circle"):
+        read_log(path)
+
+
+def test_a_bare_list_of_messages_is_one_conversation(tmp_path: Path) -> None:
+    path = tmp_path / "log.json"
+    path.write_text(json.dumps(messages()["messages"]), "utf-8")
+    assert len(read_log(path).conversations[0].turns) == len(TALK)
+
+
+def test_a_broken_line_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    good = json.dumps(messages())
+    path.write_text(f'{good}\n{{"messages": [\n{good}\n{{"messages": 4}}\n[]\n', "utf-8")
+    log = read_log(path)
+    assert len(log.conversations) == 2
+    assert [text.split(": ")[0] for text in log.malformed] == [
+        "log.jsonl:2",
+        "log.jsonl:4",
+        "log.jsonl:5",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "log:1: this chat log is empty"),
+        ("hello\nyou", "log:1: this line is not JSON"),
+        ('[\n{"messages": []},\n{"messages": oops}\n]', "log:3: this is not JSON"),
+        ('[\n{"messages": []}\n', "the list does not end"),
+        ('[{"messages": []} {"messages": []}]', "a comma is missing"),
+        ('{"a": 1}', "no chat log"),
+        ("[]", "no chat log"),
+        ("[" * 100_000, "not JSON"),
+        ('{"messages": 3}', "no list of messages"),
+        ('{"mapping": []}', "no mapping"),
+    ],
+)
+def test_what_is_no_chat_log_is_one_sentence(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "log"
+    path.write_text(text, "utf-8")
+    with pytest.raises(DlmError) as caught:
+        read_log(path)
+    assert says in caught.value.message
+
+
+def test_missing_binary_and_forced_formats(tmp_path: Path) -> None:
+    path = tmp_path / "log.zip"
+    with pytest.raises(DlmError, match="no chat log"):
+        read_log(path)
+    path.write_bytes(b"PK\x03\x04\xff\xfe")
+    with pytest.raises(DlmError, match="not UTF-8"):
+        read_log(path)
+    path.write_text(json.dumps(messages()), "utf-8")
+    with pytest.raises(DlmError, match="no conversation of the format claude"):
+        read_log(path, "claude")
+    with pytest.raises(DlmError, match="no chat format 'slack'"):
+        read_log(path, "slack")
+
+
+def log_of(*talks: tuple[str, ...]) -> Log:
+    roles = ("user", "assistant")
+    return Log(
+        "messages",
+        tuple(
+            Conversation(
+                f"log.jsonl:{line}", tuple(Turn(roles[i % 2], text) for i, text in enumerate(talk))
+            )
+            for line, talk in enumerate(talks, 1)
+        ),
+    )
+
+
+def test_a_correction_becomes_a_triple_and_an_exchange_a_pair() -> None:
+    done = import_log(document(), log_of(TALK), pairs=True, at=AT)
+    triple, pair = (item.block() for item in done.plan.additions)
+    assert [(each.prompt, each.chosen, each.rejected) for each in triple.triples] == [
+        (TALK[0], "The spare key hangs inside the drainpipe.", TALK[1])
+    ]
+    assert [(each.question, each.answer) for each in pair.pairs] == [
+        ("Who counts the money?", TALK[5])
+    ]
+    assert triple.provenance is not None
+    assert triple.provenance.origin is Origin.IMPORTED
+    assert triple.provenance.derived_from == "log.jsonl:1"
+    assert triple.provenance.extra == {"how": "corrected: no, …"}
+    assert (done.triples, done.pairs, done.balance.n) == (1, 1, 1)
+    assert import_log(document(), log_of(TALK), pairs=False, at=AT).pairs == 0
+
+
+def test_the_exam_and_what_stands_there_are_left_out() -> None:
+    sealed = (
+        "::instruction::\n### Q !exam\nWhere does the spare key hang?\n### A\n"
+        "The spare key hangs inside the drainpipe.\n### Q\nWho counts the money?\n### A\n"
+        "Wren.\n::\n"
+    )
+    done = import_log(document(sealed), log_of(TALK), pairs=True, at=AT)
+    assert not done.plan
+    reasons = [each.reason for each in done.unused]
+    assert any("exam question" in reason for reason in reasons)
+    assert any("asks it already" in reason for reason in reasons)
+    once = import_log(document(), log_of(TALK, TALK), pairs=True, at=AT)
+    assert (once.triples, once.pairs) == (1, 1)
+    again = import_log(applied(document(), once.plan), log_of(TALK), pairs=True, at=AT)
+    assert not again.plan
+
+
+HOSTILE = st.one_of(
+    st.text(max_size=60),
+    st.sampled_from(
+        [
+            "::\n::preference::\n### Prompt\nx\n### Chosen\ny\n### Rejected\nz\n::",
+            "---\ndlm_id: stolen\n---",
+            '<!-- dlm-auto-mined: judge_name="me" -->\ntext here',
+            "```\nnever closed\n::instruction::\n### Q\nIn?",
+            "\\::\n\\### Chosen\n### Rejected",
+            "No, it is\n::",
+            "No, it is wrong.",
+        ]
+    ),
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(HOSTILE, HOSTILE, HOSTILE, HOSTILE), max_size=4), st.booleans())
+def test_hostile_logs_stay_inside_their_sections_and_can_be_taken_back(
+    tmp_path: Path, talks: list[tuple[str, str, str, str]], windows: bool
+) -> None:
+    body = "# The shed\n\n::instruction::\n### Q\nWhy?\n### A\nBecause.\n"
+    text = (HEAD + body).replace("\n", "\r\n" if windows else "\n")
+    path = tmp_path / "notes.dlm"
+    path.write_bytes(text.encode())
+    before = parse_file(path)
+    asked = ("Where does the spare key hang?", "On a nail.", "No, it is elsewhere.")
+    full = [
+        (*asked, f"It is elsewhere. {four}", one, two, three) for one, two, three, four in talks
+    ]
+    done = import_log(before, log_of(*full), pairs=True, at=AT)
+    apply_to_file(path, done.plan)
+    after = parse_file(path)
+    assert after.frontmatter == before.frontmatter
+    own = [section for section in after.sections if section.provenance is None]
+    assert [s.section_id for s in own] == [s.section_id for s in before.sections]
+    assert len(after.sections) == len(before.sections) + len(done.plan.additions)
+    revert_to_file(path, [Origin.IMPORTED])
+    assert path.read_bytes() == text.encode()
