@@ -179,7 +179,7 @@ def test_what_contradicts_itself_is_refused_and_said_again(
     found = train(document(path, *FOUR, turned), TrainOptions(), Progress(), workshop=workshop)
     assert isinstance(found, NothingToTrain)
     assert found.refused is not None
-    assert "lines 27 and 51" in found.refused.reasons[0]
+    assert "lines 26 and 50" in found.refused.reasons[0]
     with Store.open(ID) as store:
         assert [version.name for version in store.versions()] == ["v0001"]
         (run,) = [one for one in metrics.runs(store.database) if one.mode == "preference"]
@@ -187,7 +187,7 @@ def test_what_contradicts_itself_is_refused_and_said_again(
     forced = train(
         parse_file(path), replace(ONLY, force=True, epochs=1), Progress(), workshop=workshop
     )
-    assert "lines 27 and 51" in committed(forced).despite[0]
+    assert "lines 26 and 50" in committed(forced).despite[0]
 
 
 def test_labels_by_chance_are_refused_and_the_refusal_is_remembered(
