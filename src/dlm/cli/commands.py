@@ -9,6 +9,7 @@ import typer
 from dlm.cli import (
     exam_commands,
     harvest_commands,
+    improve_commands,
     metrics_commands,
     preference_commands,
     replay_commands,
@@ -27,6 +28,7 @@ app = typer.Typer(
 
 app.add_typer(exam_commands.app, name="exam")
 app.command()(harvest_commands.harvest)
+app.add_typer(improve_commands.app, name="improve")
 app.add_typer(metrics_commands.app, name="metrics")
 app.add_typer(preference_commands.app, name="preference")
 app.add_typer(replay_commands.app, name="replay")
@@ -292,6 +294,27 @@ def rollback(
     from dlm.cli.rollback import run
 
     run(path, version, as_json=json)
+
+
+@app.command()
+def report(
+    path: PathArgument = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write there instead of beside the document; - is standard output.",
+        ),
+    ] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Write a page that says what the model knows and whether training helped."""
+    from dlm.cli.report import run
+
+    run(path, output=output, open_it=open_it, as_json=json)
 
 
 @app.command()

@@ -123,6 +123,26 @@ class TrainingConfig(_Config):
     held_out: float = Field(0.0, ge=0, le=0.5, description="a number from 0 to 0.5")
 
 
+class ImproveConfig(_Config):
+    """How `dlm improve` goes on; its options say otherwise for one run."""
+
+    rounds: int = Field(2, ge=1, description="a whole number from 1")
+    strategy: Literal["extraction", "expansion", "both", "backtranslate", "mixed"] = Field(
+        "extraction", description="extraction, expansion, both, backtranslate or mixed"
+    )
+    teacher: str | None = Field(None, description="the name of a teacher, or null")
+    improvement_threshold: Share = Field(0.05, description=_FROM_0_TO_1)
+    min_steps: int = Field(0, ge=0, description="a whole number from 0")
+    benchmark_samples: int = Field(500, ge=5, description="a whole number from 5")
+    real_share: Share | None = Field(None, description=f"{_FROM_0_TO_1}, or null")
+    keep_last_n: int = Field(3, ge=1, description="a whole number from 1")
+    with_preferences: bool = Field(False, description="true or false")
+    max_minutes: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="a number above 0, or null"
+    )
+    refresh_per_round: int = Field(1, ge=0, le=16, description="a whole number from 0 to 16")
+
+
 class Frontmatter(_Config):
     """The keys at the top of a document."""
 
@@ -139,4 +159,7 @@ class Frontmatter(_Config):
     system_prompt: str | None = Field(None, description="text or null")
     training: Annotated[TrainingConfig, BeforeValidator(_empty_is_default)] = Field(
         default_factory=TrainingConfig, description="a mapping of keys to values"
+    )
+    improve: Annotated[ImproveConfig, BeforeValidator(_empty_is_default)] = Field(
+        default_factory=ImproveConfig, description="a mapping of keys to values"
     )

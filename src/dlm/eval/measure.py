@@ -36,21 +36,23 @@ def measure(
     A pair that the base cannot read at once is left out, and the scorecard counts it.
     """
     sheet = question_sheet(teaching)
-    asked = [_asked(codec, question) for question in sheet.questions]
-    fitting = [one for one in asked if len(one.row.ids) <= codec.context_length]
-    examiner = _Examiner(model, codec)
-    items = [
-        *examiner.questions(fitting),
-        *examiner.prose(_prose(codec, teaching, sequence_length)),
-        *gauge.items(),
-    ]
+    asked = ask(model, codec, sheet.questions)
+    prose = _prose(codec, teaching, sequence_length)
+    items = [*asked, *_Examiner(model, codec).prose(prose), *gauge.items()]
     return scorecard(
         items,
         document_sha256=document_sha256,
         pairs=sheet.pairs,
         asked_pairs=sheet.asked_pairs,
-        too_long=len(asked) - len(fitting),
+        too_long=len(sheet.questions) - len(asked),
     )
+
+
+def ask(model: Model, codec: Codec, questions: Sequence[Question]) -> list[Item]:
+    """The items of these questions, without those that the base cannot read at once."""
+    asked = [_asked(codec, question) for question in questions]
+    fitting = [one for one in asked if len(one.row.ids) <= codec.context_length]
+    return _Examiner(model, codec).questions(fitting)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,11 @@ class StorePath:
         return self.root / "checkpoint.safetensors"
 
     @property
+    def improving(self) -> Path:
+        """Held by the process that improves the document."""
+        return self.root / "improving"
+
+    @property
     def environment_lock(self) -> Path:
         """Where the last training ran."""
         return self.root / "dlm.lock"

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from dlm.errors import CorruptStore, StoreError
-from dlm.store import memory, metrics, queries, weights
+from dlm.store import memory, metrics, queries, teachers, weights
 from dlm.store.database import Database, sentences
 from dlm.store.locks import OPEN_FILES_PIN_FOLDERS, exclusive_lock, shared_use, sole_use
 from dlm.store.opening import Opened, open_store, published, put_right
@@ -165,13 +165,24 @@ class Store:
             finally:
                 staging.discard()
 
-    def set_current(self, version: Version | str, *, why: str = "rollback") -> Version:
-        """Make a version current, after checking that it is whole."""
+    def set_current(
+        self,
+        version: Version | str,
+        *,
+        why: str = "rollback",
+        also: Callable[[Database], object] | None = None,
+    ) -> Version:
+        """Make a version current, after checking that it is whole.
+
+        `also` may write more rows in the same transaction.
+        """
         wanted = self._known(version)
         with self._exclusively("rollback"):
             self.verify(wanted)
             with self.database.transaction():
                 queries.move_pointer(self.database, wanted.number, why)
+                if also is not None:
+                    also(self.database)
                 self._checkpoint("moved")
             self._checkpoint("committed")
             self._publish()
@@ -205,12 +216,14 @@ class Store:
     def prune(self, keep: int, protect: Collection[str] = ()) -> list[str]:
         """Remove all but the newest `keep` versions and return the names of those removed.
 
-        The current version, those in `protect` and those in use stay, whatever their age. The
-        metrics of old runs are thinned as `metrics.thin` says.
+        The current version, those in `protect`, those in use and those that the history of
+        teachers names stay, whatever their age. The metrics of old runs are thinned as
+        `metrics.thin` says.
         """
         with self._exclusively("prune"):
             current = queries.current_number(self.database)
-            stay = {version_number(name) for name in protect} | {current}
+            named = teachers.named(self.database)
+            stay = {version_number(name) for name in (*protect, *named)} | {current}
             versions = self.versions()
             old = versions[: max(len(versions) - keep, 0)]
             removed = [v.name for v in old if v.number not in stay and self._remove(v)]

@@ -171,6 +171,65 @@ _PROBES = (
     )""",
 )
 
+_IMPROVING = (
+    """CREATE TABLE document_texts (
+        sha256 TEXT PRIMARY KEY,
+        text BLOB NOT NULL
+    )""",
+    """CREATE TABLE teachers (
+        number INTEGER PRIMARY KEY,
+        spec TEXT NOT NULL,
+        version INTEGER,
+        current INTEGER,
+        base_key TEXT NOT NULL,
+        score REAL,
+        asked INTEGER,
+        document_sha256 TEXT NOT NULL REFERENCES document_texts,
+        at TEXT NOT NULL,
+        why TEXT NOT NULL,
+        round TEXT NOT NULL
+    )""",
+    """CREATE TABLE serving_teacher (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        number INTEGER NOT NULL REFERENCES teachers
+    )""",
+    """CREATE TABLE improve_runs (
+        id INTEGER PRIMARY KEY,
+        started_at TEXT NOT NULL,
+        options TEXT NOT NULL CHECK (json_valid(options)),
+        ended_at TEXT,
+        outcome TEXT NOT NULL
+    )""",
+    """CREATE TABLE improve_rounds (
+        id INTEGER PRIMARY KEY,
+        run INTEGER NOT NULL REFERENCES improve_runs ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        step TEXT NOT NULL,
+        teacher TEXT NOT NULL,
+        strategy TEXT NOT NULL,
+        document_sha256 TEXT NOT NULL,
+        champion INTEGER NOT NULL,
+        challenger INTEGER,
+        facts TEXT NOT NULL CHECK (json_valid(facts)),
+        started_at TEXT NOT NULL,
+        ended_at TEXT
+    )""",
+)
+
+_SYNTH_RUNS = (
+    """CREATE TABLE synth_runs (
+        run TEXT NOT NULL,
+        teacher TEXT NOT NULL,
+        made_at TEXT NOT NULL,
+        document_sha256 TEXT NOT NULL,
+        planned INTEGER NOT NULL,
+        note TEXT NOT NULL CHECK (json_valid(note)),
+        samples TEXT NOT NULL CHECK (json_valid(samples)),
+        PRIMARY KEY (run, document_sha256)
+    )""",
+)
+
 TABLES: Final[tuple[tuple[str, ...], ...]] = (
     _VERSIONS,
     _METRICS,
@@ -178,4 +237,6 @@ TABLES: Final[tuple[tuple[str, ...], ...]] = (
     _EDITS,
     _COMPLETIONS,
     _PROBES,
+    _IMPROVING,
+    _SYNTH_RUNS,
 )

@@ -15,3 +15,4 @@ class TrainOptions:
     max_steps: int | None = None
     seed: int | None = None
     brisk: bool = False  # between two saves: the fewest epochs and a glance instead of a scorecard
+    candidate: bool = False  # commit without making it the current version

@@ -107,6 +107,8 @@ def _run(
     except KeyboardInterrupt:
         raise interrupted(store, start.plan.name, "stopped at once") from None
     keeper.forget()
+    if options.candidate:
+        return report
     if warning := write_lock(start.plan, report.version.name, lock):
         progress.note(warning)
     return report
@@ -174,7 +176,9 @@ class _Run:
                 if not brisk:  # a glance is no scorecard to compare others with
                     keep(database, staging.number, outcome.card)
 
-            version = staging.commit(record, remembered, also=also)
+            version = staging.commit(
+                record, remembered, also=also, current=not self.options.candidate
+            )
         self.workshop.committed(version)
         self.store.prune(self.plan.document.frontmatter.training.keep_last_n)
         return TrainingReport(version, self.previous, outcome, compared)

@@ -17,7 +17,6 @@ from dlm.loops.synth.parsing import parse_pairs, parse_request
 from dlm.loops.synth.passages import Passage, Source, chunks, sources, windows
 
 _MOST_AT_ONCE: Final = 6  # pairs of one completion; a teacher asked for more repeats itself
-_TRIES: Final = 10  # of a small teacher at each sentence
 _SPARE: Final = 3  # pairs that another writes for one that is kept
 _TOKENS_A_PAIR: Final = 96
 _PROMPT_ROOM: Final = 96  # tokens of the prompt around a passage
@@ -40,25 +39,33 @@ class Ask:
 class Written:
     """What came of the asking: candidates, and the parts of completions that none could be read of.
 
-    `refused` are requests without an answer, each with its reason.
+    `refused` are requests without an answer, each with its reason. `said` is every pair as often as
+    the teacher insisted on it: as often as one completion of a request holds it, however many hold
+    it; of many tries at one fact, once if it came up again. It shows how varied a teacher writes.
     """
 
     candidates: list[Candidate] = field(default_factory=list)
     unparsed: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
+    said: list[tuple[str, str]] = field(default_factory=list)
 
 
 def plan_asks(
-    document: Document, options: SynthOptions, codec: Codec, *, narrow: bool
+    document: Document,
+    options: SynthOptions,
+    codec: Codec,
+    *,
+    narrow: bool,
+    hints: Sequence[Source] = (),
 ) -> list[Ask]:
-    """The requests for every prose section of the document, in its order.
+    """The requests for every prose section of the document, in its order, then for the `hints`.
 
     A `narrow` teacher, too small to find several facts in a long passage, gets one sentence at a
     time and is asked for one pair, several times over. Raises UsageError for an unknown section.
     """
     found = [part for source in sources(document, options.sections) for part in source.parts()]
-    told = [pair.answer for _, pair in document.pairs()]
+    told = [] if options.again else [pair.answer for _, pair in document.pairs()]
     strategies = (
         (Strategy.EXTRACTION, Strategy.EXPANSION)
         if options.strategy is Strategy.BOTH
@@ -66,10 +73,10 @@ def plan_asks(
     )
     return [
         ask
-        for source in found
+        for source, said in (*((each, told) for each in found), *((hint, ()) for hint in hints))
         for strategy in strategies
         for ask in (
-            _narrow(source, strategy, options, told)
+            _narrow(source, strategy, options, said)
             if narrow
             else _wide(source, strategy, options, codec)
         )
@@ -89,6 +96,7 @@ def read(
     for ask, texts in zip(asks, answers, strict=True):
         key = (*ask.source.key, ask.strategy)
         asked.setdefault(key, ask)
+        completions: list[Sequence[tuple[str, str]]] = []
         for text in texts:
             parsed = (
                 parse_request(text, ask.source.text)
@@ -96,10 +104,12 @@ def read(
                 else parse_pairs(text)
             )
             pairs.setdefault(key, []).extend(parsed.pairs)
+            completions.append(parsed.pairs)
             written.unparsed += parsed.dropped
             thought = parsed.reasoning or (text.reasoning if isinstance(text, Completion) else "")
             if keep_reasoning and thought:
                 written.reasoning.append(thought)
+        written.said += _said(ask, completions)
     for key, proposed in pairs.items():
         written.candidates += [
             Candidate(question, answer, asked[key].source, key[2], votes, asked[key].tries)
@@ -108,11 +118,24 @@ def read(
     return written
 
 
+def _said(ask: Ask, completions: Sequence[Sequence[tuple[str, str]]]) -> list[tuple[str, str]]:
+    """The pairs of one request as `Written.said` counts them; a text that was given is not told."""
+    if ask.tries:
+        together = each_once(pair for pairs in completions for pair in pairs)
+        return [(question, answer) for question, answer, votes in together if votes > 1]
+    most: dict[tuple[str, str], int] = {}
+    for pairs in completions:
+        for question, answer, times in each_once(pairs):
+            told = "" if ask.strategy is Strategy.BACKTRANSLATE else answer
+            most[question, told] = max(times, most.get((question, told), 0))
+    return [pair for pair, times in most.items() for _ in range(times)]
+
+
 def _narrow(
     source: Source, strategy: Strategy, options: SynthOptions, told: Sequence[str]
 ) -> Iterator[Ask]:
     for passage in windows(source, told):
-        yield _ask(passage, strategy, options, pairs=1, completions=options.over or _TRIES)
+        yield _ask(passage, strategy, options, pairs=1, completions=options.over or options.tries)
 
 
 def _wide(source: Source, strategy: Strategy, options: SynthOptions, codec: Codec) -> Iterator[Ask]:

@@ -28,6 +28,8 @@ class SynthOptions:
     """`None` leaves a choice to the strategy, the judge or the size of the teacher.
 
     `over` is how many candidates are asked for one that is kept; a small teacher needs more.
+    `tries` is how often a small teacher is asked about a sentence, unless `over` says it.
+    `again` asks about sentences too that a pair of the document says already.
     `candidates`, `top_k`, `max_target_tokens`, `scorer` and `keep_reasoning` concern
     backtranslation.
     """
@@ -43,6 +45,8 @@ class SynthOptions:
     over: int | None = None
     filter: Filter = Filter.SWAY
     threshold: float | None = None
+    again: bool = False
+    tries: int = 10
     candidates: int = 4
     top_k: int = 2
     max_target_tokens: int = 6144

@@ -19,13 +19,16 @@ from dlm.loops.synth.backtranslate import back_asks, backtranslated
 from dlm.loops.synth.candidates import Candidate, Funnel
 from dlm.loops.synth.filters import Bench, run_filters
 from dlm.loops.synth.generate import Ask, Written, plan_asks, read
+from dlm.loops.synth.keeping import keep_run
 from dlm.loops.synth.options import SynthOptions
+from dlm.loops.synth.passages import Source
 from dlm.loops.synth.plan import make_plan, run_id
 from dlm.loops.teachers import Cached, Counts, Estimate, estimate, open_teacher
 from dlm.loops.teachers.local import LocalTeacher
 from dlm.store.database import Database
 
 _STRENGTH: Final = 0.35  # of the adapter when it writes: one trained to answer forgets how to ask
+_TOGETHER: Final = 32  # requests of a commission that are asked and kept as one
 _SMALL: Final = 300_000_000  # weights up to which a teacher reads one sentence at a time
 
 Progress = Callable[[str, int, int], None]
@@ -43,6 +46,18 @@ class Asking:
     at_once: int | None = None
     timeout: float | None = None
     max_calls: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commission:
+    """What a loop that lets synthesize asks besides: the same of it gives the same plan again.
+
+    `run` and `at` name the run; `hints` are texts to ask about beyond the prose of the document.
+    """
+
+    run: str
+    at: datetime
+    hints: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +79,14 @@ def synthesize(
     asking: Asking,
     database: Database,
     progress: Progress = lambda what, done, of: None,
+    commission: Commission | None = None,
 ) -> Outcome:
     """Ask the teacher for candidates, filter them, and plan those that are kept.
 
     What a teacher gave before it failed is kept and used. Raises TeacherError when it gave nothing,
     and UsageError, BaseModelError or JudgeError.
     """
-    with _opened(document, options, asking, database) as session:
+    with _opened(document, options, asking, database, commission) as session:
         answers, gave_up = _answers(session, progress)
         progress("filtering", 0, 0)
         written, candidates = session.filtered(answers)
@@ -78,12 +94,15 @@ def synthesize(
     plan = make_plan(
         document,
         candidates,
-        run=run_id(document, session.cached.identity, (options, asking.judge)),
+        run=commission.run
+        if commission
+        else run_id(document, session.cached.identity, (options, asking.judge)),
         teacher=session.cached.name,
         judge=asking.judge,
-        at=datetime.now(UTC).replace(microsecond=0),
+        at=commission.at if commission else datetime.now(UTC).replace(microsecond=0),
         note=_note(funnel, session, options, written),
     )
+    keep_run(database, plan, candidates)
     notes = (*session.notes, *dict.fromkeys(written.refused))
     return Outcome(plan, tuple(candidates), funnel, session.cached.counts, written, notes, gave_up)
 
@@ -120,7 +139,11 @@ class _Session:
 
 @contextlib.contextmanager
 def _opened(
-    document: Document, options: SynthOptions, asking: Asking, database: Database
+    document: Document,
+    options: SynthOptions,
+    asking: Asking,
+    database: Database,
+    commission: Commission | None = None,
 ) -> Iterator[_Session]:
     with contextlib.ExitStack() as stack:
         resident = stack.enter_context(Resident.open(document))
@@ -136,7 +159,9 @@ def _opened(
                 timeout=asking.timeout,
             )
         )
-        cached = Cached(teacher, database, max_calls=asking.max_calls)
+        local = isinstance(teacher, LocalTeacher)
+        together = _TOGETHER if commission and local else None
+        cached = Cached(teacher, database, max_calls=asking.max_calls, together=together)
         bench = Bench(resident, cache(lambda: _judge(asking.judge, resident)))
         session = _Session(document, options, cached, bench, [])
         if options.backtranslates:
@@ -144,7 +169,8 @@ def _opened(
             session.notes += skipped
         else:
             narrow = isinstance(teacher, LocalTeacher) and _is_small(teacher)
-            session.asks = plan_asks(document, options, resident.codec, narrow=narrow)
+            hints = commission.hints if commission else ()
+            session.asks = plan_asks(document, options, resident.codec, narrow=narrow, hints=hints)
         yield session
 
 

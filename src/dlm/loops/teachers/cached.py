@@ -55,13 +55,22 @@ class Counts:
 class Cached:
     """Wraps a teacher; is one itself. `counts` grow with every use.
 
-    At most `max_calls` requests are put to the teacher in all; those beyond get no answer.
+    At most `max_calls` requests are put to the teacher in all; those beyond get no answer. With
+    `together`, so many requests at a time are asked and kept as one: what a model on this machine
+    says depends, by rounding, on what is asked beside it, so a part must not be asked alone later.
     """
 
-    def __init__(self, teacher: Teacher, database: Database, *, max_calls: int | None = None):
+    def __init__(
+        self,
+        teacher: Teacher,
+        database: Database,
+        *,
+        max_calls: int | None = None,
+        together: int | None = None,
+    ):
         self.teacher = teacher
         self.counts = Counts()
-        self._database, self._max_calls = database, max_calls
+        self._database, self._max_calls, self._together = database, max_calls, together
         self._calls = 0
 
     @property
@@ -89,6 +98,10 @@ class Cached:
 
         Equal requests are asked once. What cannot be answered is given as `Refused` and not kept.
         """
+        if self._together is not None:
+            for start in range(0, len(requests), self._together):
+                self._complete_together(requests, start, start + self._together, done)
+            return
         keyed = self._keyed(requests)
         found = find_completions(self._database, keyed)
         for key, texts in found.items():
@@ -107,9 +120,7 @@ class Cached:
                 self._count(requests[places[0]], texts)
                 self.counts.cached += len(places) - 1
             else:
-                self.counts.failed += len(places)
-                reason = texts.reason if isinstance(texts, Refused) else "gave no completion"
-                self.counts.reasons[reason] += len(places)
+                self._failed(texts, len(places))
             left.pop(key, None)
             _give(done, places, texts)
 
@@ -120,6 +131,42 @@ class Cached:
         finally:
             self.counts.seconds += time.monotonic() - began
             self.counts.left_out += sum(left.values())
+
+    def _complete_together(
+        self, requests: Sequence[Request], start: int, end: int, done: Done
+    ) -> None:
+        """Answer these requests from the store if it has them all, else ask all of them."""
+        keyed = self._keyed(requests[start:end])
+        found = find_completions(self._database, keyed)
+        if len(found) == len(keyed):
+            for key, texts in found.items():
+                self.counts.cached += len(keyed[key])
+                _give(done, [start + place for place in keyed[key]], texts)
+            return
+        chosen = list(keyed)
+        answers: list[Sequence[str]] = [()] * len(chosen)
+        began = time.monotonic()
+        self.teacher.complete(
+            [requests[start + keyed[key][0]] for key in chosen], answers.__setitem__
+        )
+        self.counts.seconds += time.monotonic() - began
+        with self._database.transaction():
+            for key, answer in zip(chosen, answers, strict=True):
+                if answer:
+                    add_completions(self._database, key, self.name, answer)
+        for key, answer in zip(chosen, answers, strict=True):
+            places = [start + place for place in keyed[key]]
+            self._calls += 1
+            if answer:
+                self._count(requests[places[0]], answer)
+            else:
+                self._failed(answer, len(places))
+            _give(done, places, answer)
+
+    def _failed(self, texts: Sequence[str], places: int) -> None:
+        self.counts.failed += places
+        reason = texts.reason if isinstance(texts, Refused) else "gave no completion"
+        self.counts.reasons[reason] += places
 
     def _keyed(self, requests: Sequence[Request]) -> dict[str, list[int]]:
         """The places of each different request, by its key."""

@@ -1,0 +1,144 @@
+"""`dlm improve`: the rounds on the terminal as they go, and what they came to."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from dlm.cli.common import count, note, print_json, read_document
+from dlm.cli.edits import document_path
+from dlm.cli.progress import TerminalProgress
+from dlm.cli.terminal import one_line
+from dlm.errors import Interrupted, UsageError
+from dlm.loops.improve.watching import Watch
+
+if TYPE_CHECKING:
+    from dlm.doc.document import Document
+    from dlm.loops.improve.options import ImproveOptions
+    from dlm.loops.improve.run import Improved
+    from dlm.store.rounds import Round
+
+
+def run(path: str | None, given: dict[str, Any], *, dry_run: bool, as_json: bool) -> None:
+    """Improve, and print what became of each round."""
+    from dlm.loops.improve.options import STRATEGIES, ImproveOptions
+
+    strategy = given["strategy"]
+    if strategy is not None and strategy not in STRATEGIES:
+        raise UsageError(
+            f"--strategy cannot be {strategy!r}", hint=f"it is {', '.join(STRATEGIES)}"
+        )
+    document = read_document(path)
+    options = ImproveOptions.of(document, **given)
+    if dry_run:
+        _show_plan(document, options, as_json=as_json)
+        return
+    from dlm.loops.improve.run import improve
+
+    chosen = any(value is not None for key, value in given.items() if key != "max_minutes")
+    file, screen = document_path(document), Screen()
+    try:
+        result = improve(file, options, screen, go_on_with=not chosen)
+    except (Interrupted, KeyboardInterrupt) as error:
+        screen.close()
+        what = error.message.partition(";")[0] if isinstance(error, Interrupted) else "stopped"
+        raise Interrupted(what, hint=f"go on where it was: dlm improve {file}") from None
+    if as_json:
+        print_json(_json(result))
+    else:
+        _print(file, result)
+
+
+class Screen(Watch):
+    """The run on standard error: a heading a round, a line a step, and what came of it."""
+
+    def __init__(self) -> None:
+        super().__init__(TerminalProgress())
+        self._tty = sys.stderr.isatty()
+        self._open = False
+
+    def round(self, name: str, number: int, of: int, teacher: str, strategy: str) -> None:
+        note(f"round {number} of {of}, {name}: {one_line(teacher, 80)} teaches by {strategy}")
+
+    def step(self, text: str) -> None:
+        self.close()
+        note(f"  {one_line(text, 200)} …")
+
+    def told(self, title: str, text: str) -> None:
+        self.close()
+        note(f"    {title:<10}  {one_line(text, 300)}")
+
+    def asking(self, what: str, done: int, of: int) -> None:
+        if self._tty:
+            text = f"{what}: {done} of {of}" if of else f"{what} …"
+            print(f"\r\x1b[K    {text}", end="", file=sys.stderr, flush=True)
+            self._open = True
+
+    def ended(self, one: Round) -> None:
+        self.close()
+        note(f"  {_verdict(one)}")
+
+    def note(self, text: str) -> None:
+        self.close()
+        note(f"note: {one_line(text, 300)}")
+
+    def close(self) -> None:
+        """End the line that is written over."""
+        if self._open:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._open = False
+
+
+def _print(path: object, result: Improved) -> None:
+    for one in result.rounds:
+        print(f"{one.name}: {_verdict(one)}")
+        for reason in _reasons(one):
+            print(f"  {one_line(reason, 300)}")
+    print(f"{result.outcome}; {result.current} is current")
+    if not result.ended:
+        note(f"hint: `dlm improve {path}` goes on where it was")
+    elif result.promoted:
+        note(f"hint: `dlm improve rollback {path}` takes the last promotion back")
+
+
+def _verdict(one: Round) -> str:
+    from dlm.store.records import version_name
+
+    name = "" if one.challenger is None else f" {version_name(one.challenger)}"
+    if one.step.value == "promoted":
+        exam = one.facts["exam"]
+        before, after = (exam[who]["overall"]["value"] for who in ("champion", "challenger"))
+        added = count(int(one.facts["added"]), "pair")
+        return f"promoted{name}: {before:.3f} → {after:.3f} on the exam, {added} added"
+    return f"{one.step.value}{name}"
+
+
+def _reasons(one: Round) -> list[str]:
+    if one.step.value == "abandoned":
+        return [str(reason) for reason in one.facts.get("reasons", [])]
+    return [str(reason) for reason in (one.facts.get("verdict") or {}).get("reasons", [])]
+
+
+def _json(result: Improved) -> dict[str, Any]:
+    return {
+        "outcome": result.outcome,
+        "ended": result.ended,
+        "current": result.current,
+        "teacher": result.teacher.to_json() if result.teacher else None,
+        "rounds": [one.to_json() for one in result.rounds],
+    }
+
+
+def _show_plan(document: Document, options: ImproveOptions, *, as_json: bool) -> None:
+    """What the first round would do, without asking or training anything."""
+    from dlm.loops.improve.preview import preview
+
+    found = preview(document, options)
+    if as_json:
+        print_json(found.to_json())
+        return
+    print(
+        f"{document.path}: up to {count(options.rounds, 'round')}; nothing was changed (--dry-run)"
+    )
+    for title, text in found.rows():
+        print(f"  {title:<10}  {one_line(text, 300)}")

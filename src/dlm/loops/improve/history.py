@@ -1,0 +1,139 @@
+"""The teachers of a document: who is enrolled when, and how an earlier one is brought back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlm.doc.document import Document
+from dlm.doc.parser import parse_file
+from dlm.errors import StoreError
+from dlm.files import write_atomic
+from dlm.loops.edits import replace_document
+from dlm.store import rounds, teachers
+from dlm.store.database import Database
+from dlm.store.locks import exclusive_lock
+from dlm.store.records import Version, now
+from dlm.store.store import Store
+from dlm.store.teachers import TeacherRecord
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack:
+    """What a rollback restored. `saved` is where the text that stood there was put, if anywhere."""
+
+    teacher: TeacherRecord
+    before: TeacherRecord
+    document_restored: bool
+    document_differs: bool
+    saved: Path | None = None
+
+
+def enrol(
+    database: Database,
+    document: Document,
+    spec: str,
+    *,
+    current: Version,
+    score: tuple[float | None, int | None],
+    why: str,
+    round: str = "",
+) -> TeacherRecord:
+    """Note a teacher that serves from now on. Call it in a transaction."""
+    teacher = TeacherRecord(
+        number=teachers.next_number(database),
+        spec=spec,
+        version=current.name if spec == own(current) else None,
+        current=current.name,
+        base_key=document.frontmatter.base_model,
+        score=score[0],
+        asked=score[1],
+        document_sha256=document.sha256,
+        at=now(),
+        why=why,
+        round=round,
+    )
+    teachers.add_teacher(database, teacher, document.to_bytes())
+    return teacher
+
+
+def own(version: Version) -> str:
+    """How a version of the document is named as a teacher."""
+    return f"self:{version.name}"
+
+
+def roll_back(path: Path, to: int | None, *, with_document: bool) -> RolledBack:
+    """Let an earlier teacher serve again, with the version that was current then.
+
+    By default the one before the serving one. With `with_document` the file gets the bytes that it
+    had then; what it holds now is kept in the store first. Raises StoreError when there is none.
+    """
+    document = parse_file(path)
+    frontmatter = document.frontmatter
+    with (
+        Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store,
+        exclusive_lock(
+            store.path.improving, what=f"improving {path}", purpose="improve rollback", wait=2.0
+        ),
+    ):
+        before, wanted = _choose(store.database, path, to)
+        if wanted.current is None:
+            raise StoreError(f"teacher {wanted.number} was noted without a version")
+        text = teachers.text_of(store.database, wanted.document_sha256)
+        store.verify(wanted.current)
+        saved = None
+        if with_document and document.to_bytes() != text:
+            saved = _put_aside(store, document)
+            replace_document(path, document, _parsed(path, text))
+        store.set_current(
+            wanted.current,
+            why=f"rollback to teacher {wanted.number}",
+            also=lambda database: _serve(database, wanted.number),
+        )
+    differs = document.to_bytes() != text and not with_document
+    return RolledBack(wanted, before, with_document, differs, saved)
+
+
+def _choose(database: Database, path: Path, to: int | None) -> tuple[TeacherRecord, TeacherRecord]:
+    serving = teachers.serving(database)
+    if serving is None:
+        raise StoreError(
+            f"{path} was never improved, so no teacher can be brought back",
+            hint="`dlm rollback` makes an earlier version current",
+        )
+    known = {teacher.number: teacher for teacher in teachers.teachers(database)}
+    number = serving.number - 1 if to is None else to
+    if number not in known:
+        raise StoreError(
+            f"there is no teacher {number} to go back to",
+            hint="`dlm improve history` lists them by number",
+        )
+    return serving, known[number]
+
+
+def _serve(database: Database, number: int) -> None:
+    """Let it serve, and give up what was under way with another."""
+    teachers.serve(database, number)
+    open_run = rounds.open_run(database)
+    if open_run is not None:
+        for one in rounds.rounds(database, open_run.id):
+            if not one.step.ends:
+                rounds.advance(database, one, rounds.Step.ABANDONED, reasons=["rolled back"])
+        rounds.end_run(database, open_run.id, "rolled back")
+
+
+def _put_aside(store: Store, document: Document) -> Path:
+    """Keep the text that a rollback replaces; the owner may have written some of it."""
+    with store.database.transaction():
+        digest = teachers.keep_text(store.database, document.to_bytes())
+    folder = store.path.root / "documents"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    saved = folder / f"{digest[:12]}.dlm"
+    write_atomic(saved, document.to_bytes(), mode=0o600)
+    return saved
+
+
+def _parsed(path: Path, text: bytes) -> Document:
+    from dlm.doc.parser import parse_text
+
+    return parse_text(text.decode("utf-8"), path=path)

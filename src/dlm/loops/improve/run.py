@@ -1,0 +1,303 @@
+"""A run of `dlm improve`: one round after the other, until they are done or help no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from dlm.doc.document import Document
+from dlm.doc.parser import parse_file
+from dlm.errors import DlmError, Interrupted
+from dlm.eval.figures import Figure
+from dlm.loops.edits.codec import plan_to_json
+from dlm.loops.improve import writing
+from dlm.loops.improve.challenger import train_champion
+from dlm.loops.improve.examining import card_of, exam_of, sit_base, sit_teacher
+from dlm.loops.improve.history import enrol, own
+from dlm.loops.improve.names import round_name
+from dlm.loops.improve.options import ImproveOptions
+from dlm.loops.improve.steps import Bench, external, go_on, paper_of
+from dlm.loops.improve.watching import Bounded, Clock, TimeIsUp, Watch
+from dlm.loops.teachers import open_teacher
+from dlm.store import rounds, teachers
+from dlm.store.locks import exclusive_lock
+from dlm.store.records import Version
+from dlm.store.rounds import ImproveRun, Round, Step
+from dlm.store.store import Store
+from dlm.train.options import TrainOptions
+
+_REFUSALS: Final = 2  # in a row that end a run
+
+
+@dataclass(frozen=True, slots=True)
+class Improved:
+    """What a run came to. It is not `ended` when its time was over: the next one goes on."""
+
+    outcome: str
+    ended: bool
+    rounds: tuple[Round, ...]
+    current: str
+    teacher: teachers.TeacherRecord | None
+
+    @property
+    def promoted(self) -> tuple[Round, ...]:
+        return tuple(one for one in self.rounds if one.step is Step.PROMOTED)
+
+
+def improve(
+    path: Path,
+    options: ImproveOptions,
+    watch: Watch | None = None,
+    *,
+    go_on_with: bool = True,
+    checkpoint: Callable[[str], None] = lambda step: None,
+) -> Improved:
+    """Go on with the run that was interrupted, or begin one.
+
+    With `go_on_with` an interrupted run keeps its own options, otherwise one with other options
+    than these is given up. `checkpoint` is called with the name of each durable step. Raises
+    DlmError before anything is changed, or Interrupted; what was done until then is kept.
+    """
+    watch = watch or Watch()
+    document = parse_file(path)
+    exam_of(document, options.benchmark_samples)
+    if options.teacher is not None and external(options.teacher):
+        with open_teacher(options.teacher, document):
+            pass  # one that does not exist should not cost a training first
+    with _alone(document) as store:
+        run = _run_to_do(store, options, watch, go_on_with=go_on_with)
+        options = replace(ImproveOptions.from_json(run.options), max_minutes=options.max_minutes)
+        clock = Clock(options.max_minutes)
+        loop = _Loop(path, options, store, run, watch, clock, checkpoint)
+        try:
+            outcome, ended = loop.execute(), True
+        except TimeIsUp as error:
+            outcome, ended = error.message, False
+        except Interrupted:
+            if not clock.over:
+                raise
+            outcome, ended = f"the {options.max_minutes:g} minutes are over", False
+        except DlmError as error:
+            if not rounds.rounds(store.database, run.id):  # nothing to go on with
+                with store.database.transaction():
+                    rounds.end_run(store.database, run.id, f"failed: {error.message}")
+            raise
+        current = store.current()
+        return Improved(
+            outcome,
+            ended,
+            rounds.rounds(store.database, run.id),
+            current.name if current else "none",
+            teachers.serving(store.database),
+        )
+
+
+@contextmanager
+def _alone(document: Document) -> Iterator[Store]:
+    """The store, with no other process improving the same document."""
+    frontmatter = document.frontmatter
+    with (
+        Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store,
+        exclusive_lock(
+            store.path.improving, what=f"improving {document.path}", purpose="improve", wait=2.0
+        ),
+    ):
+        yield store
+
+
+def _run_to_do(
+    store: Store, options: ImproveOptions, watch: Watch, *, go_on_with: bool
+) -> ImproveRun:
+    unfinished = rounds.open_run(store.database)
+    if unfinished is not None:
+        before = replace(ImproveOptions.from_json(unfinished.options), max_minutes=None)
+        if go_on_with or before == replace(options, max_minutes=None):
+            watch.note(f"going on with the run that began at {unfinished.started_at:%H:%M}")
+            return unfinished
+        watch.note("an unfinished run with other options is given up")
+        with store.database.transaction():
+            for one in rounds.rounds(store.database, unfinished.id):
+                if not one.step.ends:
+                    rounds.advance(store.database, one, Step.ABANDONED, reasons=["given up"])
+            rounds.end_run(store.database, unfinished.id, "given up for other options")
+    with store.database.transaction():
+        return rounds.begin_run(store.database, options.to_json())
+
+
+@dataclass(slots=True)
+class _Loop:
+    """One run while it lasts."""
+
+    path: Path
+    options: ImproveOptions
+    store: Store
+    run: ImproveRun
+    watch: Watch
+    clock: Clock
+    checkpoint: Callable[[str], None]
+
+    def execute(self) -> str:
+        """All rounds that are left; returns why the run is over."""
+        while True:
+            done = rounds.rounds(self.store.database, self.run.id)
+            one = next((each for each in done if not each.step.ends), None)
+            if one is None:
+                if (reason := self._why_over(done)) is not None:
+                    with self.store.database.transaction():
+                        rounds.end_run(self.store.database, self.run.id, reason)
+                    return reason
+                self.clock.check()
+                one = self._begin(done)
+            document = self._document_of(one)
+            if document is None:
+                continue
+            self.watch.round(one.name, one.number, self.options.rounds, one.teacher, one.strategy)
+            one = go_on(self._bench(document), one)
+            self._close(one)
+
+    def _why_over(self, done: Sequence[Round]) -> str | None:
+        counted = [one for one in done if one.step is not Step.ABANDONED]
+        if counted and (fallen := counted[-1].facts.get("collapsed")):
+            return f"stopped: {fallen}"
+        last = counted[-_REFUSALS:]
+        if len(last) == _REFUSALS and all(one.step is Step.REFUSED for one in last):
+            return f"{_REFUSALS} challengers in a row were refused"
+        if len(counted) >= self.options.rounds:
+            count = len(counted)
+            return f"{count} round{'s' if count != 1 else ''} done"
+        return None
+
+    def _begin(self, done: Sequence[Round]) -> Round:
+        """Open the next round on the document as it is, with the version that knows it."""
+        document = parse_file(self.path)
+        bench = self._bench(document)
+        champion = self._champion(document)
+        teacher = self._serve(bench, champion, done)
+        ordinal = len(rounds.rounds(self.store.database)) + 1
+        card = card_of(self.store, champion, document)
+        seed = document.frontmatter.training.seed
+        seed = (seed if self.options.seed is None else self.options.seed) + ordinal
+        name = round_name(document.frontmatter.dlm_id, ordinal)
+        counted = [each for each in done if each.step is not Step.ABANDONED]
+        given = writing.handed_on(document, counted, name)
+        facts = {
+            "handed_on": plan_to_json(given) if given else None,
+            "sections": writing.focus(document, card, ordinal),
+            "seed": seed,
+            "after": self.store.versions()[-1].number,
+        }
+        with self.store.database.transaction():
+            one = rounds.begin_round(
+                self.store.database,
+                self.run.id,
+                name=name,
+                teacher=teacher,
+                strategy=self.options.strategy_of(len(counted) + 1).value,
+                document_sha256=document.sha256,
+                champion=champion.number,
+                facts=facts,
+            )
+        self.checkpoint("opened")
+        return one
+
+    def _champion(self, document: Document) -> Version:
+        """The current version, once it was taught what the document says."""
+        self.watch.step("the champion: the current version, taught what the document says now")
+        options = TrainOptions(seed=self.options.seed, max_steps=self.options.max_steps)
+        if (current := self.store.current()) is not None:
+            knows = self.store.run_of(current).document_sha256 == document.sha256
+            if knows:
+                return current
+            options = TrainOptions()
+        train_champion(document, options, self.store, Bounded(self.watch.training, self.clock))
+        champion = self.store.current()
+        assert champion is not None
+        self.checkpoint("champion")
+        return champion
+
+    def _serve(self, bench: Bench, champion: Version, done: Sequence[Round]) -> str:
+        """Who writes the next round, noted in the history; returns how it is named."""
+        database = self.store.database
+        first = teachers.serving(database) is None
+        base = sit_base(bench.document, bench.exam).overall if first else None
+        spec = self._wanted(champion, done)
+        known = {one.spec: one.number for one in teachers.teachers(database)}
+        serving = teachers.serving(database)
+        if serving is not None and serving.spec == spec:
+            return spec
+        score = None if spec in known or spec == "base" else self._score(bench, champion, spec)
+        with database.transaction():
+            if base is not None:
+                why = "the base is always there"
+                self._enrol(bench, champion, "base", base, why)
+            if score is not None:
+                why = "the current version" if spec == own(champion) else "named as teacher"
+                self._enrol(bench, champion, spec, score, why)
+            elif not first:
+                teachers.serve(database, known[spec])
+        self.checkpoint("teacher")
+        return spec
+
+    def _wanted(self, champion: Version, done: Sequence[Round]) -> str:
+        """Another's model teaches until a student of this run was promoted that surpasses it."""
+        wanted, serving = self.options.teacher, teachers.serving(self.store.database)
+        if wanted is None and serving is not None and not serving.spec.startswith("self"):
+            wanted = serving.spec
+        if wanted is None or wanted == "self":
+            return own(champion)
+        surpassed = any(one.step is Step.PROMOTED and one.facts.get("surpasses") for one in done)
+        return own(champion) if surpassed else wanted
+
+    def _score(self, bench: Bench, champion: Version, spec: str) -> Figure:
+        if spec == own(champion):
+            return paper_of(bench, champion.number).overall
+        if external(spec):
+            return sit_teacher(bench.document, bench.exam, spec, self.store).spoken
+        name = spec.partition(":")[2]
+        return paper_of(bench, self.store.version(name).number).overall
+
+    def _enrol(self, bench: Bench, champion: Version, spec: str, score: Figure, why: str) -> None:
+        enrol(
+            self.store.database,
+            bench.document,
+            spec,
+            current=champion,
+            score=(score.value, score.n),
+            why=why,
+        )
+
+    def _document_of(self, one: Round) -> Document | None:
+        """The document of an open round; None, and the round is over, where it is another now."""
+        document, current = parse_file(self.path), self.store.current()
+        changed = None
+        if current is None or current.number != one.champion:
+            changed = "another version became current"
+        elif one.step is not Step.DECIDED and document.sha256 != one.document_sha256:
+            changed = "the document was edited"
+        if changed is None:
+            return document
+        self.watch.note(f"round {one.name} is given up: {changed} since it began")
+        with self.store.database.transaction():
+            rounds.advance(self.store.database, one, Step.ABANDONED, reasons=[changed])
+        return None
+
+    def _close(self, one: Round) -> None:
+        self.watch.ended(one)
+        with self.store.lock("improve"):
+            self.store.prune(self.options.keep_last_n)
+        self.checkpoint("pruned")
+
+    def _bench(self, document: Document) -> Bench:
+        return Bench(
+            self.path,
+            document,
+            self.options,
+            self.store,
+            exam_of(document, self.options.benchmark_samples),
+            self.watch,
+            self.clock,
+            self.checkpoint,
+        )

@@ -1,0 +1,125 @@
+"""The verdict on a challenger: every condition of a promotion, with its figures. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dlm.doc.document import Document
+from dlm.eval.exam import Paper
+from dlm.eval.gate import CHANCE, Contest, contest
+from dlm.eval.learned_map import State, learned_map
+from dlm.eval.scorecard import Scorecard
+
+MOST_DRIFT: Final = 0.5
+"""Nats a token on general text, adapter against base."""
+
+MOST_MORE_DRIFT: Final = 0.15
+"""The same, challenger against champion."""
+
+MOST_LOST: Final = 0.25
+"""Of a section: by how much less of it may be known, 0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`met` are the conditions that hold, `reasons` those that do not, each with its figures.
+
+    `harmless`: no answer, section or drift speaks against it, there is only too little for it.
+    """
+
+    promote: bool
+    harmless: bool
+    met: tuple[str, ...]
+    reasons: tuple[str, ...]
+    contest: Contest
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "promote": self.promote,
+            "harmless": self.harmless,
+            "met": list(self.met),
+            "reasons": list(self.reasons),
+            "contest": self.contest.to_json(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two: its exam paper, its scorecard, and the text that was measured on."""
+
+    document: Document
+    paper: Paper
+    card: Scorecard
+
+
+def judge(
+    champion: Side, challenger: Side, *, threshold: float, steps: int, min_steps: int
+) -> Verdict:
+    """Whether the challenger takes over; `steps` are those it was trained for."""
+    found = contest(champion.paper, challenger.paper)
+    safe = [
+        *_answers(found),
+        *_drift(champion.card, challenger.card),
+        *_sections(champion, challenger),
+    ]
+    checks = [*_better(found, threshold), *safe]
+    if min_steps:
+        checks.append((steps >= min_steps, f"trained for {steps} steps, which must be {min_steps}"))
+    reasons = tuple(text for holds, text in checks if not holds)
+    met = tuple(text for holds, text in checks if holds)
+    return Verdict(not reasons, all(holds for holds, _ in safe), met, reasons, found)
+
+
+_Check = tuple[bool, str]
+
+
+def _better(found: Contest, threshold: float) -> Iterator[_Check]:
+    by = found.difference.value or 0.0
+    yield (
+        by >= threshold,
+        f"the overall changed by {by:+.3f}{_between(found)}; it takes {threshold:+g}",
+    )
+    yield (
+        found.beyond_chance,
+        f"the loss of the references changed by {found.loss.value or 0.0:+.2f} nats a token; "
+        f"chance does that with p = {found.p:.3g}, which must be below {CHANCE:g}",
+    )
+
+
+def _answers(found: Contest) -> Iterator[_Check]:
+    gained, lost = len(found.gained), len(found.lost)
+    yield gained >= lost, f"{gained} answers gained, {lost} lost"
+
+
+def _drift(champion: Scorecard, challenger: Scorecard) -> Iterator[_Check]:
+    before = champion.figure("drift", "texts").value or 0.0
+    after = challenger.figure("drift", "texts").value or 0.0
+    most = min(MOST_DRIFT, max(before, 0.0) + MOST_MORE_DRIFT)
+    yield after <= most, f"drift {before:+.2f} → {after:+.2f} nats a token, at most {most:+.2f}"
+
+
+def _sections(champion: Side, challenger: Side) -> Iterator[_Check]:
+    before = {one.section_id: one for one in learned_map(champion.document, champion.card)}
+    after = {one.section_id: one for one in learned_map(challenger.document, challenger.card)}
+    broken = []
+    for id_, was in before.items():
+        now = after.get(id_)
+        if now is None:
+            continue
+        forgotten = was.state is State.LEARNED and now.state is State.NOT
+        if forgotten or now.known < was.known - MOST_LOST:
+            broken.append(
+                f"less is known of the section of line {was.line}: {was.known:.2f} → "
+                f"{now.known:.2f}, {was.state.value} → {now.state.value}"
+            )
+    if broken:
+        yield from ((False, text) for text in broken)
+    else:
+        yield True, f"none of {len(before)} sections lost more than {MOST_LOST:g} of what is known"
+
+
+def _between(found: Contest) -> str:
+    low, high = found.difference.low, found.difference.high
+    return "" if low is None or high is None else f" (90 % between {low:+.3f} and {high:+.3f})"
