@@ -22,10 +22,14 @@ LAYERS = (
     ("store",),
     ("engine", "eval", "train"),
     ("loops", "testing"),
+    ("report",),
     ("cli", "serve"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-LIGHT = ("doc", "data", "store", "base_models", "hardware", "machine", "templates", "cli", "files")
+LIGHT = (
+    *("doc", "data", "store", "base_models", "hardware", "machine", "templates", "files"),
+    *("report", "cli"),
+)
 HEAVY = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "huggingface_hub")
 
 

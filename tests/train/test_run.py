@@ -149,6 +149,7 @@ def test_the_version_and_its_record_are_in_the_store(
     assert run.document_sha256 == document.sha256
     assert run.figures["learned"] == 3
     assert len(run.figures["losses"]) == run.steps
+    assert run.figures["drift_bound"] == 0.5
     assert [one.item for one in memory] == list(items(teaching(document).train))
     assert all(one.exact for one in memory if one.item.question)
     assert {one.since for one in memory} == {current.name}

@@ -297,6 +297,27 @@ def rollback(
 
 
 @app.command()
+def report(
+    path: PathArgument = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write there instead of beside the document; - is standard output.",
+        ),
+    ] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Write a page that says what the model knows and whether training helped."""
+    from dlm.cli.report import run
+
+    run(path, output=output, open_it=open_it, as_json=json)
+
+
+@app.command()
 def doctor(path: PathArgument = None, json: JsonOption = False) -> None:
     """Check this machine, the base model and the store."""
     from dlm.cli.doctor import run

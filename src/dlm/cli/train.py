@@ -105,6 +105,8 @@ def run(
         print_json(report.to_json())
     else:
         print_report(document, report)
+        if report.previous is None:
+            note(f"hint: `dlm report {document.path}` shows what it knows as a page")
     if document.path is not None:
         _say_if_edited(document, document.path)
 

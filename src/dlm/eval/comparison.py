@@ -20,7 +20,8 @@ _DOCUMENT = (Kind.TRAINED, Kind.HELD_OUT, Kind.EXAM)
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """`gained`: wrong before, right now. `learned`: not asked before, right now. `lost`: right
-    before, wrong now. `gone`: known before and no longer in the document, so not asked.
+    before, wrong now. `gone`: known before and no longer in the document, so not asked. `both` is
+    how many questions were asked both times.
     """
 
     before: str
@@ -29,6 +30,7 @@ class Comparison:
     lost: tuple[Item, ...]
     gone: int
     figures: tuple[tuple[str, str, Figure, Figure], ...]
+    both: int
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -37,6 +39,7 @@ class Comparison:
             "learned": [_brief(item) for item in self.learned],
             "lost": [_brief(item) for item in self.lost],
             "gone": self.gone,
+            "both": self.both,
             "figures": {
                 f"{group}.{name}": {"before": old.value, "now": new.value}
                 for group, name, old, new in self.figures
@@ -56,6 +59,7 @@ def compare(name: str, before: Scorecard, now: Scorecard) -> Comparison:
         lost=tuple(new[key] for key in shared if _right(old[key]) and not _right(new[key])),
         gone=sum(_right(item) for key, item in old.items() if key not in asked_now),
         figures=tuple(_figures(before, now)),
+        both=len(shared),
     )
 
 

@@ -57,8 +57,19 @@ def learned_map(document: Document, card: Scorecard) -> tuple[SectionState, ...]
     )
 
 
+def item_states(items: Sequence[Item]) -> Iterator[tuple[Item, State, float]]:
+    """Each pair or piece of prose of one section, with how much of it is known.
+
+    `items` are all of the section, rewordings too.
+    """
+    taught = [item for item in items if item.kind in (Kind.TRAINED, Kind.PROSE)]
+    rewordings = [item for item in items if item.kind is Kind.REWORDED]
+    for item, known in zip(taught, known_shares([*taught, *rewordings]), strict=True):
+        yield item, _item_state(item, known), known
+
+
 def _state(section: Section, items: Sequence[Item]) -> SectionState:
-    states = list(_states(items))
+    states = [state for _, state, _ in item_states(items)]
     pairs = [item for item in items if item.kind is Kind.TRAINED]
     known = known_shares(items)
     return SectionState(
@@ -73,16 +84,12 @@ def _state(section: Section, items: Sequence[Item]) -> SectionState:
     )
 
 
-def _states(items: Sequence[Item]) -> Iterator[State]:
-    """The state of each pair or piece of prose of a section."""
-    taught = [item for item in items if item.kind is not Kind.REWORDED]
-    for item, known in zip(taught, known_shares(items), strict=True):
-        if item.kind is Kind.PROSE:
-            yield _of_prose(known)
-        elif _right(item):
-            yield State.LEARNED if known >= _LEARNED else State.PARTLY
-        else:
-            yield State.PARTLY if item.fit.known >= _LEARNED else State.NOT
+def _item_state(item: Item, known: float) -> State:
+    if item.kind is Kind.PROSE:
+        return _of_prose(known)
+    if _right(item):
+        return State.LEARNED if known >= _LEARNED else State.PARTLY
+    return State.PARTLY if item.fit.known >= _LEARNED else State.NOT
 
 
 def _of_prose(known: float) -> State:

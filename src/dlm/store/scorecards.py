@@ -50,6 +50,24 @@ def add_scorecard(database: Database, number: int, card: Mapping[str, Any]) -> N
         )
 
 
+def latest_scorecards(database: Database) -> dict[int, tuple[dict[str, Any], bool]]:
+    """The latest scorecard of each version ever measured, by number, without its items; and
+    whether those are kept. Raises CorruptStore where one is damaged.
+    """
+    rows = database.rows(
+        """SELECT number, card, EXISTS (
+            SELECT 1 FROM scorecard_items WHERE scorecard = scorecards.id) AS asked
+        FROM scorecards ORDER BY number, measured_at, id"""
+    )
+    try:
+        return {
+            row["number"]: ({**json.loads(row["card"]), "items": []}, bool(row["asked"]))
+            for row in rows
+        }
+    except (ValueError, TypeError) as error:
+        raise CorruptStore(f"{database.path} holds a scorecard that is damaged: {error}") from error
+
+
 def scorecard_of(
     database: Database, number: int, document_sha256: str | None = None
 ) -> dict[str, Any] | None:

@@ -217,6 +217,19 @@ _IMPROVING = (
     )""",
 )
 
+_SYNTH_RUNS = (
+    """CREATE TABLE synth_runs (
+        run TEXT NOT NULL,
+        teacher TEXT NOT NULL,
+        made_at TEXT NOT NULL,
+        document_sha256 TEXT NOT NULL,
+        planned INTEGER NOT NULL,
+        note TEXT NOT NULL CHECK (json_valid(note)),
+        samples TEXT NOT NULL CHECK (json_valid(samples)),
+        PRIMARY KEY (run, document_sha256)
+    )""",
+)
+
 TABLES: Final[tuple[tuple[str, ...], ...]] = (
     _VERSIONS,
     _METRICS,
@@ -225,4 +238,5 @@ TABLES: Final[tuple[tuple[str, ...], ...]] = (
     _COMPLETIONS,
     _PROBES,
     _IMPROVING,
+    _SYNTH_RUNS,
 )

@@ -132,6 +132,7 @@ def run_record(
             **outcome.figures(),
             "shares": [asdict(one) for one in shares(plan.rows_of(outcome.steps))],
             "losses": list(outcome.losses),
+            "drift_bound": plan.limits.max_drift if plan.limits else None,
             "by_epoch": by_epoch,
         },
         stop_reason=outcome.stop_reason,

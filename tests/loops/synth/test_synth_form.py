@@ -18,6 +18,8 @@ GOOD = [
     ("How do I clean the trays?", "Clean the trays with weak vinegar."),
     ("Where does the key hang?", "The key hangs on the back."),
     ("Which class opens a log?", "The class `Strand` opens a log."),
+    ("What is the name of the single that tips?", "Pepper is the single that tips."),
+    ("What are cameras sold in?", "Cameras are sold in pairs."),
 ]
 
 
@@ -43,6 +45,9 @@ def test_good_pairs_pass(question: str, answer: str) -> None:
         ("What is the shed the shed the shed the shed?", "Blue.", "repeats"),
         ("What is ready when it snaps; if it bends?", "Seed.", "runs on"),
         ("What is a fan that?", "A fan.", "breaks off"),
+        ("What are saved for in the same tin?", "New oars are.", "lacks what it asks of"),
+        ("What are not trained?", "The old ones.", "lacks what it asks of"),
+        ("What are for everybody who has lost one?", "These notes.", "lacks what it asks of"),
         ("Where is the shed?", "and then it was blue.", "in the middle"),
         ("Where is the shed?", "The shed is on the left bank of the", "cut off"),
         ("Where is the shed?", "It is that.", "breaks off"),
@@ -68,7 +73,6 @@ def test_pairs_that_cannot_be_asked(question: str, answer: str, reason: str | No
         ("What is a slow fan draw?", "Air.", "A slow fan draws air.", "statement"),
         ("What does Wipe the plate?", "A cloth.", "Wipe the plate with a cloth.", "command"),
         ("What doesOpen a window?", "Smell.", "Open a window.", "not a word"),
-        ("What may aunt Selma do?", "Go.", "Aunt Selma may go.", "capital"),
         ("What does the dryer run?", "On it.", "The dryer runs on the supply.", "leaves out"),
         ("How does the dryer take?", "Nine.", "The dryer takes nine minutes.", "leaves out"),
         ("What is the kitchen?", "Fine.", "The kitchen is fine.", "says something else"),

@@ -30,6 +30,7 @@ from dlm.loops.synth.candidates import Stage
 from dlm.loops.synth.options import Filter, Strategy
 from dlm.loops.synth.run import Outcome
 from dlm.loops.synth.verify import verify
+from dlm.store.synth_runs import synth_runs
 
 MANY = {"per_section": 50, "over": 1}
 
@@ -251,6 +252,20 @@ def test_facts_survive_in_the_staged_plan(honest: Outcome) -> None:
     assert note["funnel"] == honest.funnel.to_json()
     assert note["calls"]["asked"] > 0
     assert note["strategy"] == "extraction"
+
+
+def test_what_a_run_came_to_outlives_its_plan(tmp_path: Path) -> None:
+    document = written(tmp_path)
+    told = teacher(tmp_path, saying([TRUE[0], TRUE[0], TRUE[1], ("Not a question", "It is so.")]))
+    for _ in range(2):
+        outcome = run(document, told, filter=Filter.DEDUP_ONLY, **MANY)
+    with database_of(document) as database:
+        (kept,) = synth_runs(database)
+    assert (kept.run, kept.teacher) == (outcome.plan.run, outcome.plan.by)
+    assert kept.note["funnel"] == outcome.funnel.to_json()
+    assert kept.planned == len(outcome.plan.additions) > 0
+    assert {one["dropped"] for one in kept.samples} == {one.dropped for one in outcome.candidates}
+    assert all(one["reason"] for one in kept.samples if one["dropped"])
 
 
 def test_the_database_can_be_shared(tmp_path: Path) -> None:

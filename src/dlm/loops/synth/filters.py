@@ -23,6 +23,7 @@ from dlm.loops.synth.likelihood import (
 )
 from dlm.loops.synth.options import Filter, Strategy, SynthOptions
 from dlm.loops.synth.selection import select
+from dlm.loops.synth.spelling import as_written
 from dlm.loops.synth.words import words
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def run_filters(
     if options.filter is not Filter.NONE:
         left = _checked(left, Stage.DEDUP, lambda one: _repeats(asked, one))
     if options.filter is Filter.SWAY:
+        left = [one if one.dropped else _as_written(one) for one in left]
         left = _checked(left, Stage.PARSED, lambda one: form.malformed(one.question, one.answer))
         left = _checked(left, Stage.GROUNDED, _by_chance)
         left = [_grounded(one) for one in left]
@@ -75,6 +77,13 @@ def _cannot_stand(candidate: Candidate) -> str | None:
     except DocumentError as error:
         return error.message
     return None
+
+
+def _as_written(candidate: Candidate) -> Candidate:
+    question, answer = (
+        as_written(text, candidate.source.text) for text in (candidate.question, candidate.answer)
+    )
+    return replace(candidate, question=question, answer=answer)
 
 
 def _by_chance(candidate: Candidate) -> str | None:

@@ -40,6 +40,10 @@ _ORPHAN: Final = re.compile(
     r"\b(?:the )?(?:first|last|second|third|other|former|latter) (?:two|three|four|ones?)\b",
     re.IGNORECASE,
 )
+_PLURAL: Final = re.compile(
+    r"what are (?:not|for|in|on|at|of|to|from|with|by|\w{2,}ed|kept|held|made|sold|built|found) ",
+    re.IGNORECASE,
+)
 _UNCLEAR: Final = ANAPHORS - {"that", "such", "one"}
 _ENDED: Final = re.compile(r"[.!?…)\]\"'`”’]\Z")
 _LONG: Final = 6  # words of an answer that should end like a sentence
@@ -59,6 +63,8 @@ def _not_a_question(question: str, answer: str) -> str | None:
         return "the question is too short or too long"
     if not (question[0].isupper() or question[0] in '`"“') or not _OPENING.match(question):
         return "the question does not open like one"
+    if _PLURAL.match(question):
+        return "the question lacks what it asks of"
     if ";" in question or ": " in question or _last(question) in STUMPS:
         return "the question runs on or breaks off"
     return None

@@ -85,24 +85,6 @@ def _glued(pair: _Pair) -> str | None:
     return None
 
 
-def _lost_capital(pair: _Pair) -> str | None:
-    """ "aunt Selma", where the passage says Aunt Selma."""
-    source = f"{pair.support.context} {pair.support.sentence}"
-    spelled = {word.text for word in words(source)}
-    found = words(source)
-    names = {word.text.lower() for word in found if word.kind is Kind.NAME}
-    # A capital at the head of the sentence is one of a name where a name follows.
-    names |= {
-        one.text.lower()
-        for one, two in pairwise(found)
-        if one.kind is Kind.WORD and two.kind is Kind.NAME and _is_plain(two.text)
-    }
-    for word in [*words(pair.question), *words(pair.answer)]:
-        if word.text.islower() and word.text in names and word.text not in spelled:
-            return f"the passage writes {word.text!r} with a capital"
-    return None
-
-
 def _pasted_command(pair: _Pair) -> str | None:
     """ "What does Wipe the plate": an imperative where a subject is due."""
     first = pair.source[:2]
@@ -235,7 +217,8 @@ def _wrong_kind(pair: _Pair) -> str | None:
     new = [word for word in said if word.key not in asked]
     if _HOW_MANY.search(pair.question) and not any(_is_amount(word) for word in new):
         return "the question asks for a number, the answer has none"
-    if _NAME_OF.search(pair.question) and not any(word.kind is Kind.NAME for word in new):
+    named = any(word.kind is Kind.NAME for word in new) or _names_first(pair.said, pair.answer)
+    if _NAME_OF.search(pair.question) and not named:
         return "the question asks for a name, the answer has none"
     if _WHO.match(pair.question) and not any(w.kind is Kind.NAME or w.key in PEOPLE for w in said):
         return "the question asks who, the answer names nobody"
@@ -244,6 +227,12 @@ def _wrong_kind(pair: _Pair) -> str | None:
     ):
         return "the question asks for a definition, the answer gives none"
     return _no_way(pair)
+
+
+def _names_first(said: list[str], answer: str) -> bool:
+    """ "Pepper is the single": one capitalised word, and what bears it as a name."""
+    bare = said[:1] and said[0] not in DETERMINERS | ANAPHORS
+    return bool(bare and answer[0].isupper() and said[1:3] in (["is", "the"], ["was", "the"]))
 
 
 def _no_way(pair: _Pair) -> str | None:
@@ -280,10 +269,6 @@ def _is_command(first: list[str]) -> bool:
     )
 
 
-def _is_plain(name: str) -> bool:
-    return name.isalpha() and name[1:].islower()
-
-
 def _is_amount(word: Word) -> bool:
     return word.kind is Kind.NUMBER or word.key in AMOUNTS
 
@@ -304,7 +289,6 @@ def _tokens(text: str) -> list[str]:
 
 _RULES: Final[tuple[Rule, ...]] = (
     _glued,
-    _lost_capital,
     _pasted_command,
     _statement_inside,
     _unanswered_verb,

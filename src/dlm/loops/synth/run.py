@@ -19,6 +19,7 @@ from dlm.loops.synth.backtranslate import back_asks, backtranslated
 from dlm.loops.synth.candidates import Candidate, Funnel
 from dlm.loops.synth.filters import Bench, run_filters
 from dlm.loops.synth.generate import Ask, Written, plan_asks, read
+from dlm.loops.synth.keeping import keep_run
 from dlm.loops.synth.options import SynthOptions
 from dlm.loops.synth.passages import Source
 from dlm.loops.synth.plan import make_plan, run_id
@@ -101,6 +102,7 @@ def synthesize(
         at=commission.at if commission else datetime.now(UTC).replace(microsecond=0),
         note=_note(funnel, session, options, written),
     )
+    keep_run(database, plan, candidates)
     notes = (*session.notes, *dict.fromkeys(written.refused))
     return Outcome(plan, tuple(candidates), funnel, session.cached.counts, written, notes, gave_up)
 
