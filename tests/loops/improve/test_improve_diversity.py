@@ -47,6 +47,23 @@ def test_a_fall_against_the_first_round_stops_though_the_bound_holds() -> None:
     assert collapsed(now, before, kinds=False) is None
 
 
+def test_many_varied_pairs_are_as_varied_as_few() -> None:
+    topics = [f"{a}{b}" for a in "bcdfghjklm" for b in ("arn", "elt", "ond", "isk", "uft")]
+    many = [
+        (question.replace("ferry", topic), answer)
+        for topic in topics
+        for question, answer in VARIED[:1]
+    ] + VARIED * 1
+    few = diversity(many[:24])
+    assert diversity(many).distinct > 0.8 * few.distinct
+
+
+def test_a_few_pairs_said_of_everything_are_repetition_however_often() -> None:
+    found = collapsed(diversity(VARIED[:5] * 20), None)
+    assert found is not None
+    assert "distinct-2" in found
+
+
 def test_too_few_pairs_say_nothing() -> None:
     assert collapsed(diversity(VARIED[:1] * (FEWEST - 1)), None) is None
 

@@ -25,6 +25,7 @@ LEAST_TYPES: Final = 1.0
 MOST_FALL: Final = 0.5
 """Of the first round's value: what `distinct` and `types` may fall to."""
 
+_SAMPLE: Final = 24
 _WORD: Final = re.compile(r"\w+")
 
 
@@ -56,14 +57,17 @@ class Diversity:
 
 
 def diversity(pairs: Sequence[tuple[str, str]]) -> Diversity:
-    """Measure pairs of question and answer."""
-    questions = [_words(question) for question, _ in pairs]
-    whole = [asked + _words(answer) for asked, (_, answer) in zip(questions, pairs, strict=True)]
-    bigrams = [gram for words in whole for gram in _grams(words, 2)]
+    """Measure pairs of question and answer.
+
+    Repetition grows with the number of pairs, however varied they are; so `distinct` and `overlap`
+    are means over samples of at most 24, each spread over all pairs.
+    """
+    count = max(1, math.ceil(len(pairs) / _SAMPLE))
+    samples = [pairs[at::count] for at in range(count)]
     return Diversity(
         pairs=len(pairs),
-        distinct=len(set(bigrams)) / len(bigrams) if bigrams else 1.0,
-        overlap=_overlap(questions),
+        distinct=sum(map(_distinct, samples)) / count,
+        overlap=sum(_overlap([_words(asked) for asked, _ in one]) for one in samples) / count,
         types=_entropy(_type(question) for question, _ in pairs),
     )
 
@@ -96,6 +100,11 @@ def _broken(now: Diversity, first: Diversity | None, kinds: bool) -> Iterator[st
         yield f"distinct-2 fell from {first.distinct:.2f} in the first round to {now.distinct:.2f}"
     if kinds and now.types < MOST_FALL * first.types:
         yield f"question types fell from {first.types:.2f} bits to {now.types:.2f}"
+
+
+def _distinct(pairs: Sequence[tuple[str, str]]) -> float:
+    bigrams = [gram for q, a in pairs for gram in _grams(_words(q) + _words(a), 2)]
+    return len(set(bigrams)) / len(bigrams) if bigrams else 1.0
 
 
 def _overlap(questions: Sequence[Sequence[str]]) -> float:
