@@ -338,13 +338,13 @@ def test_the_recorded_batch_is_taken_not_one_that_fits_better_now(
     whole: Callable[[str], Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dlm.machine import detect
-    from dlm.train import plan
+    from dlm.train import ground
 
     doc = document(tmp_path)
     stopped(doc, 3)
     machine = detect()
     one_core = type(machine)(1, machine.memory_gb, machine.available_gb)
-    monkeypatch.setattr(plan, "detect", lambda: one_core)
+    monkeypatch.setattr(ground, "detect", lambda: one_core)
     assert run(doc, resume=True) == whole(AUTO)
 
 
