@@ -18,7 +18,7 @@ def _pair(number: int, role: PairRole = PairRole.TRAIN) -> Example:
 
 
 def _teaching(*pairs: Example, exam: tuple[Example, ...] = ()) -> Teaching:
-    return Teaching(train=pairs, exam=exam, preferences=0)
+    return Teaching(train=pairs, exam=exam)
 
 
 def _kinds(teaching: Teaching, *, asked: bool = True) -> list[Kind]:

@@ -103,6 +103,18 @@ def train(
     forget: Annotated[
         bool, typer.Option("--forget", help="Unlearn what was removed from the document.")
     ] = False,
+    phase: Annotated[
+        str,
+        typer.Option(
+            "--phase", help="sft: prose and pairs; preference: triples; all: what is new of both."
+        ),
+    ] = "all",
+    no_mined: Annotated[
+        bool, typer.Option("--no-mined", help="Leave out the triples that were mined.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Keep a preference phase that would be refused.")
+    ] = False,
     plan: Annotated[
         bool, typer.Option("--plan", help="Show what would be trained and why, and stop.")
     ] = False,
@@ -162,6 +174,9 @@ def train(
         path,
         fresh=fresh,
         forget=forget,
+        phase=phase,
+        no_mined=no_mined,
+        force=force,
         plan=plan,
         epochs=epochs,
         max_steps=max_steps,

@@ -167,6 +167,9 @@ def _steps_text(steps: Sequence[StepMetric], evaluations: Sequence[Evaluation]) 
 _COLUMNS = (
     ("answer loss", "answer_nll", "{:.3f}"),
     ("held-out loss", "held_out_nll", "{:.3f}"),
+    ("preferred", "preferred", "{}"),
+    ("margin", "margin", "{:+.3f}"),
+    ("chosen loss", "chosen_nll", "{:.3f}"),
     ("drift", "drift", "{:+.2f}"),
 )
 

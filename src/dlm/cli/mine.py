@@ -90,7 +90,8 @@ def _tell_prompt(mined: Mined) -> None:
     print(f"    authored  {_score(mined.anchor)}  {one_line(mined.answer, 160)}")
     for one in mined.candidates:
         times = f" (x{one.times})" if one.times > 1 else ""
-        why = f" [{one.reason}]" if one.reason else ""
+        said = one.reason or one.why
+        why = f" [{said}]" if said else ""
         print(
             f"    {_part(mined, one):<8}  {_score(one.score)}  {one_line(one.text, 160)}{times} "
             f"({one.source}){one_line(why, 120)}"

@@ -8,8 +8,11 @@ from dlm.cli.common import count, note, print_json
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document
+    from dlm.store.records import Version
     from dlm.train.options import TrainOptions
     from dlm.train.plan import TrainingPlan
+    from dlm.train.preference.plan import PreferencePlan
+    from dlm.train.start import Start
 
 _SHOWN = 20  # decisions; --json has all
 
@@ -18,23 +21,66 @@ def show_plan(document: Document, options: TrainOptions, *, as_json: bool) -> No
     """Plan the run as `dlm train` would, and print it."""
     from dlm.cli.train import say_nothing_to_train
     from dlm.store.store import Store
-    from dlm.train.preview import summary, to_json, warnings
-    from dlm.train.start import NothingToTrain, prepare
+    from dlm.train.preference.preview import preference_json
+    from dlm.train.preference.start import prepare_preference
+    from dlm.train.preview import to_json
+    from dlm.train.start import NothingToTrain, Start, prepare
+    from dlm.train.tools import Toolbox
 
     frontmatter = document.frontmatter
+    toolbox, triples = Toolbox(), None
     with Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store:
-        start = prepare(document, options, store)
-    if isinstance(start, NothingToTrain):
-        say_nothing_to_train(document, start, as_json=as_json)
+        current = store.current()
+        start: Start | NothingToTrain | None = None
+        if options.phase != "preference" or current is None:
+            start = prepare(document, options, store, toolbox=toolbox)
+        if options.phase != "sft":
+            before = None if options.fresh else current
+            triples = prepare_preference(document, options, store, before, toolbox)
+    if not isinstance(start, Start) and triples is None:
+        assert current is not None
+        nothing = start or NothingToTrain(current)
+        say_nothing_to_train(document, nothing, as_json=as_json)
         return
     if as_json:
-        continues = start.previous.name if start.previous else None
-        print_json({**to_json(start.plan), "continues": continues})
+        facts: dict[str, object] = {"continues": current.name if current else None}
+        if isinstance(start, Start):
+            continues = start.previous.name if start.previous else None
+            facts = {**to_json(start.plan), "continues": continues}
+        if triples:
+            facts["preference"] = preference_json(triples)
+        print_json(facts)
         return
+    if isinstance(start, Start):
+        _print_start(start)
+    if triples:
+        _print_triples(triples, None if isinstance(start, Start) else current)
+
+
+def _print_start(start: Start) -> None:
+    from dlm.train.preview import summary, warnings
+
     print(summary(start.plan, start.previous))
     _print_decisions(start.plan)
     _print_shares(start.plan)
     for text in (*warnings(start.plan), *start.notes):
+        note(f"warning: {text}")
+
+
+def _print_triples(plan: PreferencePlan, continues: Version | None) -> None:
+    from dlm.train.preference.preview import sources, summary, warnings
+
+    print(summary(plan, continues))
+    print(f"  {'source':<24} {'triples':>7} {'weight':>23}")
+    for origin, number, weight in sources(plan):
+        print(f"  {origin:<24} {number:>7,} {weight:>23g}")
+    upper = "at most " if plan.open_end else ""
+    schedule, how = plan.schedule, plan.optimisation
+    print(
+        f"  {upper}{count(len(schedule.epoch_ends), 'epoch')}, {count(schedule.steps, 'step')} "
+        f"of {how.rows_per_step} rows, learning rate {how.learning_rate:g}, seed {plan.seed}"
+    )
+    for text in warnings(plan):
         note(f"warning: {text}")
 
 

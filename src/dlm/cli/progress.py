@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
     from dlm.train.budget import EpochFigures
+    from dlm.train.preference.figures import PairEpoch
 
 
 class TerminalProgress(Progress):
@@ -52,6 +53,18 @@ class TerminalProgress(Progress):
             if figures.drift is not None:
                 parts.append(f"drift {figures.drift:+.2f}")
             print(" ".join(part for part in parts if part), file=sys.stderr, flush=True)
+
+    def preference(self, figures: PairEpoch) -> None:
+        self._known = f"{figures.preferred}/{figures.n} preferred  "
+        if not self._tty:
+            parts = [
+                f"epoch {figures.epoch}:",
+                self._known.strip(),
+                f"margin {figures.margin:+.3f}",
+            ]
+            if figures.drift is not None:
+                parts.append(f"drift {figures.drift:+.2f}")
+            print(" ".join(parts), file=sys.stderr, flush=True)
 
     def note(self, text: str) -> None:
         print(f"note: {text}", file=sys.stderr, flush=True)

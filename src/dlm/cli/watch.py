@@ -34,7 +34,13 @@ if TYPE_CHECKING:
 
 
 def check(
-    *, watch: bool, max_cycles: int | None, listen_rpc: str | None, plan: bool, tensorboard: bool
+    *,
+    watch: bool,
+    max_cycles: int | None,
+    listen_rpc: str | None,
+    plan: bool,
+    tensorboard: bool,
+    preferences: bool,
 ) -> None:
     """Refuse what makes no sense together; raises UsageError."""
     if listen_rpc is not None and not watch and max_cycles is None:
@@ -44,6 +50,11 @@ def check(
     if plan or tensorboard:
         name = "--plan" if plan else "--tensorboard"
         raise UsageError(f"{name} is for one training; leave it out while watching")
+    if preferences:
+        raise UsageError(
+            "watching trains prose and pairs only: --phase, --no-mined and --force are for one "
+            "training"
+        )
 
 
 def run(

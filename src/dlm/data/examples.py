@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dlm.data.held_out import split
+from dlm.data.triples import Preference
 from dlm.doc.document import Document
 from dlm.doc.provenance import Origin
 from dlm.doc.schema import TrustConfig
@@ -38,12 +39,15 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Teaching:
-    """All that a document teaches, and the exam and held-out pairs that are only asked of it."""
+    """All that a document teaches, and the exam and held-out pairs that are only asked of it.
+
+    `triples` teach which of two answers is better, after all else is learned.
+    """
 
     train: tuple[Example, ...]
     exam: tuple[Example, ...]
-    preferences: int
     held_out: tuple[Example, ...] = ()
+    triples: tuple[Preference, ...] = ()
 
     @property
     def pairs(self) -> tuple[Example, ...]:
@@ -66,12 +70,11 @@ def teaching(document: Document) -> Teaching:
     trust = document.frontmatter.training.trust
     train: list[Example] = []
     exam: list[Example] = []
-    preferences = 0
+    triples: list[Preference] = []
     for section in document.sections:
         if section.type in (SectionType.IMAGE, SectionType.AUDIO):
             raise _not_text(document, section)
-        if section.type is SectionType.PREFERENCE:
-            preferences += len(section.triples)
+        triples += _triples(section, trust)
         for example in _examples(section, trust):
             (exam if example.role is PairRole.EXAM else train).append(example)
     if not train:
@@ -81,7 +84,7 @@ def teaching(document: Document) -> Teaching:
         )
     config = document.frontmatter.training
     train, held_out = split(train, config.held_out, config.seed)
-    return Teaching(tuple(train), tuple(exam), preferences, tuple(held_out))
+    return Teaching(tuple(train), tuple(exam), tuple(held_out), tuple(triples))
 
 
 def origin_of(section: Section) -> str:
@@ -102,6 +105,17 @@ def _examples(section: Section, trust: TrustConfig) -> list[Example]:
             section.section_id, origin, pair.line, weight, pair.answer, pair.question, pair.role
         )
         for pair in section.pairs
+    ]
+
+
+def _triples(section: Section, trust: TrustConfig) -> list[Preference]:
+    origin = origin_of(section)
+    weight = float(getattr(trust, origin))
+    return [
+        Preference(
+            section.section_id, origin, one.line, weight, one.prompt, one.chosen, one.rejected
+        )
+        for one in section.triples
     ]
 
 

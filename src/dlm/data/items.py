@@ -31,9 +31,7 @@ class Item:
     @property
     def item_id(self) -> str:
         """First 16 hex digits of a digest of the words; spacing at line ends does not matter."""
-        words = [_lines(self.text)] if self.question is None else [_lines(self.question)]
-        if self.question is not None:
-            words.append(_lines(self.text))
+        words = [normal_lines(text) for text in (self.question, self.text) if text is not None]
         return hashlib.sha256("\0".join(words).encode("utf-8", "replace")).hexdigest()[:16]
 
     @property
@@ -62,6 +60,11 @@ def items(examples: Iterable[Example]) -> tuple[Item, ...]:
     return tuple(found)
 
 
+def normal_lines(text: str) -> str:
+    """`text` without outer blanks and without spaces at line ends."""
+    return "\n".join(line.rstrip() for line in text.strip().split("\n"))
+
+
 def _paragraphs(example: Example) -> Iterable[Item]:
     start, line = 0, example.line
     for end, begin in [*_ends(example.text), (len(example.text), len(example.text))]:
@@ -74,7 +77,3 @@ def _paragraphs(example: Example) -> Iterable[Item]:
 
 def _ends(text: str) -> Iterable[tuple[int, int]]:
     return ((match.start(), match.end()) for match in _PARAGRAPH_END.finditer(text))
-
-
-def _lines(text: str) -> str:
-    return "\n".join(line.rstrip() for line in text.strip().split("\n"))

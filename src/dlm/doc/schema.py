@@ -24,7 +24,9 @@ KNOWN_ELSEWHERE: Final = frozenset(
         ("training", "dpo"),
         ("training", "gate"),
         ("training", "optimizer"),
-        ("training", "preference"),
+        ("training", "preference", "enabled"),
+        ("training", "preference", "hyperparams"),
+        ("training", "preference", "loss_weights"),
         ("training", "sources"),
         ("training", "sources_policy"),
     }
@@ -73,6 +75,27 @@ class ReplayConfig(_Config):
     removed: Literal["keep", "forget"] = Field("keep", description="keep or forget")
 
 
+class PreferenceConfig(_Config):
+    """How the triples of `::preference::` sections are trained."""
+
+    method: Literal["auto", "dpo", "orpo"] = Field("auto", description="auto, dpo or orpo")
+    beta: Auto | Annotated[float, Field(gt=0)] = Field(
+        "auto", description="auto or a number above 0"
+    )
+    learning_rate: Auto | Annotated[float, Field(gt=0)] = Field(
+        "auto", description="auto or a number above 0"
+    )
+    num_epochs: Auto | Annotated[int, Field(ge=1)] = Field(
+        "auto", description="auto or a whole number from 1"
+    )
+    loss_type: Literal["sigmoid", "hinge", "ipo"] = Field(
+        "sigmoid", description="sigmoid, hinge or ipo"
+    )
+    reference: Literal["pre_adapter", "base"] = Field(
+        "pre_adapter", description="pre_adapter or base"
+    )
+
+
 class TrainingConfig(_Config):
     """How the adapter is trained."""
 
@@ -118,6 +141,9 @@ class TrainingConfig(_Config):
     )
     replay: Annotated[ReplayConfig, BeforeValidator(_empty_is_default)] = Field(
         default_factory=ReplayConfig, description="a mapping with the keys share and removed"
+    )
+    preference: Annotated[PreferenceConfig, BeforeValidator(_empty_is_default)] = Field(
+        default_factory=PreferenceConfig, description="a mapping with the keys of its own"
     )
     real_share: Share = Field(0.35, description=_FROM_0_TO_1)
     held_out: float = Field(0.0, ge=0, le=0.5, description="a number from 0 to 0.5")

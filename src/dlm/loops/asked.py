@@ -108,7 +108,7 @@ def _teaching(document: Document) -> Teaching:
             for s, p in document.pairs()
             if p.role is PairRole.EXAM
         ]
-        return Teaching((), tuple(exam), 0)
+        return Teaching((), tuple(exam))
 
 
 def _near(pairs: Sequence[Recovered], lessons: Teaching) -> dict[str, str]:

@@ -29,13 +29,14 @@ class Staging:
         *,
         publish: Callable[[], None],
         checkpoint: Callable[[str], None],
+        after: Version | None = None,
     ) -> None:
         self._place = place
         self._database = database
         self._publish = publish
         self._checkpoint = checkpoint
         self._committed = False
-        self._before = queries.current_number(database)
+        self._before = after.number if after else queries.current_number(database)
         self.number = _next_number(place, database)
         self.name = version_name(self.number)
         self.path = place.staging / secrets.token_hex(8)

@@ -146,14 +146,19 @@ class Store:
                 self._locked = False
 
     @contextlib.contextmanager
-    def new_version(self) -> Iterator[Staging]:
+    def new_version(self, *, after: Version | None = None) -> Iterator[Staging]:
         """A folder for a new adapter, which `commit` makes the current version.
 
-        Leaving without a commit removes it. Takes the lock unless this store holds it already.
+        It continues `after`, the current version by default. Leaving without a commit removes it.
+        Takes the lock unless this store holds it already.
         """
         with self._exclusively("train"):
             staging = Staging(
-                self.path, self.database, publish=self._publish, checkpoint=self._checkpoint
+                self.path,
+                self.database,
+                publish=self._publish,
+                checkpoint=self._checkpoint,
+                after=after,
             )
             try:
                 self._checkpoint("staged")

@@ -230,6 +230,23 @@ _SYNTH_RUNS = (
     )""",
 )
 
+_PREFERENCES = (
+    """CREATE TABLE taught (
+        number INTEGER NOT NULL REFERENCES versions ON DELETE CASCADE,
+        triple_id TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        margin REAL NOT NULL,
+        slipped INTEGER NOT NULL,
+        PRIMARY KEY (number, triple_id)
+    )""",
+    """CREATE TABLE refused_phases (
+        number INTEGER NOT NULL REFERENCES versions ON DELETE CASCADE,
+        work TEXT NOT NULL,
+        reasons TEXT NOT NULL CHECK (json_valid(reasons)),
+        PRIMARY KEY (number, work)
+    )""",
+)
+
 TABLES: Final[tuple[tuple[str, ...], ...]] = (
     _VERSIONS,
     _METRICS,
@@ -239,4 +256,5 @@ TABLES: Final[tuple[tuple[str, ...], ...]] = (
     _PROBES,
     _IMPROVING,
     _SYNTH_RUNS,
+    _PREFERENCES,
 )

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from dlm.data.pair_rows import PairRow
 from dlm.data.rows import Part, Row
 
 
 class Collator:
-    """Pads a list of row dictionaries on the right; shapes are (rows, longest row)."""
+    """Pads a list of row dictionaries on the right; shapes are (sequences, longest sequence).
+
+    Where there are pairs, `input_ids`, `labels` and `attention_mask` hold a sequence for each row
+    (of a pair, the chosen answer's), then the rejected answers; all else has one entry a row.
+    """
 
     def __init__(self, pad_id: int) -> None:
         self._pad_id = pad_id
@@ -17,38 +22,53 @@ class Collator:
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         import torch
 
-        width = max(len(row["input_ids"]) for row in rows)
+        pairs = [row for row in rows if row.get("is_pair")]
+        ids = [row["input_ids"] for row in rows] + [row["rejected_ids"] for row in pairs]
+        labels = [row["labels"] for row in rows] + [row["rejected_labels"] for row in pairs]
+        width = max(map(len, ids))
 
-        def padded(key: str, fill: int) -> Any:
-            return torch.tensor([row[key] + [fill] * (width - len(row[key])) for row in rows])
+        def padded(sequences: list[list[int]], fill: int) -> Any:
+            return torch.tensor([one + [fill] * (width - len(one)) for one in sequences])
 
-        attention = [
-            [1] * len(row["input_ids"]) + [0] * (width - len(row["input_ids"])) for row in rows
-        ]
-        return {
-            "input_ids": padded("input_ids", self._pad_id),
-            "labels": padded("labels", -100),
-            "attention_mask": torch.tensor(attention),
+        batch = {
+            "input_ids": padded(ids, self._pad_id),
+            "labels": padded(labels, -100),
+            "attention_mask": padded([[1] * len(one) for one in ids], 0),
             "row_weight": torch.tensor([row["row_weight"] for row in rows], dtype=torch.float32),
-            "toward_base": torch.tensor([row["toward_base"] for row in rows]),
         }
+        if "is_pair" in rows[0]:
+            reference = [row["reference"] for row in rows]
+            return batch | {
+                "is_pair": torch.tensor([row["is_pair"] for row in rows]),
+                "reference": torch.tensor(reference, dtype=torch.float32),
+            }
+        return batch | {"toward_base": torch.tensor([row["toward_base"] for row in rows])}
 
 
-def dataset(rows: Sequence[Row]) -> Any:
-    """One entry a row: `input_ids`, `labels` (-100: does not count), weight, what it aims at."""
+def dataset(rows: Sequence[Row | PairRow]) -> Any:
+    """One entry a row: `input_ids`, `labels` (-100: does not count), weight, what it aims at.
+
+    A pair has those of its chosen answer, the same of its rejected one, and their reference.
+    """
     from datasets import Dataset
 
-    return Dataset.from_dict(
-        {
-            "input_ids": [list(row.ids) for row in rows],
-            "labels": [
-                [token if on else -100 for token, on in zip(row.ids, row.supervised, strict=True)]
-                for row in rows
-            ],
-            "row_weight": [row.weight for row in rows],
-            "toward_base": [row.part is Part.FORGOTTEN for row in rows],
+    firsts = [row.chosen if isinstance(row, PairRow) else row for row in rows]
+    columns: dict[str, list[Any]] = {
+        "input_ids": [list(row.ids) for row in firsts],
+        "labels": [_labels(row) for row in firsts],
+        "row_weight": [row.weight for row in rows],
+    }
+    if any(isinstance(row, PairRow) for row in rows):
+        pairs = [row if isinstance(row, PairRow) else None for row in rows]
+        columns |= {
+            "is_pair": [pair is not None for pair in pairs],
+            "rejected_ids": [list(pair.rejected.ids) if pair else [] for pair in pairs],
+            "rejected_labels": [_labels(pair.rejected) if pair else [] for pair in pairs],
+            "reference": [list(pair.reference) if pair else [0.0, 0.0] for pair in pairs],
         }
-    )
+    else:
+        columns["toward_base"] = [row.part is Part.FORGOTTEN for row in firsts]
+    return Dataset.from_dict(columns)
 
 
 def tokenizer(pad_id: int) -> Any:
@@ -61,3 +81,7 @@ def tokenizer(pad_id: int) -> Any:
     return PreTrainedTokenizerFast(
         tokenizer_object=bare, pad_token=f"<{pad_id}>", eos_token=f"<{pad_id}>"
     )
+
+
+def _labels(row: Row) -> list[int]:
+    return [token if on else -100 for token, on in zip(row.ids, row.supervised, strict=True)]

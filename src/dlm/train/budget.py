@@ -7,6 +7,7 @@ whether every answer is known, whether anything still improves, and what it cost
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from dlm.engine.model import Score
 
@@ -58,6 +59,18 @@ class EpochFigures:
         if not self.scores:
             return None
         return sum(score.nll for score in self.scores) / len(self.scores)
+
+    def named(self) -> dict[str, Any]:
+        """The figures by the names under which they are kept."""
+        return {
+            "learned": self.learned,
+            "pairs": len(self.scores),
+            "answer_nll": self.answer_nll,
+            "held_out_nll": self.held_out_nll,
+            "drift": self.drift,
+            "lost": self.lost,
+            "remembered": self.remembered,
+        }
 
 
 class Budget:

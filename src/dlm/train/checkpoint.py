@@ -22,6 +22,7 @@ from dlm.errors import CorruptStore, DlmError
 from dlm.files import write_atomic
 from dlm.hardware import Plan
 from dlm.train.budget import EpochFigures
+from dlm.train.preference.figures import PairCourse
 from dlm.train.snapshot import Snapshot
 
 _SECONDS = 5.0  # between two checkpoints
@@ -43,17 +44,23 @@ class Identity:
     environment: Mapping[str, str]
     previous: str | None
     work: str
+    phase: str = "sft"
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What happened so far. `verdict` is why the run ended, None while it goes on."""
+    """What happened so far. `verdict` is why the run ended, None while it goes on.
+
+    `preference` is what a preference phase cannot find out again: how it stood before its first
+    step, and what its triples were before each was trained.
+    """
 
     started: datetime
     seconds: float
     losses: tuple[float, ...] = ()
     epochs: tuple[EpochFigures, ...] = ()
     verdict: str | None = None
+    preference: PairCourse | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from dlm.machine import detect
-from dlm.train.plan import TrainingPlan
+from dlm.train.ground import Ground
 
 Environment = Mapping[str, str]
 
@@ -20,7 +20,7 @@ _VECTORS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
 _LIBRARIES = ("dlm", "torch", "transformers", "peft", "trl", "accelerate", "tokenizers")
 
 
-def environment(plan: TrainingPlan) -> dict[str, str]:
+def environment(plan: Ground) -> dict[str, str]:
     """Names and values, each of which can change the bytes of an adapter when it differs."""
     hardware = plan.hardware
     checkpointing = ", gradient checkpointing" if hardware.gradient_checkpointing else ""

@@ -17,7 +17,7 @@ from dlm.errors import CorruptStore, DlmError, TrainingError
 from dlm.files import write_atomic
 from dlm.store.paths import for_dlm
 from dlm.train.environment import differences, environment
-from dlm.train.plan import TrainingPlan
+from dlm.train.ground import Ground
 
 
 class LockMode(StrEnum):
@@ -61,7 +61,7 @@ def read_lock(path: Path) -> Lock | None:
         ) from error
 
 
-def check_lock(plan: TrainingPlan, mode: LockMode) -> str | None:
+def check_lock(plan: Ground, mode: LockMode) -> str | None:
     """A warning, if this is not the environment of the lock; with STRICT a TrainingError."""
     if mode is LockMode.UPDATE:
         return None
@@ -83,7 +83,7 @@ def check_lock(plan: TrainingPlan, mode: LockMode) -> str | None:
     return f"{what} (--update-lock accepts it)"
 
 
-def write_lock(plan: TrainingPlan, version: str, mode: LockMode) -> str | None:
+def write_lock(plan: Ground, version: str, mode: LockMode) -> str | None:
     """Record a training that is done, unless the lock names another environment and stands.
 
     Returns a warning when the disk refuses: the version is committed by then.

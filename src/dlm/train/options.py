@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Phase = Literal["sft", "preference", "all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,4 +18,7 @@ class TrainOptions:
     max_steps: int | None = None
     seed: int | None = None
     brisk: bool = False  # between two saves: the fewest epochs and a glance instead of a scorecard
+    phase: Phase = "all"
+    no_mined: bool = False  # leave mined triples out
+    force: bool = False  # commit a preference phase that would be refused
     candidate: bool = False  # commit without making it the current version

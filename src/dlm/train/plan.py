@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, fields, replace
 
-from dlm.base_models import BaseModel
-from dlm.data.chat import Codec
-from dlm.data.contamination import refuse_contamination
-from dlm.data.examples import Teaching, teaching
 from dlm.data.items import items
 from dlm.data.rows import Row
 from dlm.data.schedule import Material, Mixture, Schedule, build_schedule
 from dlm.doc.document import Document
 from dlm.doc.schema import TrainingConfig
-from dlm.hardware import Plan, detect, plan_again
-from dlm.hardware import plan as plan_hardware
+from dlm.hardware import Plan
 from dlm.train.budget import Limits
+from dlm.train.ground import Ground, lay_ground
 from dlm.train.known import Known, everything
 from dlm.train.material import Encoder, gather, reworder
 from dlm.train.options import TrainOptions
 from dlm.train.sealing import sealed
-from dlm.train.settings import sequence_length
 from dlm.train.tools import Tools, tools_for
 from dlm.train.trainer import Optimisation
 
@@ -31,17 +25,9 @@ _BRISK_EPOCHS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingPlan:
+class TrainingPlan(Ground):
     """Everything a run needs, as values. Printable before anything heavy is loaded."""
 
-    document: Document
-    teaching: Teaching
-    base: BaseModel
-    base_folder: Path
-    base_fingerprint: str
-    hardware: Plan
-    codec: Codec
-    sequence_length: int
     known: Known
     pairs: tuple[Row, ...]  # all of the document, in its order
     prose: tuple[Row, ...]
@@ -51,11 +37,6 @@ class TrainingPlan:
     optimisation: Optimisation
     limits: Limits | None  # None: a fixed number of epochs
     capped: bool  # by a limit on steps
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return str(self.document.path or "document")
 
     def rows_of(self, steps: int) -> tuple[Row, ...]:
         """The rows that the first `steps` optimiser steps train on."""
@@ -79,58 +60,33 @@ def make_plan(
     BaseModelError before anything is changed.
     """
     config = document.frontmatter.training
-    lessons = teaching(document)
-    name = str(document.path or "document")
-    refuse_contamination(lessons.train, lessons.exam, name)
-    known = sealed(known or everything(items(lessons.train)), lessons)
     tools = tools or tools_for(document)
-    base, codec = tools.base, tools.codec
-    length = sequence_length(config, codec.context_length)
-    seed = config.seed if options.seed is None else options.seed
-    hardware = plan_again(detect(), hardware) if hardware else _hardware(config, base, length)
-    encode = Encoder(codec, length, name, config.trust)
+    ground = lay_ground(document, options, tools, hardware)
+    lessons = ground.teaching
+    known = sealed(known or everything(items(lessons.train)), lessons)
+    encode = Encoder(ground.codec, ground.sequence_length, ground.name, config.trust)
     material = gather(known, lessons, tools.general, tools.samples, encode, number=number)
-    mixture = _mixture(config, hardware, len(material.pairs))
+    mixture = _mixture(config, ground.hardware, len(material.pairs))
     limits = _limits(config, options, material, mixture)
     schedule = build_schedule(
         material,
         reworder(known, lessons, encode),
         mixture,
         epochs=limits.max_epochs if limits else _fixed_epochs(config, options),
-        seed=seed,
+        seed=ground.seed,
     )
     max_steps = options.max_steps or config.max_steps or schedule.steps
     return TrainingPlan(
-        document=document,
-        teaching=lessons,
-        base=base,
-        base_folder=tools.folder,
-        base_fingerprint=tools.fingerprint,
-        hardware=hardware,
-        codec=codec,
-        sequence_length=length,
+        **{field.name: getattr(ground, field.name) for field in fields(ground)},
         known=known,
         pairs=encode.rows(lessons.pairs),
         prose=encode.rows(lessons.prose),
         held_out=encode.rows(lessons.held_out),
         material=material,
         schedule=_cut(schedule, max_steps),
-        optimisation=_optimisation(config, base, hardware, seed, fixed=limits is None),
+        optimisation=_optimisation(config, ground, fixed=limits is None),
         limits=limits,
         capped=max_steps < schedule.steps,
-        seed=seed,
-    )
-
-
-def _hardware(config: TrainingConfig, base: BaseModel, length: int) -> Plan:
-    return plan_hardware(
-        detect(),
-        base,
-        sequence_length=length,
-        micro_batch=config.micro_batch_size,
-        grad_accum=config.grad_accum,
-        precision=config.precision,
-        lora_rank=config.lora_r,
     )
 
 
@@ -166,10 +122,9 @@ def _mixture(config: TrainingConfig, hardware: Plan, pairs: int) -> Mixture:
     return mixture if share == "auto" else replace(mixture, general_share=share)
 
 
-def _optimisation(
-    config: TrainingConfig, base: BaseModel, hardware: Plan, seed: int, *, fixed: bool
-) -> Optimisation:
-    rate = base.sft_learning_rate if config.learning_rate == "auto" else config.learning_rate
+def _optimisation(config: TrainingConfig, ground: Ground, *, fixed: bool) -> Optimisation:
+    hardware = ground.hardware
+    rate = ground.base.sft_learning_rate if config.learning_rate == "auto" else config.learning_rate
     return Optimisation(
         learning_rate=rate,
         # With an open end there is no last step to decay towards.
@@ -178,7 +133,7 @@ def _optimisation(
         micro_batch=hardware.micro_batch,
         grad_accum=hardware.grad_accum,
         gradient_checkpointing=hardware.gradient_checkpointing,
-        seed=seed,
+        seed=ground.seed,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dlm.train.budget import EpochFigures
+from dlm.train.preference.figures import PairEpoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,9 @@ class Progress:
 
     def epoch(self, figures: EpochFigures) -> None:
         """An epoch is done and the budget has looked at it."""
+
+    def preference(self, figures: PairEpoch) -> None:
+        """An epoch of a preference phase is done."""
 
     def note(self, text: str) -> None:
         """Something the owner should know, in one line."""

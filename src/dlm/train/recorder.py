@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from dlm.errors import DlmError, Interrupted, StoreError
 from dlm.store import metrics
@@ -19,6 +19,7 @@ from dlm.store.database import Database
 from dlm.store.metrics import Evaluation, MetricRun, RunOutcome, StepMetric
 from dlm.store.records import run_name
 from dlm.train.budget import EpochFigures
+from dlm.train.preference.figures import PairEpoch
 from dlm.train.trainer import StepReport
 
 _WRITE_EVERY = 1.0  # seconds
@@ -98,13 +99,13 @@ class Recorder:
             self._write()
         self._free_since = self._clock()
 
-    def epoch(self, figures: EpochFigures) -> None:
+    def epoch(self, figures: EpochFigures | PairEpoch) -> None:
         """The state after an epoch was measured."""
         metric = Evaluation(
             epoch=figures.epoch,
             step=self._step,
             seconds=round(self._clock() - self._began, 3),
-            figures=_named(figures),
+            figures=figures.named(),
         )
         self._evaluations.append(metric)
         if self._board:
@@ -119,6 +120,11 @@ class Recorder:
             metrics.end(database, self.run_id, RunOutcome.COMMITTED, detail, version=number)
 
         return also
+
+    def refused(self, why: str) -> None:
+        """The run ended, and what came of it is not to be kept."""
+        self._write()
+        self._note(lambda: metrics.end(self._database, self.run_id, RunOutcome.REFUSED, why))
 
     def __enter__(self) -> Self:
         return self
@@ -162,19 +168,6 @@ class Recorder:
             self._written = self._clock() + _AFTER_FAILURE
             return False
         return True
-
-
-def _named(figures: EpochFigures) -> dict[str, Any]:
-    """The figures of an epoch by the names under which they are kept."""
-    return {
-        "learned": figures.learned,
-        "pairs": len(figures.scores),
-        "answer_nll": figures.answer_nll,
-        "held_out_nll": figures.held_out_nll,
-        "drift": figures.drift,
-        "lost": figures.lost,
-        "remembered": figures.remembered,
-    }
 
 
 def _ending(error: BaseException, *, begun: bool) -> tuple[RunOutcome, str]:

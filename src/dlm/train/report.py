@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,8 +15,9 @@ from dlm.eval.scorecard import Scorecard
 from dlm.store.records import RunRecord, Version, run_name
 from dlm.train.budget import EpochFigures
 from dlm.train.environment import versions
-from dlm.train.plan import TrainingPlan
-from dlm.train.preview import shares
+from dlm.train.ground import Ground
+from dlm.train.preference.figures import PairEpoch, PhaseFigures
+from dlm.train.trainer import Optimisation
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Outcome:
 
     card: Scorecard
     losses: tuple[float, ...]
-    epochs: tuple[EpochFigures, ...]
+    epochs: tuple[EpochFigures, ...] | tuple[PairEpoch, ...]
     steps: int
     seconds: float
     stop_reason: str
@@ -68,23 +70,57 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """A preference phase that was not kept, and why; `version` stays as it was.
+
+    `figures` is None when it was refused before its first step: for what its triples say, or
+    because the same was refused `before`.
+    """
+
+    version: Version
+    reasons: tuple[str, ...]
+    figures: PhaseFigures | None = None
+    before: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "version": self.version.name,
+            "reasons": list(self.reasons),
+            "refused_before": self.before,
+            "preference": self.figures.to_json() if self.figures else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingReport:
     """The committed version, the one it continued, what was measured, and what that changed.
 
-    `compared` is None without a version before it, or without a scorecard of that one.
+    `compared` is None without a version before it, or without a scorecard of that one. After a
+    preference phase `preference` holds what that did, with `despite` the reasons that `--force`
+    overrode, and `earlier` the phase before it in the same call. `refused` is the preference phase
+    that followed this one and was not kept.
     """
 
     version: Version
     previous: Version | None
     outcome: Outcome
     compared: Comparison | None = None
+    preference: PhaseFigures | None = None
+    despite: tuple[str, ...] = ()
+    earlier: TrainingReport | None = None
+    refused: Refusal | None = None
+
+    @property
+    def phase(self) -> str:
+        return "preference" if self.preference else "sft"
 
     def to_json(self) -> dict[str, Any]:
         """The facts that `dlm train --json` prints."""
-        return {
+        facts = {
             "version": self.version.name,
             "previous": self.previous.name if self.previous else None,
             "path": str(self.version.path),
+            "phase": self.phase,
             **self.outcome.figures(),
             "missed": [
                 {"line": item.line, "question": item.question} for item in self.outcome.card.missed
@@ -94,46 +130,54 @@ class TrainingReport:
             "seconds": round(self.outcome.seconds, 2),
             "stop_reason": self.outcome.stop_reason,
         }
+        if self.preference:
+            facts |= {"preference": self.preference.to_json(), "despite": list(self.despite)}
+        if self.earlier:
+            facts["earlier"] = self.earlier.to_json()
+        if self.refused:
+            facts["refused"] = self.refused.to_json()
+        return facts
 
 
 def run_record(
-    plan: TrainingPlan, outcome: Outcome, started: datetime, previous: Version | None
+    ground: Ground,
+    outcome: Outcome,
+    started: datetime,
+    *,
+    mode: str,
+    optimisation: Optimisation,
+    more: Mapping[str, Any],
 ) -> RunRecord:
-    """The record that is kept with the version."""
-    config = plan.document.frontmatter.training.model_dump(mode="json")
-    by_epoch = [
-        {"epoch": e.epoch, "learned": e.learned, "answer_nll": e.answer_nll, "drift": e.drift}
-        for e in outcome.epochs
-    ]
+    """The record that is kept with the version; `more` are figures of the phase."""
+    config = ground.document.frontmatter.training.model_dump(mode="json")
     return RunRecord(
         run_id=run_name(started),
         started_at=started,
         ended_at=datetime.now(UTC),
-        base_key=plan.base.key,
-        base_fingerprint=plan.base_fingerprint,
-        document_sha256=plan.document.sha256,
-        document_path=plan.name,
-        mode="continue" if previous else "fresh",
+        base_key=ground.base.key,
+        base_fingerprint=ground.base_fingerprint,
+        document_sha256=ground.document.sha256,
+        document_path=ground.name,
+        mode=mode,
         config={
             **config,
-            "seed": plan.seed,
-            "learning_rate": plan.optimisation.learning_rate,
-            "sequence_len": plan.sequence_length,
-            "device": plan.hardware.device,
-            "dtype": plan.hardware.dtype,
-            "threads": plan.hardware.threads,
-            "micro_batch": plan.hardware.micro_batch,
-            "grad_accum": plan.hardware.grad_accum,
-            "gradient_checkpointing": plan.hardware.gradient_checkpointing,
-            "base_commit": commit_of(plan.base_folder),
+            "seed": ground.seed,
+            "learning_rate": optimisation.learning_rate,
+            "sequence_len": ground.sequence_length,
+            "device": ground.hardware.device,
+            "dtype": ground.hardware.dtype,
+            "threads": ground.hardware.threads,
+            "micro_batch": optimisation.micro_batch,
+            "grad_accum": optimisation.grad_accum,
+            "gradient_checkpointing": optimisation.gradient_checkpointing,
+            "base_commit": commit_of(ground.base_folder),
             "libraries": versions(),
         },
         figures={
             **outcome.figures(),
-            "shares": [asdict(one) for one in shares(plan.rows_of(outcome.steps))],
+            **more,
             "losses": list(outcome.losses),
-            "drift_bound": plan.limits.max_drift if plan.limits else None,
-            "by_epoch": by_epoch,
+            "by_epoch": [{"epoch": one.epoch, **one.named()} for one in outcome.epochs],
         },
         stop_reason=outcome.stop_reason,
         steps=outcome.steps,

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 
+from dlm.data.pair_rows import PairRow
+from dlm.data.rows import Row
 from dlm.doc.document import Document
 from dlm.errors import CorruptStore, Interrupted, TrainingError
 from dlm.store.records import Version
 from dlm.store.store import Store
 from dlm.train.checkpoint import Checkpoint, Identity, Keeper, read_checkpoint
 from dlm.train.environment import differences, environment
+from dlm.train.ground import Ground
 from dlm.train.options import TrainOptions
-from dlm.train.plan import TrainingPlan
 from dlm.train.progress import Progress
-from dlm.train.start import Start
+from dlm.train.session import Session
 
 
 def interrupted_run(
@@ -42,7 +46,7 @@ def interrupted_run(
         )
     _refuse_other_options(kept, options)
     options = replace(options, **kept.identity.options)
-    current = None if options.fresh else store.current()
+    current = _continued(kept, options, store)
     if kept.identity.previous != (current.sha256 if current else None):
         raise TrainingError(
             f"the run interrupted at {kept.place} continued another version than the one that is "
@@ -52,25 +56,53 @@ def interrupted_run(
     return kept, options
 
 
-def open_keeper(
-    start: Start,
-    options: TrainOptions,
-    store: Store,
-    kept: Checkpoint | None,
-    progress: Progress,
-) -> Keeper:
+@dataclass(frozen=True)
+class Work:
+    """What a phase does: its rows in the order of training, and the settings of the optimisation.
+
+    The settings are values whose `repr` tells all.
+    """
+
+    phase: str
+    rows: Sequence[Row | PairRow]
+    epoch_ends: tuple[int, ...]
+    settings: tuple[object, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """Sha256 over every row in the order of training, the optimisation and the bounds."""
+        digest = hashlib.sha256(repr(self.settings).encode())
+        seen: dict[int, bytes] = {}
+        for row in self.rows:
+            if id(row) not in seen:
+                seen[id(row)] = _digest(row)
+            digest.update(seen[id(row)])
+        digest.update(repr(self.epoch_ends).encode())
+        return digest.hexdigest()
+
+
+def open_keeper(session: Session, ground: Ground, previous: Version | None, work: Work) -> Keeper:
     """What writes this run's checkpoints.
 
-    Raises TrainingError, saying what changed, when it is to go on from `kept` and could not do so
-    exactly. Without `kept`, says what run is left behind.
+    Raises TrainingError, saying what changed, when it is to go on from an interrupted one and could
+    not do so exactly. Otherwise says what run is left behind.
     """
-    plan, this = start.plan, _identity(start, options)
+    store, kept = session.store, session.kept
+    this = Identity(
+        document=ground.document.sha256,
+        options=asdict(session.options),
+        base=ground.base_fingerprint,
+        environment=environment(ground),
+        previous=previous.sha256 if previous else None,
+        work=work.digest,
+        phase=work.phase,
+    )
     if kept is None:
-        kept = _left_behind(store, progress)
+        kept = _left_behind(store, session.progress)
     else:
-        _refuse_changed(kept, this, plan.name)
-        progress.note(f"going on after {kept.place}")
-    return Keeper(store.path.checkpoint, this, plan.hardware, plan.schedule.steps, kept)
+        _refuse_changed(kept, this, ground.name)
+        session.progress.note(f"going on after {kept.place}")
+    return Keeper(store.path.checkpoint, this, ground.hardware, work.epoch_ends[-1], kept)
 
 
 def interrupted(store: Store, name: str, what: str) -> Interrupted:
@@ -84,16 +116,14 @@ def interrupted(store: Store, name: str, what: str) -> Interrupted:
     )
 
 
-def _identity(start: Start, options: TrainOptions) -> Identity:
-    plan, previous = start.plan, start.previous
-    return Identity(
-        document=plan.document.sha256,
-        options=asdict(options),
-        base=plan.base_fingerprint,
-        environment=environment(plan),
-        previous=previous.sha256 if previous else None,
-        work=_work(plan),
-    )
+def _continued(kept: Checkpoint, options: TrainOptions, store: Store) -> Version | None:
+    """The version that a run such as the interrupted one would go on from now."""
+    if kept.identity.phase == "sft":
+        return None if options.fresh else store.current()
+    if not options.candidate:
+        return store.current()
+    # A candidate's second phase goes on from the newest version, which is not the current one.
+    return store.versions()[-1] if store.versions() else None
 
 
 def _left_behind(store: Store, progress: Progress) -> Checkpoint | None:
@@ -160,14 +190,9 @@ def _spelled(name: str, value: object) -> str:
     return f"with {option}" if value is True else f"with {option} {value}"
 
 
-def _work(plan: TrainingPlan) -> str:
-    """Sha256 over every row in the order of training, the optimisation and the bounds."""
-    digest = hashlib.sha256(repr((plan.optimisation, plan.limits)).encode())
-    seen: dict[int, bytes] = {}
-    for row in plan.schedule.rows:
-        if id(row) not in seen:
-            parts = array("q", row.ids).tobytes() + bytes(row.supervised)
-            seen[id(row)] = hashlib.sha256(parts + repr((row.part, row.weight)).encode()).digest()
-        digest.update(seen[id(row)])
-    digest.update(repr(plan.schedule.epoch_ends).encode())
-    return digest.hexdigest()
+def _digest(row: Row | PairRow) -> bytes:
+    if isinstance(row, PairRow):
+        both = _digest(row.chosen) + _digest(row.rejected)
+        return hashlib.sha256(both + repr(row.weight).encode()).digest()
+    parts = array("q", row.ids).tobytes() + bytes(row.supervised)
+    return hashlib.sha256(parts + repr((row.part, row.weight)).encode()).digest()

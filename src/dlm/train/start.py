@@ -11,9 +11,11 @@ from dlm.errors import BaseModelError
 from dlm.hardware import Plan
 from dlm.store.records import Version
 from dlm.store.store import Store
+from dlm.train.ground import Ground
 from dlm.train.known import Known, compare, everything
 from dlm.train.options import TrainOptions
 from dlm.train.plan import TrainingPlan, make_plan
+from dlm.train.report import Refusal
 from dlm.train.tools import Toolbox
 
 _SHAPE = ("lora_r", "lora_alpha", "lora_dropout", "target_modules")
@@ -23,12 +25,14 @@ _SHAPE = ("lora_r", "lora_alpha", "lora_dropout", "target_modules")
 class NothingToTrain:
     """`version` knows all that the document says; `kept` was removed from it and stays known.
 
-    `unlearned` was trained and does not sit: a brisk run leaves that to a whole one.
+    `unlearned` was trained and does not sit: a brisk run leaves that to a whole one. `refused` is
+    the preference phase that was not kept.
     """
 
     version: Version
     kept: tuple[Item, ...] = ()
     unlearned: tuple[Item, ...] = ()
+    refused: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ def _shape_kept(plan: TrainingPlan, store: Store, previous: Version) -> tuple[st
     )
 
 
-def require_same_base(plan: TrainingPlan, store: Store, previous: Version) -> None:
+def require_same_base(plan: Ground, store: Store, previous: Version) -> None:
     """Raise BaseModelError when `previous` was made for other weights than the plan's."""
     run = store.run_of(previous)
     if run.base_fingerprint != plan.base_fingerprint:

@@ -1,6 +1,6 @@
-"""The one module that knows TRL: how its trainer is built, re-entered, and what it leaves behind.
+"""How TRL's trainer is built, re-entered, and what it leaves behind; `row_sft` holds its losses.
 
-`RowTrainer` trains the resident adapter on batches of token rows in the order given. It decides
+`RowTrainer` trains the resident adapter on batches of rows in the order given. It decides
 nothing: what to train on and when to stop are its caller's.
 """
 
@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from dlm.data.pair_rows import PairRow
 from dlm.data.rows import Row
 from dlm.engine.model import Model
 from dlm.train.batches import Collator, dataset, tokenizer
+from dlm.train.preference.losses import Objective
+from dlm.train.row_sft import trainer_class
 from dlm.train.snapshot import (
     Snapshot,
     capture,
@@ -43,12 +47,17 @@ class Optimisation:
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """What one optimiser step did. `loss` is nats per supervised token, weighted by trust."""
+    """What one optimiser step did. `loss` is nats per supervised token, weighted by trust.
+
+    `pairs` are the summed log-probabilities of the chosen and the rejected answer of each pair of
+    the step, in order, before it was taken.
+    """
 
     step: int
     loss: float
     tokens: int
     learning_rate: float
+    pairs: tuple[tuple[float, float], ...] = ()
 
 
 class StepWatcher(Protocol):
@@ -68,13 +77,16 @@ class RowTrainer:
 
     def fit(
         self,
-        rows: Sequence[Row],
+        rows: Sequence[Row | PairRow],
         optimisation: Optimisation,
         watcher: StepWatcher,
         *,
         start: Snapshot | None = None,
+        objective: Objective | None = None,
     ) -> tuple[int, str | None]:
         """Take one pass over `rows` in order; returns the steps taken and why it stopped early.
+
+        `objective` is what to minimise where some of them are pairs.
 
         From `start` on, a snapshot of an earlier pass over the same rows, the rest of the pass
         does what it would have done without the interruption, bit for bit on a CPU.
@@ -86,10 +98,14 @@ class RowTrainer:
             if not rows:
                 return start.step, None
         trainer = self._enter(rows, optimisation, steps)
+        trainer.objective = objective
         callback = _callback(watcher, trainer, start)
         trainer.add_callback(callback)
+        # What pairs are compared with was scored without dropout, so they are trained without.
+        quiet = self._model.without_dropout() if objective else nullcontext()
         try:
-            trainer.train()
+            with quiet:
+                trainer.train()
         finally:
             trainer.remove_callback(callback)
             self._leave_clean(trainer)
@@ -105,7 +121,7 @@ class RowTrainer:
         """Remove the trainer's scratch folder."""
         self._scratch.cleanup()
 
-    def _enter(self, rows: Sequence[Row], how: Optimisation, steps: int) -> Any:
+    def _enter(self, rows: Sequence[Row | PairRow], how: Optimisation, steps: int) -> Any:
         """The resident trainer, set up for a new pass: built at the first, re-entered after.
 
         `steps` are those of the whole pass, of which `rows` may be the rest.
@@ -121,7 +137,7 @@ class RowTrainer:
         trainer._train_batch_size = how.micro_batch
         return trainer
 
-    def _build(self, rows: Sequence[Row], how: Optimisation, steps: int) -> Any:
+    def _build(self, rows: Sequence[Row | PairRow], how: Optimisation, steps: int) -> Any:
         from transformers import PrinterCallback
         from trl import SFTConfig
 
@@ -146,7 +162,7 @@ class RowTrainer:
             dataloader_pin_memory=False,
             ddp_find_unused_parameters=False,
         )
-        trainer = _trainer_class()(
+        trainer = trainer_class()(
             model=self._model.network,
             args=arguments,
             train_dataset=dataset(rows),
@@ -191,73 +207,6 @@ def _arguments(how: Optimisation, steps: int) -> dict[str, Any]:
     }
 
 
-def _trainer_class() -> type[Any]:
-    import torch
-    from torch.nn.functional import cross_entropy, kl_div
-    from trl import SFTTrainer
-
-    class _RowSFTTrainer(SFTTrainer):  # type: ignore[misc]
-        """SFTTrainer on supervised positions only, each row's tokens scaled by its weight.
-
-        With w the row weights and n the supervised tokens, the loss of an optimiser step is
-        sum(w * nll) / sum(w * n) over all its micro-batches and processes. On rows that are to be
-        forgotten, KL(base || adapter) takes the place of the nll, so that what the model says
-        there becomes what the base said.
-        """
-
-        _signature_columns: list[str]
-        last_loss = 0.0
-        last_tokens = 0
-
-        def _set_signature_columns_if_needed(self) -> None:
-            super()._set_signature_columns_if_needed()
-            ours = [x for x in ("row_weight", "toward_base") if x not in self._signature_columns]
-            self._signature_columns = [*self._signature_columns, *ours]
-
-        def _get_num_items_in_batch(self, batches: list[Any], device: Any) -> Any:
-            self.last_loss, self.last_tokens = 0.0, 0
-            total = sum(
-                (batch["row_weight"][:, None] * (batch["labels"][:, 1:] != -100)).sum()
-                for batch in batches
-            ).to(device)
-            if self.accelerator.num_processes > 1:
-                return self.accelerator.gather(total).sum()
-            return total
-
-        def compute_loss(
-            self,
-            model: Any,
-            inputs: Any,
-            return_outputs: bool = False,
-            num_items_in_batch: Any = None,
-        ) -> Any:
-            weight, labels = inputs.pop("row_weight"), inputs.pop("labels")
-            keep = torch.zeros_like(labels, dtype=torch.bool)
-            keep[:, :-1] = labels[:, 1:] != -100
-            toward_base = inputs.pop("toward_base")[:, None].expand_as(keep)[keep]
-            inputs |= {"use_cache": False, "logits_to_keep": keep}
-            base = self._base_logits(model, inputs) if toward_base.any() else None
-            logits = model(**inputs).logits.float()
-            targets = labels[:, 1:][keep[:, :-1]]
-            nll = cross_entropy(logits, targets, reduction="none")  # (supervised tokens,)
-            if base is not None:
-                said, wanted = logits.log_softmax(-1), base.log_softmax(-1)
-                divergence = kl_div(said, wanted, reduction="none", log_target=True).sum(-1)
-                nll = torch.where(toward_base, divergence, nll)
-            row_weight = weight[:, None].expand_as(keep)[keep]
-            loss = (nll * row_weight).sum() / num_items_in_batch
-            self.last_loss += loss.item()
-            self.last_tokens += int(inputs["attention_mask"].sum())
-            return loss * self.accelerator.num_processes
-
-        def _base_logits(self, model: Any, inputs: Any) -> Any:
-            adapted = self.accelerator.unwrap_model(model)
-            with torch.no_grad(), adapted.disable_adapter():
-                return adapted(**inputs).logits.float()
-
-    return _RowSFTTrainer
-
-
 def _callback(watcher: StepWatcher, trainer: Any, start: Snapshot | None) -> Any:
     from transformers import TrainerCallback
 
@@ -276,7 +225,13 @@ def _callback(watcher: StepWatcher, trainer: Any, start: Snapshot | None) -> Any
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
             rate = kwargs["lr_scheduler"].get_last_lr()[0]
-            report = StepReport(state.global_step, trainer.last_loss, trainer.last_tokens, rate)
+            report = StepReport(
+                state.global_step,
+                trainer.last_loss,
+                trainer.last_tokens,
+                rate,
+                tuple(trainer.last_pairs),
+            )
             self.reason = watcher(report)
             if self.reason is not None:
                 control.should_training_stop = True

@@ -17,7 +17,7 @@ from dlm.eval.drift import DriftGauge
 from dlm.eval.glance import BaseScores
 from dlm.store.records import Version
 from dlm.store.store import Store
-from dlm.train.plan import TrainingPlan
+from dlm.train.ground import Ground
 from dlm.train.tools import Toolbox
 from dlm.train.trainer import RowTrainer
 
@@ -48,9 +48,7 @@ class Workshop:
         self._made_for: tuple[Any, ...] = ()
         self._holds: str | None = None  # the digest of the version that is in memory
 
-    def set_up(
-        self, plan: TrainingPlan, previous: Version | None, load: Callable[[], Model]
-    ) -> Bench:
+    def set_up(self, plan: Ground, previous: Version | None, load: Callable[[], Model]) -> Bench:
         """The bench for a run that goes on from `previous`; `load` is called when it must be.
 
         Until `committed`, what is in memory counts as no version.
@@ -94,7 +92,7 @@ class Workshop:
         self.close()
 
 
-def load_version(plan: TrainingPlan, store: Store, version: Version) -> Model:
+def load_version(plan: Ground, store: Store, version: Version) -> Model:
     """A version as it lies on the disk, to be trained on; CorruptStore when it is damaged."""
     store.verify(version)
     return Model.load(plan.base_folder, plan.hardware, adapter=version.path, trainable=True)

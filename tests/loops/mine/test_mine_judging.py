@@ -15,7 +15,10 @@ from dlm.loops.mine.candidates import Candidate, Mined
 from dlm.loops.mine.judging import judged
 
 ASKED = ("Who rows?", "Who mends?", "Who counts?")
-GOOD = "print(json.dumps({'score': 0.9 if told['candidate'] == told['reference'] else 0.2}))"
+GOOD = (
+    "print(json.dumps({'score': 0.9 if told['candidate'] == told['reference'] else 0.2, "
+    "'reasoning': 'it is ' + told['candidate'].split()[0]}))"
+)
 
 
 def prompts() -> list[Mined]:
@@ -49,6 +52,7 @@ def test_the_pair_is_judged_again_in_the_other_order(tmp_path: Path) -> None:
         assert mined.contrast is not None
         assert mined.contrast.chosen.text == mined.answer
         assert mined.contrast.margin == pytest.approx(0.7)
+        assert mined.contrast.chosen.why == "it is Wren"
         pair = {mined.contrast.chosen.text, mined.contrast.rejected.text}
         told = [text for prompt, text in lines if prompt == mined.prompt]
         assert len(told) == 5  # three candidates, and two of them once more

@@ -41,7 +41,9 @@ ANSWERS = st.one_of(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     said=st.lists(st.tuples(ANSWERS, ANSWERS), min_size=2, max_size=2),
     judge=st.text(max_size=30),

@@ -226,7 +226,7 @@ def test_a_run_that_is_killed_draws_nothing_twice(
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 150
         while not (mark.exists() and mark.read_text("utf-8")) and time.monotonic() < deadline:
             time.sleep(0.1)
         os.kill(int(mark.read_text("utf-8")), signal.SIGSTOP)

@@ -31,23 +31,22 @@ class CommandJudge(Judge):
     def __init__(self, command: str, *, timeout: float = TIMEOUT) -> None:
         """Raises JudgeError when there is no such command."""
         self.name = f"cli:{command}"
-        self.reasoning: dict[tuple[str, str], str] = {}
+        self._reasoning: dict[tuple[str, str], str] = {}
         self._timeout = timeout
         self._arguments = programs.split_command(
             command, JudgeError, example='--judge "cli:./judge.py"'
         )
         self._failures = 0
 
-    @property
-    def identity(self) -> str:
-        """The command, and the text of the scripts in it: an edited script is another judge."""
-        return " ".join([self.name, *programs.script_digests(self._arguments)])
-
     def score_all(self, questions: Sequence[Question]) -> list[list[float]]:
         """One process a candidate; one that fails, hangs or prints something else scores NaN."""
         return [
             [self._ask(question, text) for text in question.candidates] for question in questions
         ]
+
+    def why(self, prompt: str, candidate: str) -> str:
+        """The "reasoning" that the program printed with its last score."""
+        return self._reasoning.get((prompt, candidate), "")
 
     def _ask(self, question: Question, candidate: str) -> float:
         told = {"prompt": question.prompt, "candidate": candidate}
@@ -71,7 +70,7 @@ class CommandJudge(Judge):
                 ) from error
             return math.nan
         self._failures = 0
-        self.reasoning[question.prompt, candidate] = reasoning
+        self._reasoning[question.prompt, candidate] = reasoning
         return score
 
 

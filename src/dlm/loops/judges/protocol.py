@@ -41,6 +41,10 @@ class Judge(ABC):
         Raises JudgeError when the judge cannot go on.
         """
 
+    def why(self, prompt: str, candidate: str) -> str:
+        """What the judge says about a candidate it scored; nothing where it only scores."""
+        return ""
+
     def score(
         self,
         prompt: str,

@@ -25,7 +25,8 @@ class Drop(StrEnum):
 class Candidate:
     """An answer of the model `source`, which said it `times` times.
 
-    `better` and `worse` say what it may become: a chosen or a rejected answer.
+    `better` and `worse` say what it may become: a chosen or a rejected answer; `why` is what the
+    judge said about it.
     """
 
     text: str
@@ -34,6 +35,7 @@ class Candidate:
     worse: bool
     times: int = 1
     score: float = math.nan
+    why: str = ""
     dropped: Drop | None = None
     reason: str = ""
 
@@ -47,6 +49,7 @@ class Candidate:
             "from": self.source,
             "times": self.times,
             "score": round(self.score, 4) if math.isfinite(self.score) else None,
+            "why": self.why,
             "dropped": self.dropped.value if self.dropped else None,
             "reason": self.reason,
         }

@@ -11,6 +11,7 @@ from dlm.errors import JudgeError
 from dlm.loops.judges import Judge, Question
 from dlm.loops.mine.candidates import Candidate, Contrast, Drop, Mined
 from dlm.loops.mine.contrast import contrasted, why_not
+from dlm.loops.synth.cleaning import clean
 
 _AT_ONCE: Final = 32  # prompts a batch of a judge that is a model
 
@@ -50,7 +51,7 @@ def _scored(mined: Sequence[Mined], judge: Judge) -> list[Mined]:
     found = judge.score_all(list(questions.values())) if questions else []
     scores = dict(zip(questions, zip(questions.values(), found, strict=True), strict=True))
     return [
-        _with_scores(each, *scores[place]) if place in scores else each
+        _with_scores(each, judge, *scores[place]) if place in scores else each
         for place, each in enumerate(mined)
     ]
 
@@ -66,7 +67,7 @@ def _question(mined: Mined) -> Question:
     return Question(mined.prompt, tuple(texts), reference=mined.answer)
 
 
-def _with_scores(mined: Mined, question: Question, row: Sequence[float]) -> Mined:
+def _with_scores(mined: Mined, judge: Judge, question: Question, row: Sequence[float]) -> Mined:
     scores = dict(zip(question.candidates, row, strict=True))
 
     def scored(one: Candidate) -> Candidate:
@@ -75,7 +76,7 @@ def _with_scores(mined: Mined, question: Question, row: Sequence[float]) -> Mine
             return one
         if not math.isfinite(score):
             return one.drop(Drop.JUDGED, "the judge gave no score")
-        return replace(one, score=score)
+        return replace(one, score=score, why=clean(judge.why(mined.prompt, one.text)))
 
     candidates = tuple(scored(one) for one in mined.candidates)
     return replace(mined, candidates=candidates, anchor=scores[mined.answer])

@@ -64,7 +64,7 @@ def sample(
         for place, texts in zip(places, answers, strict=True):
             roles = Candidate("", voice.name, better, worse)
             mined[place] = _with(mined[place], texts, roles)
-        mined[:] = _fluent(mined, resident)
+        mined[:] = _fluent(mined, voice.name, resident)
 
     voice = voices.current(document, resident)
     every = range(len(mined))
@@ -178,12 +178,12 @@ def _not_whole(prompt: str, text: str, raw: str) -> str | None:
     return None
 
 
-def _fluent(mined: Sequence[Mined], resident: Resident) -> list[Mined]:
-    """The prompts without those candidates that the base finds much odder than the known answer.
+def _fluent(mined: Sequence[Mined], source: str, resident: Resident) -> list[Mined]:
+    """The prompts without those answers of a model that the base finds odder than the known one.
 
     Noise against sense is no contrast to learn from.
     """
-    rows = [(each, one) for each in mined for one in each.left]
+    rows = [(each, one) for each in mined for one in each.left if one.source == source]
     answers = [Scored(asked(each.prompt), each.answer) for each in mined]
     said = [Scored(asked(each.prompt), one.text) for each, one in rows]
     losses = [score.nll for score in resident.score([*answers, *said], adapter=False)]

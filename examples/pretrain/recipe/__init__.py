@@ -1,0 +1,1 @@
+"""The parts that the commands beside this folder are made of; no part of dlm itself."""

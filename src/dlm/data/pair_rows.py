@@ -1,0 +1,54 @@
+"""Preference triples as token rows: the same prompt with the better and with the worse answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dlm.data.chat import Codec, Encoded
+from dlm.data.rows import Row, RowKind
+from dlm.data.triples import Preference
+from dlm.errors import TrainingError
+
+
+@dataclass(frozen=True, slots=True)
+class PairRow:
+    """One triple to compare. `reference` are both answers' summed log-probabilities before."""
+
+    chosen: Row
+    rejected: Row
+    weight: float
+    triple_id: str
+    reference: tuple[float, float] = (0.0, 0.0)
+
+
+def pair_rows(
+    triples: tuple[Preference, ...], codec: Codec, *, sequence_length: int, path: str
+) -> tuple[PairRow, ...]:
+    """Encode every triple; raises TrainingError naming the line of one that is too long."""
+    return tuple(_pair_row(one, codec, sequence_length, path) for one in triples)
+
+
+def _pair_row(one: Preference, codec: Codec, sequence_length: int, path: str) -> PairRow:
+    rows = []
+    for name, answer in (("chosen", one.chosen), ("rejected", one.rejected)):
+        encoded = codec.pair(one.prompt, answer)
+        if len(encoded.ids) > sequence_length:
+            raise TrainingError(
+                f"{path}:{one.line}: this triple takes {len(encoded.ids)} tokens with its {name} "
+                f"answer, more than the sequence length of {sequence_length}",
+                hint="shorten the answer, or raise training.sequence_len in the frontmatter",
+            )
+        rows.append(_row(one, encoded))
+    return PairRow(rows[0], rows[1], one.weight, one.triple_id)
+
+
+def _row(one: Preference, encoded: Encoded) -> Row:
+    return Row(
+        RowKind.PAIR,
+        tuple(encoded.ids),
+        tuple(encoded.supervised),
+        one.weight,
+        one.section_id,
+        one.line,
+        one.origin,
+    )

@@ -1,0 +1,83 @@
+"""What every phase of a training stands on: the document, its base, and the machine to train on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlm.base_models import BaseModel
+from dlm.data.chat import Codec
+from dlm.data.contamination import refuse_contamination
+from dlm.data.examples import Example, Teaching, teaching
+from dlm.doc.document import Document
+from dlm.doc.schema import TrainingConfig
+from dlm.hardware import Plan, detect, plan_again
+from dlm.hardware import plan as plan_hardware
+from dlm.train.options import TrainOptions
+from dlm.train.settings import sequence_length
+from dlm.train.tools import Tools
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """As values, known before anything heavy is loaded."""
+
+    document: Document
+    teaching: Teaching
+    base: BaseModel
+    base_folder: Path
+    base_fingerprint: str
+    hardware: Plan
+    codec: Codec
+    sequence_length: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return str(self.document.path or "document")
+
+
+def lay_ground(
+    document: Document, options: TrainOptions, tools: Tools, hardware: Plan | None = None
+) -> Ground:
+    """Validate the document and choose how to run.
+
+    `hardware` is that of an earlier run, to be taken over as it was. Raises DocumentError or
+    TrainingError before anything is changed.
+    """
+    config = document.frontmatter.training
+    lessons = teaching(document)
+    name = str(document.path or "document")
+    refuse_contamination([*lessons.train, *_asked(lessons)], lessons.exam, name)
+    length = sequence_length(config, tools.codec.context_length)
+    return Ground(
+        document=document,
+        teaching=lessons,
+        base=tools.base,
+        base_folder=tools.folder,
+        base_fingerprint=tools.fingerprint,
+        hardware=plan_again(detect(), hardware) if hardware else _hardware(config, tools, length),
+        codec=tools.codec,
+        sequence_length=length,
+        seed=config.seed if options.seed is None else options.seed,
+    )
+
+
+def _asked(lessons: Teaching) -> list[Example]:
+    """The prompts of the triples with the answers that they prefer."""
+    return [
+        Example(one.section_id, one.origin, one.line, one.weight, one.chosen, one.prompt)
+        for one in lessons.triples
+    ]
+
+
+def _hardware(config: TrainingConfig, tools: Tools, length: int) -> Plan:
+    return plan_hardware(
+        detect(),
+        tools.base,
+        sequence_length=length,
+        micro_batch=config.micro_batch_size,
+        grad_accum=config.grad_accum,
+        precision=config.precision,
+        lora_rank=config.lora_r,
+    )

@@ -1,0 +1,132 @@
+"""What an optimiser step minimises: TRL's trainer with losses on supervised positions only.
+
+Answers and prose count by trust; pairs of a better and a worse answer by an `Objective`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlm.train.preference.losses import Likelihoods, Objective, pair_losses
+
+_COLUMNS = ("row_weight", "toward_base", "is_pair", "reference", "rejected_ids", "rejected_labels")
+
+
+def trainer_class() -> type[Any]:
+    """TRL's SFTTrainer, extended; TRL is imported here."""
+    import torch
+    from torch.nn.functional import cross_entropy, kl_div
+    from trl import SFTTrainer
+
+    class _RowSFTTrainer(SFTTrainer):  # type: ignore[misc]
+        """SFTTrainer on supervised positions only, each row's tokens scaled by its weight.
+
+        With w the row weights and n the supervised tokens, the loss of an optimiser step is
+        sum(w * nll) / sum(w * n) over all its micro-batches and processes. On rows that are to be
+        forgotten, KL(base || adapter) takes the place of the nll, so that what the model says
+        there becomes what the base said. Of pairs, see `_preference_loss`.
+        """
+
+        _signature_columns: list[str]
+        objective: Objective | None = None
+        last_loss = 0.0
+        last_tokens = 0
+        last_pairs: list[tuple[float, float]]
+
+        def _set_signature_columns_if_needed(self) -> None:
+            super()._set_signature_columns_if_needed()
+            ours = [name for name in _COLUMNS if name not in self._signature_columns]
+            self._signature_columns = [*self._signature_columns, *ours]
+
+        def _get_num_items_in_batch(self, batches: list[Any], device: Any) -> Any:
+            self.last_loss, self.last_tokens, self.last_pairs = 0.0, 0, []
+            total = sum(_norms(batch) for batch in batches).to(device)
+            if self.accelerator.num_processes > 1:
+                total = self.accelerator.gather(total[None]).sum(0)
+            return total
+
+        def compute_loss(
+            self,
+            model: Any,
+            inputs: Any,
+            return_outputs: bool = False,
+            num_items_in_batch: Any = None,
+        ) -> Any:
+            weight, labels = inputs.pop("row_weight"), inputs.pop("labels")
+            keep = torch.zeros_like(labels, dtype=torch.bool)
+            keep[:, :-1] = labels[:, 1:] != -100
+            targets = labels[:, 1:][keep[:, :-1]]
+            ours = {name: inputs.pop(name) for name in _COLUMNS if name in inputs}
+            inputs |= {"use_cache": False, "logits_to_keep": keep}
+            if "is_pair" in ours:
+                logits = model(**inputs).logits.float()
+                loss = self._preference_loss(
+                    logits, targets, keep, weight, ours, num_items_in_batch
+                )
+            else:
+                toward_base = ours["toward_base"][:, None].expand_as(keep)[keep]
+                base = self._base_logits(model, inputs) if toward_base.any() else None
+                logits = model(**inputs).logits.float()
+                nll = cross_entropy(logits, targets, reduction="none")  # (supervised tokens,)
+                if base is not None:
+                    said, wanted = logits.log_softmax(-1), base.log_softmax(-1)
+                    divergence = kl_div(said, wanted, reduction="none", log_target=True).sum(-1)
+                    nll = torch.where(toward_base, divergence, nll)
+                row_weight = weight[:, None].expand_as(keep)[keep]
+                loss = (nll * row_weight).sum() / num_items_in_batch[0]
+            self.last_loss += loss.item()
+            self.last_tokens += int(inputs["attention_mask"].sum())
+            return loss * self.accelerator.num_processes
+
+        def _preference_loss(
+            self, logits: Any, targets: Any, keep: Any, weight: Any, ours: Any, norms: Any
+        ) -> Any:
+            """The weighted means of the pairs' losses, of the chosen answers' and of the rows' nll.
+
+            Sequences are the rows, the chosen answer standing for a pair, then all rejected ones.
+            Rows count alike, however long: short answers are not to drown in general text.
+            """
+            assert self.objective is not None
+            is_pair, reference = ours["is_pair"], ours["reference"]
+            nll = cross_entropy(logits, targets, reduction="none")  # (supervised tokens,)
+            tokens = keep.sum(1)  # (sequences,)
+            summed = torch.stack([part.sum() for part in torch.split(nll, tokens.tolist())])
+            rows = len(weight)
+            found = Likelihoods(
+                chosen=-summed[:rows][is_pair],
+                rejected=-summed[rows:],
+                chosen_tokens=tokens[:rows][is_pair],
+                rejected_tokens=tokens[rows:],
+                reference_chosen=reference[is_pair, 0],
+                reference_rejected=reference[is_pair, 1],
+            )
+            self.last_pairs += zip(found.chosen.tolist(), found.rejected.tolist(), strict=True)
+            compared = (pair_losses(self.objective, found) * weight[is_pair]).sum()
+            chosen = (summed[:rows] * weight)[is_pair].sum()
+            others = (summed[:rows] / tokens[:rows].clamp(min=1) * weight)[~is_pair].sum()
+            shares = (self.objective.rehearsal, self.objective.nll, 1.0)
+            parts = zip(shares, (others, chosen, compared), norms, strict=True)
+            return sum(share * part / norm for share, part, norm in parts if norm > 0)
+
+        def _base_logits(self, model: Any, inputs: Any) -> Any:
+            adapted = self.accelerator.unwrap_model(model)
+            with torch.no_grad(), adapted.disable_adapter():
+                return adapted(**inputs).logits.float()
+
+    return _RowSFTTrainer
+
+
+def _norms(batch: Any) -> Any:
+    """What the parts of the loss are divided by: without pairs, the weighted tokens; shape (1,).
+
+    With pairs the weights of the rows, the weighted tokens of chosen answers, and the weights of
+    the pairs; shape (3,).
+    """
+    import torch
+
+    weight = batch["row_weight"]
+    tokens = weight * (batch["labels"][: len(weight), 1:] != -100).sum(1)
+    if "is_pair" not in batch:
+        return tokens.sum()[None]
+    is_pair = batch["is_pair"]
+    return torch.stack([weight[~is_pair].sum(), tokens[is_pair].sum(), weight[is_pair].sum()])
