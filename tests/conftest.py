@@ -14,6 +14,19 @@ from pathlib import Path
 
 import pytest
 
+LONG = ("train/", "test_docs", "loops/improve/", "cli/test_", "eval/", "examples/", "loops/")
+"""Where files of long tests are, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long, so that no process is left with one at the end."""
+
+    def place(item: pytest.Item) -> int:
+        name = item.path.relative_to(Path(__file__).parent).as_posix()
+        return next((at for at, part in enumerate(LONG) if name.startswith(part)), len(LONG))
+
+    items.sort(key=place)
+
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:

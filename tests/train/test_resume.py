@@ -162,11 +162,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Result]:
     return result
 
 
-def test_the_same_seed_twice_gives_the_same_bytes_and_another_seed_others(
-    whole: Callable[[str], Result], tmp_path: Path
-) -> None:
-    assert run(document(tmp_path)) == whole(AUTO)
-    assert run(document(tmp_path), fresh=True, seed=5).losses != whole(AUTO).losses
+def test_another_seed_gives_other_losses(whole: Callable[[str], Result], tmp_path: Path) -> None:
+    assert run(document(tmp_path), seed=5).losses != whole(AUTO).losses
 
 
 @pytest.mark.parametrize(
@@ -198,6 +195,7 @@ def test_a_stop_when_the_budget_has_decided_keeps_the_decision(
     assert watch.steps == []
 
 
+@pytest.mark.slow
 def test_a_stop_at_the_last_step_is_finished_by_resuming(
     whole: Callable[[str], Result], tmp_path: Path
 ) -> None:

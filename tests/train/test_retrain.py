@@ -120,8 +120,6 @@ def test_between_saves_only_what_changed_is_trained(first: TrainingReport, tmp_p
     found = train(parse_file(path), options, Progress())
     assert isinstance(found, NothingToTrain)
     assert REPAIR[0] in [item.question for item in found.unlearned]
-    whole = train(parse_file(path), TrainOptions(max_steps=1), Progress())
-    assert isinstance(whole, TrainingReport)
 
 
 def test_a_removed_pair_stays_known_by_default(first: TrainingReport, tmp_path: Path) -> None:

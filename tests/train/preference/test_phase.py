@@ -280,6 +280,7 @@ def test_both_phases_in_one_go_are_the_two_one_after_the_other(
     assert _weights(second) == _weights(both)
 
 
+@pytest.mark.slow
 def test_phases_in_one_process_are_those_of_one_process_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workshop: Workshop
 ) -> None:
