@@ -162,8 +162,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Result]:
     return result
 
 
-def test_another_seed_gives_other_losses(whole: Callable[[str], Result], tmp_path: Path) -> None:
-    assert run(document(tmp_path), seed=5).losses != whole(AUTO).losses
+def test_the_same_seed_twice_gives_the_same_bytes_and_another_seed_others(
+    whole: Callable[[str], Result], tmp_path: Path
+) -> None:
+    assert run(document(tmp_path)) == whole(AUTO)
+    assert run(document(tmp_path), fresh=True, seed=5).losses != whole(AUTO).losses
 
 
 @pytest.mark.parametrize(

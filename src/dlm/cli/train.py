@@ -71,7 +71,7 @@ def run(
             probe_token()
     document = read_document(path)
     board = _board(tensorboard)
-    announce(document, phase="sft" if stays else wanted)
+    announce(document, phase="sft" if stays else wanted, no_mined=no_mined)
     from dlm.train.options import TrainOptions
 
     options = TrainOptions(
@@ -149,9 +149,10 @@ def _board(folder: str | None) -> Board | None:
     return TensorBoard(Path(folder))
 
 
-def announce(document: Document, *, phase: Phase) -> None:
+def announce(document: Document, *, phase: Phase, no_mined: bool = False) -> None:
     """What trains and what is only asked, before anything heavy starts."""
     from dlm.data.examples import teaching
+    from dlm.doc.provenance import Origin
 
     lessons = teaching(document)
     words = sum(len(example.text.split()) for example in lessons.prose)
@@ -165,9 +166,14 @@ def announce(document: Document, *, phase: Phase) -> None:
     if fraction := document.frontmatter.training.held_out:
         held_out = count(len(lessons.held_out), "pair")
         note(f"  only measured, held out: {held_out} (training.held_out: {fraction:g})")
-    if lessons.triples:
-        what = "not used by this training" if phase == "sft" else "to compare afterwards"
-        note(f"  {what}: {count(len(lessons.triples), 'preference triple')}")
+    mined = Origin.MINED.value
+    left = [x for x in lessons.triples if phase == "sft" or (no_mined and x.origin == mined)]
+    for what, triples in (
+        ("to compare afterwards", len(lessons.triples) - len(left)),
+        ("not used by this training", len(left)),
+    ):
+        if triples:
+            note(f"  {what}: {count(triples, 'preference triple')}")
 
 
 def _say_what_waits(document: Document) -> None:
