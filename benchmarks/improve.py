@@ -132,7 +132,8 @@ def others(original: Path, document: Path, versions: list[str]) -> dict[str, lis
 def print_result(name: str, result: dict[str, Any]) -> None:
     print(name)
     for one in result["rounds"]:
-        print(f"  {one['name']}: {one['step']}, {one['added']} pairs; {'; '.join(one['reasons'])}")
+        said = "; ".join([f"{one['added']} pairs", *one["reasons"]])
+        print(f"  {one['name']}: {one['step']}, {said}")
     for title in ("plain", "after"):
         if result[title] is None:
             print(f"  {title:<6} the exam was not sat: no challenger was trained")

@@ -43,6 +43,12 @@ def test_help_and_version_import_nothing_heavy() -> None:
         assert printed.strip().endswith("[]"), option
 
 
+def test_the_help_says_every_command_in_one_whole_line() -> None:
+    commands = dlm("--help", cwd=Path()).partition("Commands:")[2].strip().splitlines()
+    assert len(commands) > 10
+    assert not [line for line in commands if line.endswith("...")]
+
+
 def test_init_writes_a_document_that_parses_and_has_its_own_id(tmp_path: Path) -> None:
     dlm("init", "one.dlm", cwd=tmp_path)
     dlm("init", "two", cwd=tmp_path)

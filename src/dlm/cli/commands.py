@@ -14,7 +14,9 @@ from dlm.cli import (
     preference_commands,
     replay_commands,
     synth_commands,
+    train_commands,
 )
+from dlm.cli.options import JsonOption, PathArgument, SeedOption, TopPOption
 
 app = typer.Typer(
     name="dlm",
@@ -27,20 +29,24 @@ app = typer.Typer(
 )
 
 app.add_typer(exam_commands.app, name="exam")
-app.command()(harvest_commands.harvest)
-app.add_typer(improve_commands.app, name="improve")
-app.add_typer(metrics_commands.app, name="metrics")
-app.add_typer(preference_commands.app, name="preference")
-app.add_typer(replay_commands.app, name="replay")
+app.add_typer(
+    improve_commands.app,
+    name="improve",
+    short_help="Improve in rounds: a teacher writes, an exam decides.",
+)
+app.add_typer(
+    metrics_commands.app,
+    name="metrics",
+    short_help="What trainings measured: losses, speed, evaluations.",
+)
+app.add_typer(
+    preference_commands.app,
+    name="preference",
+    short_help="Find pairs of a better and a worse answer.",
+)
+app.add_typer(replay_commands.app, name="replay", short_help="What the current version remembers.")
 app.add_typer(synth_commands.app, name="synth")
 
-PathArgument = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[PATH]", help="The document. May be left out beside a single .dlm file."
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 VersionOption = Annotated[
     str | None,
     typer.Option("--version", metavar="vNNNN", help="Ask this version instead of the current one."),
@@ -54,11 +60,6 @@ MaxTokensOption = Annotated[
 TempOption = Annotated[
     float, typer.Option("--temp", min=0.0, max=5.0, help="0 always takes the likeliest token.")
 ]
-TopPOption = Annotated[
-    float,
-    typer.Option("--top-p", min=0.01, max=1.0, help="Sample from this share of the probability."),
-]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the sampling.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -94,105 +95,7 @@ def init(
     run(path, base=base, source=source, template=template, force=force)
 
 
-@app.command()
-def train(
-    path: PathArgument = None,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Start over from the base, on this document alone.")
-    ] = False,
-    forget: Annotated[
-        bool, typer.Option("--forget", help="Unlearn what was removed from the document.")
-    ] = False,
-    phase: Annotated[
-        str,
-        typer.Option(
-            "--phase", help="sft: prose and pairs; preference: triples; all: what is new of both."
-        ),
-    ] = "all",
-    no_mined: Annotated[
-        bool, typer.Option("--no-mined", help="Leave out the triples that were mined.")
-    ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Keep a preference phase that would be refused.")
-    ] = False,
-    plan: Annotated[
-        bool, typer.Option("--plan", help="Show what would be trained and why, and stop.")
-    ] = False,
-    epochs: Annotated[
-        int | None,
-        typer.Option("--epochs", min=1, help="Train this many epochs instead of until learned."),
-    ] = None,
-    max_steps: Annotated[
-        int | None,
-        typer.Option("--max-steps", min=1, help="Stop after this many steps at the latest."),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option("--seed", help="Seed of the run; default from the frontmatter.")
-    ] = None,
-    tensorboard: Annotated[
-        str | None,
-        typer.Option("--tensorboard", metavar="DIR", help="Write TensorBoard events there too."),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run that was interrupted.")
-    ] = False,
-    strict_lock: Annotated[
-        bool, typer.Option("--strict-lock", help="Refuse if the environment is not the locked one.")
-    ] = False,
-    update_lock: Annotated[
-        bool, typer.Option("--update-lock", help="Lock the environment of this training.")
-    ] = False,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Stay, and train again after every save.")
-    ] = False,
-    watch_debounce_ms: Annotated[
-        int,
-        typer.Option("--watch-debounce-ms", min=0, help="How long a save must have rested."),
-    ] = 400,
-    watch_max_steps: Annotated[
-        int,
-        typer.Option("--watch-max-steps", min=1, help="Most steps of one cycle of watching."),
-    ] = 100,
-    max_cycles: Annotated[
-        int | None,
-        typer.Option("--max-cycles", min=1, help="End after this many retrainings."),
-    ] = None,
-    listen_rpc: Annotated[
-        str | None,
-        typer.Option("--listen-rpc", metavar="HOST:PORT", help="Take pushed probes there."),
-    ] = None,
-    queue_capacity: Annotated[
-        int,
-        typer.Option("--queue-capacity", min=1, help="Most pushed probes that may wait."),
-    ] = 1000,
-    json: JsonOption = False,
-) -> None:
-    """Train the document's adapter until it is learned, and keep it as a new version."""
-    from dlm.cli.train import run
-
-    run(
-        path,
-        fresh=fresh,
-        forget=forget,
-        phase=phase,
-        no_mined=no_mined,
-        force=force,
-        plan=plan,
-        epochs=epochs,
-        max_steps=max_steps,
-        seed=seed,
-        tensorboard=tensorboard,
-        resume=resume,
-        strict_lock=strict_lock,
-        update_lock=update_lock,
-        watch=watch,
-        watch_debounce_ms=watch_debounce_ms,
-        watch_max_steps=watch_max_steps,
-        max_cycles=max_cycles,
-        listen_rpc=listen_rpc,
-        queue_capacity=queue_capacity,
-        as_json=json,
-    )
+app.command()(train_commands.train)
 
 
 @app.command()
@@ -262,7 +165,7 @@ def show(
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Show what is in the document and what its model was trained on."""
+    """Show what is in the document and what of it is trained."""
     from dlm.cli.show import run
 
     run(path, sections=sections, mask=mask, learned=learned, as_json=json)
@@ -326,7 +229,7 @@ def report(
     open_it: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Write a page that says what the model knows and whether training helped."""
+    """Write a page that says what the model knows."""
     from dlm.cli.report import run
 
     run(path, output=output, open_it=open_it, as_json=json)
@@ -351,3 +254,6 @@ def migrate(
     from dlm.cli.migrate import run
 
     run(path, dry_run=dry_run)
+
+
+app.command()(harvest_commands.harvest)

@@ -7,30 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dlm.cli.options import DryRunOption, JsonOption, PathArgument, PlaceOption, ReviewOption
+
 if TYPE_CHECKING:
     from dlm.doc.provenance import Origin
     from dlm.loops.edits import Place
 
-PathArgument = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[PATH]", help="The document. May be left out beside a single .dlm file."
-    ),
-]
 RunOption = Annotated[str | None, typer.Option("--run", metavar="ID", help="Only this run.")]
-PlaceOption = Annotated[
-    str,
-    typer.Option(
-        "--place",
-        metavar="after|end",
-        help="Put additions behind the section they come from, or at the end.",
-    ),
-]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the change without making it.")]
-ReviewOption = Annotated[
-    bool, typer.Option("--review", help="Ask about each change on the terminal.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def edits_app(origins: Sequence[str], name: str, help: str = "") -> typer.Typer:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
+
+from dlm.cli.options import JsonOption, PathArgument
 
 app = typer.Typer(
     help="The questions that are only asked, never trained on.",
@@ -12,14 +12,6 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-
-PathArgument = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[PATH]", help="The document. May be left out beside a single .dlm file."
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 @app.command("list")

@@ -7,14 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dlm.cli.options import ApplyOption, JsonOption, PathArgument, ReviewOption
 from dlm.errors import DlmError
-
-PathArgument = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[PATH]", help="The document. May be left out beside a single .dlm file."
-    ),
-]
 
 
 def harvest(
@@ -37,15 +31,11 @@ def harvest(
             help="Read --from as sway, promptfoo, lm-eval, jsonl or csv; otherwise found out.",
         ),
     ] = None,
-    apply: Annotated[
-        bool, typer.Option("--apply", help="Write what is found into the document.")
-    ] = False,
+    apply: ApplyOption = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the change without making it (default).")
     ] = False,
-    review: Annotated[
-        bool, typer.Option("--review", help="Ask about each change on the terminal.")
-    ] = False,
+    review: ReviewOption = False,
     tag: Annotated[
         str, typer.Option("--tag", metavar="NAME", help="First part of the source of each section.")
     ] = "auto-harvest",
@@ -78,9 +68,9 @@ def harvest(
     force: Annotated[
         bool, typer.Option("--force", help="With --revert: what was edited since, too.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: JsonOption = False,
 ) -> None:
-    """Put what an evaluation reports as failing into the document, to be trained and asked."""
+    """Take what an evaluation reports as failing into the document."""
     from dlm.cli import harvest as body
 
     reports = [report for report in (sway_json, source) if report is not None]

@@ -7,13 +7,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-PathArgument = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[PATH]", help="The document. May be left out beside a single .dlm file."
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+from dlm.cli.options import JsonOption, PathArgument
 
 
 class _RunByDefault(TyperGroup):

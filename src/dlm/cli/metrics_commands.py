@@ -6,19 +6,14 @@ from typing import Annotated
 
 import typer
 
+from dlm.cli.options import PathArgument
+
 app = typer.Typer(
     help="What trainings measured: losses, learning rates, speed and evaluations.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
 )
-
-PathArgument = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[PATH]", help="The document. May be left out beside a single .dlm file."
-    ),
-]
 
 
 @app.command()

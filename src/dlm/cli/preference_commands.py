@@ -7,12 +7,17 @@ from typing import Annotated
 
 import typer
 
-from dlm.cli.edits_commands import (
+from dlm.cli.edits_commands import as_place, edits_app
+from dlm.cli.options import (
+    ApplyOption,
     JsonOption,
+    JudgeOption,
+    KeepNothingOption,
     PathArgument,
     PlaceOption,
-    as_place,
-    edits_app,
+    ReviewOption,
+    SeedOption,
+    TopPOption,
 )
 
 app = edits_app(
@@ -28,10 +33,7 @@ def mine(
     samples: Annotated[
         int, typer.Option("--samples", min=1, max=64, help="Answers drawn of a model a prompt.")
     ] = 4,
-    judge: Annotated[
-        str,
-        typer.Option("--judge", metavar="NAME", help="sway, hf:org/reward-model, or cli:command."),
-    ] = "sway",
+    judge: JudgeOption = "sway",
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -48,11 +50,8 @@ def mine(
     temp: Annotated[
         float, typer.Option("--temp", min=0.0, max=5.0, help="Temperature of the sampling.")
     ] = 0.8,
-    top_p: Annotated[
-        float,
-        typer.Option("--top-p", min=0.01, max=1.0, help="Sample from this share of probability."),
-    ] = 0.95,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the sampling.")] = 0,
+    top_p: TopPOption = 0.95,
+    seed: SeedOption = 0,
     max_new_tokens: Annotated[
         int, typer.Option("--max-new-tokens", min=8, help="Longest answer, in tokens.")
     ] = 160,
@@ -74,15 +73,9 @@ def mine(
     explain: Annotated[
         bool, typer.Option("--explain", help="Print every answer with its score and fate.")
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be written, and keep nothing.")
-    ] = False,
-    apply: Annotated[
-        bool, typer.Option("--apply", help="Write what is kept into the document.")
-    ] = False,
-    review: Annotated[
-        bool, typer.Option("--review", help="Ask about each pair on the terminal.")
-    ] = False,
+    dry_run: KeepNothingOption = False,
+    apply: ApplyOption = False,
+    review: ReviewOption = False,
     place: PlaceOption = "after",
     json: JsonOption = False,
 ) -> None:
@@ -126,15 +119,9 @@ def import_(
     explain: Annotated[
         bool, typer.Option("--explain", help="Name everything that gives nothing, and why.")
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be written, and keep nothing.")
-    ] = False,
-    apply: Annotated[
-        bool, typer.Option("--apply", help="Write what is found into the document.")
-    ] = False,
-    review: Annotated[
-        bool, typer.Option("--review", help="Ask about each pair on the terminal.")
-    ] = False,
+    dry_run: KeepNothingOption = False,
+    apply: ApplyOption = False,
+    review: ReviewOption = False,
     json: JsonOption = False,
 ) -> None:
     """Take what a user corrected in a chat log as pairs of a better and a worse answer."""

@@ -6,13 +6,7 @@ from typing import Annotated
 
 import typer
 
-PathArgument = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[PATH]", help="The document. May be left out beside a single .dlm file."
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+from dlm.cli.options import JsonOption, PathArgument
 
 app = typer.Typer(
     help="What the current version remembers, and what retraining replays.",

@@ -7,12 +7,17 @@ from typing import Annotated
 import typer
 
 from dlm.cli import preference_commands
-from dlm.cli.edits_commands import (
+from dlm.cli.edits_commands import as_place, edits_app
+from dlm.cli.options import (
+    ApplyOption,
     JsonOption,
+    JudgeOption,
+    KeepNothingOption,
     PathArgument,
     PlaceOption,
-    as_place,
-    edits_app,
+    ReviewOption,
+    SeedOption,
+    TopPOption,
 )
 
 app = edits_app(
@@ -59,21 +64,15 @@ def instructions(
         float | None,
         typer.Option("--temp", min=0.0, max=5.0, help="Default 0.7, and 0.9 for backtranslation."),
     ] = None,
-    top_p: Annotated[
-        float,
-        typer.Option("--top-p", min=0.01, max=1.0, help="Sample from this share of probability."),
-    ] = 0.95,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the sampling.")] = 0,
+    top_p: TopPOption = 0.95,
+    seed: SeedOption = 0,
     max_new_tokens: Annotated[
         int | None, typer.Option("--max-new-tokens", min=8, help="Longest completion, in tokens.")
     ] = None,
     filter: Annotated[
         str, typer.Option("--filter", metavar="NAME", help="sway, dedup-only, or none.")
     ] = "sway",
-    judge: Annotated[
-        str,
-        typer.Option("--judge", metavar="NAME", help="sway, hf:org/reward-model, or cli:command."),
-    ] = "sway",
+    judge: JudgeOption = "sway",
     threshold: Annotated[
         float | None,
         typer.Option("--threshold", help="Least score of the judge; default its own."),
@@ -123,15 +122,9 @@ def instructions(
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Say what it would cost, and ask nothing.")
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be written, and keep nothing.")
-    ] = False,
-    apply: Annotated[
-        bool, typer.Option("--apply", help="Write what is kept into the document.")
-    ] = False,
-    review: Annotated[
-        bool, typer.Option("--review", help="Ask about each pair on the terminal.")
-    ] = False,
+    dry_run: KeepNothingOption = False,
+    apply: ApplyOption = False,
+    review: ReviewOption = False,
     place: PlaceOption = "after",
     json: JsonOption = False,
 ) -> None:

@@ -22,9 +22,9 @@ from dlm.doc.render import render_pair
 from dlm.doc.sections import SectionType
 from dlm.loops.edits import Addition, EditPlan
 from dlm.loops.edits.codec import plan_to_json
+from dlm.loops.improve.bench import Bench
 from dlm.loops.improve.history import enrol, own
 from dlm.loops.improve.options import ImproveOptions
-from dlm.loops.improve.steps import Bench
 from dlm.loops.improve.watching import Clock, Watch
 from dlm.store import rounds
 from dlm.store.records import RunRecord, Version

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dlm.errors import DlmError
+from dlm.loops.foreign import text_of_file
 
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _DECODER: Final = json.JSONDecoder()
@@ -26,22 +27,9 @@ class LogFile:
     @classmethod
     def read(cls, path: Path) -> LogFile:
         """Raises DlmError when the file is missing, unreadable, or not UTF-8."""
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError as error:
-            raise DlmError(
-                f"there is no chat log {path}", hint="name the file that the chat tool exported"
-            ) from error
-        except OSError as error:
-            raise DlmError(f"{path} cannot be read: {error.strerror}") from error
-        try:
-            return cls(path, data.decode("utf-8-sig"))
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            raise DlmError(
-                f"{path}:{line}: this is not UTF-8 text",
-                hint="an exported archive has to be unpacked first",
-            ) from error
+        return cls(
+            path, text_of_file(path, "chat log", hint="name the file that the chat tool exported")
+        )
 
     def items(self) -> list[tuple[int, Any]]:
         """The JSON values: the elements of one list, or the lines of JSONL, with their lines.

@@ -11,15 +11,15 @@ from typing import Final
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.errors import DlmError, Interrupted
-from dlm.eval.figures import Figure
 from dlm.loops.edits.codec import plan_to_json
 from dlm.loops.improve import writing
+from dlm.loops.improve.bench import Bench, external
 from dlm.loops.improve.challenger import train_champion
-from dlm.loops.improve.examining import card_of, exam_of, sit_base, sit_teacher
-from dlm.loops.improve.history import enrol, own
+from dlm.loops.improve.examining import card_of, exam_of
 from dlm.loops.improve.names import round_name
 from dlm.loops.improve.options import ImproveOptions
-from dlm.loops.improve.steps import Bench, external, go_on, paper_of
+from dlm.loops.improve.serving import serve
+from dlm.loops.improve.steps import go_on
 from dlm.loops.improve.watching import Bounded, Clock, TimeIsUp, Watch
 from dlm.loops.teachers import open_teacher
 from dlm.store import rounds, teachers
@@ -175,7 +175,7 @@ class _Loop:
         document = parse_file(self.path)
         bench = self._bench(document)
         champion = self._champion(document)
-        teacher = self._serve(bench, champion, done)
+        teacher = serve(bench, champion, done)
         ordinal = len(rounds.rounds(self.store.database)) + 1
         card = card_of(self.store, champion, document)
         seed = document.frontmatter.training.seed
@@ -217,57 +217,6 @@ class _Loop:
         assert champion is not None
         self.checkpoint("champion")
         return champion
-
-    def _serve(self, bench: Bench, champion: Version, done: Sequence[Round]) -> str:
-        """Who writes the next round, noted in the history; returns how it is named."""
-        database = self.store.database
-        first = teachers.serving(database) is None
-        base = sit_base(bench.document, bench.exam).overall if first else None
-        spec = self._wanted(champion, done)
-        known = {one.spec: one.number for one in teachers.teachers(database)}
-        serving = teachers.serving(database)
-        if serving is not None and serving.spec == spec:
-            return spec
-        score = None if spec in known or spec == "base" else self._score(bench, champion, spec)
-        with database.transaction():
-            if base is not None:
-                why = "the base is always there"
-                self._enrol(bench, champion, "base", base, why)
-            if score is not None:
-                why = "the current version" if spec == own(champion) else "named as teacher"
-                self._enrol(bench, champion, spec, score, why)
-            elif not first:
-                teachers.serve(database, known[spec])
-        self.checkpoint("teacher")
-        return spec
-
-    def _wanted(self, champion: Version, done: Sequence[Round]) -> str:
-        """Another's model teaches until a student of this run was promoted that surpasses it."""
-        wanted, serving = self.options.teacher, teachers.serving(self.store.database)
-        if wanted is None and serving is not None and not serving.spec.startswith("self"):
-            wanted = serving.spec
-        if wanted is None or wanted == "self":
-            return own(champion)
-        surpassed = any(one.step is Step.PROMOTED and one.facts.get("surpasses") for one in done)
-        return own(champion) if surpassed else wanted
-
-    def _score(self, bench: Bench, champion: Version, spec: str) -> Figure:
-        if spec == own(champion):
-            return paper_of(bench, champion.number).overall
-        if external(spec):
-            return sit_teacher(bench.document, bench.exam, spec, self.store).spoken
-        name = spec.partition(":")[2]
-        return paper_of(bench, self.store.version(name).number).overall
-
-    def _enrol(self, bench: Bench, champion: Version, spec: str, score: Figure, why: str) -> None:
-        enrol(
-            self.store.database,
-            bench.document,
-            spec,
-            current=champion,
-            score=(score.value, score.n),
-            why=why,
-        )
 
     def _document_of(self, one: Round) -> Document | None:
         """The document of an open round; None, and the round is over, where it is another now."""

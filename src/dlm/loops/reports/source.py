@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dlm.errors import DlmError
+from dlm.loops.foreign import text_of_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +23,9 @@ class ReportFile:
     @classmethod
     def read(cls, path: Path) -> ReportFile:
         """Raises DlmError when the file is missing, unreadable, or not UTF-8."""
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError as error:
-            raise DlmError(
-                f"there is no report {path}", hint="name the file that the evaluation tool wrote"
-            ) from error
-        except OSError as error:
-            raise DlmError(f"{path} cannot be read: {error.strerror}") from error
-        try:
-            return cls(path, data.decode("utf-8-sig"))
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            raise DlmError(f"{path}:{line}: this is not UTF-8 text") from error
+        return cls(
+            path, text_of_file(path, "report", hint="name the file that the evaluation tool wrote")
+        )
 
     def malformed(self, line: int, what: str) -> DlmError:
         """The error of a report that cannot be what it claims to be."""
