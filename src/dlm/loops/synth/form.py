@@ -11,7 +11,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Final
 
-from dlm.loops.synth.lexicon import ANAPHORS, STUMPS
+from dlm.loops.synth.lexicon import ANAPHORS, PARTICIPLES, STUMPS
 from dlm.loops.synth.words import ASKING, content, words
 
 _WH: Final = r"what|when|where|which|who|whom|whose|why|how"
@@ -41,8 +41,13 @@ _ORPHAN: Final = re.compile(
     re.IGNORECASE,
 )
 _PLURAL: Final = re.compile(
-    r"what are (?:not|for|in|on|at|of|to|from|with|by|\w{2,}ed|kept|held|made|sold|built|found) ",
+    r"what are (?:not|for|in|on|at|of|to|from|with|by|\w{2,}ed|"
+    rf"{'|'.join(sorted(PARTICIPLES))}) ",
     re.IGNORECASE,
+)
+_ASIDE: Final = re.compile(r", (?:which|who|whose) ", re.IGNORECASE)
+_NOBODY: Final = re.compile(
+    r"what (?:is|are|was|were) \w+ (?:by|in|at|on|of|with|from|to|into)\?", re.IGNORECASE
 )
 _UNCLEAR: Final = ANAPHORS - {"that", "such", "one"}
 _ENDED: Final = re.compile(r"[.!?…)\]\"'`”’]\Z")
@@ -63,9 +68,10 @@ def _not_a_question(question: str, answer: str) -> str | None:
         return "the question is too short or too long"
     if not (question[0].isupper() or question[0] in '`"“') or not _OPENING.match(question):
         return "the question does not open like one"
-    if _PLURAL.match(question):
+    if _PLURAL.match(question) or _NOBODY.fullmatch(question):
         return "the question lacks what it asks of"
-    if ";" in question or ": " in question or _last(question) in STUMPS:
+    stops = ";" in question or ": " in question or _ASIDE.search(question)
+    if stops or _last(question) in STUMPS:
         return "the question runs on or breaks off"
     return None
 

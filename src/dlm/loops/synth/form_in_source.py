@@ -18,6 +18,7 @@ from dlm.loops.synth.lexicon import (
     ANAPHORS,
     CONDITIONS,
     DETERMINERS,
+    PARTICIPLES,
     PREPOSITIONS,
     SUBJECTS,
 )
@@ -149,6 +150,12 @@ def _other_verb(pair: _Pair) -> str | None:
         {"means", "mean", "refers", "stands"} & set(after) or defines
     ):
         return "the question asks for a meaning, the answer gives none"
+    if pair.asked[:1] == ["what"] and pair.auxiliary in _BE:
+        if (pair.auxiliary, *pair.tail) in pairwise(pair.source):
+            return "the question asks for whatever is so"
+        done = {c for a, b, c in _threes(pair.source) if a == subject and b in _BE}
+        if any(word.endswith("ed") or word in PARTICIPLES for word in done):
+            return "the question asks what it is, the answer says what is done to it"
     if pair.asked[:1] == ["what"] and pair.auxiliary in _BE and _BE & set(after):
         known = {word.key for word in words(pair.question)}
         fact = any(word.is_key_term and word.key not in known for word in words(pair.answer))

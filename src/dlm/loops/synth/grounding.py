@@ -113,6 +113,7 @@ class Ground:
             reason
             or self._about(line, asked)
             or _adds_nothing(asked, said)
+            or _said_before(line, asked, said)
             or misplaced(line.words, asked, said, question)
         )
         return Support(line.sentence.text, line.context, coverage, reason, self.topics)
@@ -171,6 +172,13 @@ def _adds_nothing(asked: Sequence[Word], said: Sequence[Word]) -> str | None:
     if all(word.key in asking for word in content(said)):
         return "the answer only repeats the question"
     return None
+
+
+def _said_before(line: _Line, asked: Sequence[Word], said: Sequence[Word]) -> str | None:
+    asking = {word.key for word in asked}
+    if any(word.key in line.keys and word.key not in asking for word in content(said)):
+        return None
+    return "the answer is what another sentence says"
 
 
 def _turned(line: _Line, asked: Sequence[Word], said: Sequence[Word]) -> str | None:

@@ -36,6 +36,10 @@ _SUBJECTS = "to i you we they he she who people must should can may"
 _PREPOSITIONS = "on to in from of for with at by into onto about behind under over through as like"
 _CONDITIONS = "if when whenever once unless before after case"
 _STUMPS = "a an the and or that which is are was were be very"
+_PARTICIPLES = (
+    "built made laid set cut kept held sold found put hung left run done taken given written shown "
+    "known told bought fed sent worn"
+)
 _PEOPLE = (
     "person people man woman men women member owner user author everybody somebody anybody nobody "
     "everyone someone anyone maintainer reviewer team group friend child children"
@@ -67,6 +71,7 @@ SUBJECTS: Final = frozenset(_SUBJECTS.split())  # after these a verb is no comma
 PREPOSITIONS: Final = frozenset(_PREPOSITIONS.split())
 CONDITIONS: Final = frozenset(_CONDITIONS.split())
 STUMPS: Final = frozenset(_STUMPS.split())  # no sentence ends with one
+PARTICIPLES: Final = frozenset(_PARTICIPLES.split())  # those that do not end in -ed
 AMOUNTS: Final = frozenset(_AMOUNTS.split())
 PEOPLE_WORDS: Final = frozenset(_PEOPLE.split())
 REQUESTING_WORDS: Final = frozenset(_REQUESTING.split())  # what a request for a text says
