@@ -115,7 +115,5 @@ def _lies(answer: str, grounds: list[Ground]) -> Iterator[str]:
 def test_the_sentence_before_lends_a_name_but_is_no_answer() -> None:
     ground = Ground.of("Unscrew the foot, and the holder slides out. It takes a two-amp fuse.")
     question = "What takes a two-amp fuse?"
-    assert ground.support(question, "The holder of the foot takes it.").holds is False
-    told = ground.support(question, "Unscrew the foot, and the holder slides out.")
-    assert told.reason == "the answer is what another sentence says"
+    assert not ground.support(question, "Unscrew the foot, and the holder slides out.").holds
     assert ground.support("What does the holder take?", "It takes a two-amp fuse.").holds

@@ -151,7 +151,7 @@ def _other_verb(pair: _Pair) -> str | None:
     ):
         return "the question asks for a meaning, the answer gives none"
     if pair.asked[:1] == ["what"] and pair.auxiliary in _BE:
-        if (pair.auxiliary, *pair.tail) in pairwise(pair.source):
+        if not pair.tail[1:] and (pair.auxiliary, pair.tail[0]) in pairwise(pair.source):
             return "the question asks for whatever is so"
         done = {c for a, b, c in _threes(pair.source) if a == subject and b in _BE}
         if any(word.endswith("ed") or word in PARTICIPLES for word in done):
