@@ -102,7 +102,7 @@ def answered(document: Path, asked: list[tuple[str, str]]) -> list[str]:
     return [
         question
         for (question, reference), answer in zip(asked, answers, strict=True)
-        for score in [score_answer(answer, reference)]
+        for score in [score_answer(answer, reference, question)]
         if score.exact or score.contains
     ]
 

@@ -10,8 +10,10 @@ from dlm.eval.items import Fit, Item, Kind, Said
 from dlm.eval.scorecard import Scorecard, scorecard
 
 
-def said(text: str, reference: str, *, finished: bool = True, base_nll: float = 3.0) -> Said:
-    near = score_answer(text, reference)
+def said(
+    text: str, reference: str, question: str = "", *, finished: bool = True, base_nll: float = 3.0
+) -> Said:
+    near = score_answer(text, reference, question)
     return Said(text, near.exact, near.contains, near.f1, finished, repetition(text), base_nll)
 
 
@@ -25,7 +27,7 @@ def item(
     base_nll: float = 3.0,
     **more: Any,
 ) -> Item:
-    spoken = None if answer is None else said(answer, reference)
+    spoken = None if answer is None else said(answer, reference, question)
     fit = Fit(nll, base_nll, 5, exact=answer == reference)
     return Item(kind, question, reference, fit, said=spoken, **more)
 

@@ -106,7 +106,7 @@ def card_of(document: Document, wrong: Mapping[str, str], *, drift: float = 0.2)
         for one in examples:
             question = one.question or ""
             text = wrong.get(question, one.text)
-            near = score_answer(text, one.text)
+            near = score_answer(text, one.text, question)
             said = Said(text, near.exact, near.contains, near.f1, True, repetition(text), 3.0)
             fit = Fit(2.5 if question in wrong else 0.05, 3.0, 5, near.exact)
             probe = one.role is not None and one.role.value == "probe"

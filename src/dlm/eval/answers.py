@@ -11,27 +11,50 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 
+from dlm.data.words import FUNCTION_WORDS
+
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _NOT_WORD = re.compile(r"[^\w\s]", re.UNICODE)
+_MEANT = re.compile(r"\w+(?:[.,:'’-]\w+)*")
+_NEGATIONS = frozenset(["no", "not", "never", "none", "nobody", "nothing", "cannot", "without"])
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerScore:
-    """`exact` and `contains` after normalisation; `f1` is token F1 in 0..1."""
+    """`exact` and `contains` after normalisation; `f1` is token F1 in 0..1.
+
+    An answer contains its reference word for word, or in all words that the question lacks.
+    """
 
     exact: bool
     contains: bool
     f1: float
 
 
-def score_answer(answer: str, reference: str) -> AnswerScore:
-    """Compare an answer with its reference; `contains` asks for the reference inside the answer."""
+def score_answer(answer: str, reference: str, question: str) -> AnswerScore:
+    """Compare an answer to a question with its reference."""
     given, wanted = normalise(answer), normalise(reference)
+    whole = bool(wanted) and f" {wanted} " in f" {given} "
     return AnswerScore(
         exact=given == wanted,
-        contains=bool(wanted) and f" {wanted} " in f" {given} ",
+        contains=whole or _tells(answer, reference, question),
         f1=token_f1(given.split(), wanted.split()),
     )
+
+
+def _tells(answer: str, reference: str, question: str) -> bool:
+    """Whether all that the reference says and the question does not stands in the answer.
+
+    Function words do not count; a negation must stand in both or in neither.
+    """
+    said, wanted = _meaning(answer), _meaning(reference)
+    news = wanted - _meaning(question)
+    return bool(news) and news <= said and (said & _NEGATIONS) == (wanted & _NEGATIONS)
+
+
+def _meaning(text: str) -> frozenset[str]:
+    """The words that carry meaning, in lower case; a number with its point is one."""
+    return frozenset(_MEANT.findall(unicodedata.normalize("NFKC", text).lower())) - FUNCTION_WORDS
 
 
 def has_key(answer: str, keys: list[str]) -> bool:

@@ -115,7 +115,7 @@ def _ask(
 
 def _said(codec: Codec, pair: Example, ids: list[int], base_nll: float, finished: bool) -> Said:
     text = codec.decode(ids).strip()
-    near = score_answer(text, pair.text)
+    near = score_answer(text, pair.text, pair.question or "")
     return Said(text, near.exact, near.contains, near.f1, finished, repetition(text), base_nll)
 
 

@@ -66,7 +66,7 @@ class Said:
 
     @property
     def right(self) -> bool:
-        """It equals the reference, holds it, or shares most of its words."""
+        """It equals the reference, tells what it tells, or shares most of its words."""
         return self.exact or self.contains or self.f1 >= _ENOUGH_F1
 
 

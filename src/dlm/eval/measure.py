@@ -154,7 +154,7 @@ class _Examiner:
 
     def _said(self, one: _Asked, ids: list[int], score: Score) -> Said:
         text = self._codec.decode(ids).strip()
-        near = score_answer(text, one.question.reference)
+        near = score_answer(text, one.question.reference, one.question.text)
         return Said(
             text=text,
             exact=near.exact,

@@ -160,7 +160,7 @@ ul.pairs > li:first-child { border-top: 0; padding-top: 0; }
 .gain > li::before { position: absolute; left: .2rem; font-weight: 700; }
 .gain .up::before { content: "▲"; color: var(--learned); }
 .gain .down::before { content: "▼"; color: var(--not); }
-.gain .new::before { content: "＋"; color: var(--accent); }
+.gain .new::before { content: "+"; color: var(--accent); }
 .why { border-left: .2rem solid var(--rule); padding-left: .8rem; margin: .7rem 0 0; }
 dl.words { display: grid; grid-template-columns: minmax(8rem, auto) 1fr; gap: .4rem 1.4rem;
   margin: 0; }

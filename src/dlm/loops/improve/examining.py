@@ -111,7 +111,7 @@ def _judged(resident: Resident, questions: Sequence[Question], answers: Sequence
     scores = resident.score([*said, *wanted], adapter=False)
     items = []
     for at, (question, text) in enumerate(zip(questions, answers, strict=True)):
-        near = score_answer(text, question.reference)
+        near = score_answer(text, question.reference, question.text)
         base = scores[len(questions) + at].nll
         ended = text.finished if isinstance(text, Completion) else True
         answer = Said(

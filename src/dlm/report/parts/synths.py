@@ -85,7 +85,9 @@ def _fate(synth: SynthFacts) -> str:
         return f"Its {planned} were taken back {when(synth.reverted_at)}."
     if synth.applied_at:
         return f"Its {planned} were applied, and stand in the document no more."
-    return f"Its {planned} were only shown, or discarded." if synth.run.planned else "It kept none."
+    if not synth.run.planned:
+        return "It kept none."
+    return f"It kept {planned}, only shown or discarded since."
 
 
 def _samples(samples: tuple[Mapping[str, Any], ...]) -> Html | None:
