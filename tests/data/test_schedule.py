@@ -165,3 +165,29 @@ def test_where_nothing_is_authored_nothing_can_be_added() -> None:
     pairs = [replace(row, origin="synthesized") for row in PAIRS]
     for tokens in _shares(Material(pairs), Mixture(1, general_share=0.0), 2):
         assert set(tokens) == {"synthesized new"}
+
+
+def test_sentences_come_in_every_epoch_and_take_turns_where_they_are_many() -> None:
+    sentences = [_row(RowKind.SENTENCE, f"s{i}") for i in range(10)]
+    material = Material(PAIRS, PROSE, sentences=sentences, general=GENERAL)
+    for rows in _epochs_of(material, Mixture(1), 4):
+        assert sum(row.kind is RowKind.SENTENCE for row in rows) == 10
+    seen = [
+        row.section_id
+        for rows in _epochs_of(material, Mixture(1, most_cued=3), 10)
+        for row in rows
+        if row.kind is RowKind.SENTENCE
+    ]
+    assert Counter(seen) == Counter({f"s{i}": 3 for i in range(10)})
+
+
+def test_known_sentences_are_replayed_apart_from_pairs_and_text() -> None:
+    old = [
+        *_old(20),
+        *(replace(_row(RowKind.SENTENCE, f"s{i}"), part=Part.REPLAYED) for i in range(20)),
+    ]
+    material = Material(PAIRS, replay=old, recency=[1.0] * len(old))
+    for rows in _epochs_of(material, Mixture(1, general_share=0.0), 5):
+        kinds = Counter(row.kind for row in rows if row.part is Part.REPLAYED)
+        assert kinds[RowKind.PAIR] >= 4
+        assert kinds[RowKind.SENTENCE] >= 4

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from dlm.data.chat import Codec, Encoded
+from dlm.data.cues import told
 from dlm.data.examples import AUTHORED, SYNTHETIC, Example
 from dlm.errors import TrainingError
 
@@ -21,8 +22,11 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=\S)")
 
 
 class RowKind(StrEnum):
+    """SENTENCE: one of prose, as the answer to a cue."""
+
     PAIR = "pair"
     PROSE = "prose"
+    SENTENCE = "sentence"
     GENERAL = "general"
 
 
@@ -37,7 +41,10 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One training sequence. `supervised[i]` says whether predicting `ids[i]` counts."""
+    """One training sequence. `supervised[i]` says whether predicting `ids[i]` counts.
+
+    `text` is that of a sentence, for another cue to be put before it.
+    """
 
     kind: RowKind
     ids: tuple[int, ...]
@@ -47,6 +54,7 @@ class Row:
     line: int = 0
     origin: str = ""
     part: Part = Part.NEW
+    text: str = ""
 
     @property
     def encoded(self) -> Encoded:
@@ -86,6 +94,20 @@ def pair_row(example: Example, question: str, codec: Codec, sequence_length: int
             hint="shorten it, split it, or raise training.sequence_len in the frontmatter",
         )
     return _row(RowKind.PAIR, encoded, example)
+
+
+def sentence_rows(examples: Iterable[Example], codec: Codec, sequence_length: int) -> list[Row]:
+    """Each sentence of prose as the answer to itself, for a cue to be put in its place.
+
+    Those that do not fit are left out: the rows of their prose hold them.
+    """
+    rows = []
+    for example in examples:
+        for one in told(example):
+            encoded = codec.pair(one.text, one.text)
+            if len(encoded.ids) <= sequence_length:
+                rows.append(replace(_row(RowKind.SENTENCE, encoded, one), text=one.text))
+    return rows
 
 
 def prose_rows(example: Example, codec: Codec, sequence_length: int) -> list[Row]:

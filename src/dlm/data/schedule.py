@@ -23,14 +23,16 @@ _MOST_REPLAY = 0.5  # of the document's tokens in an epoch, whatever the anchor 
 class Mixture:
     """What an epoch holds.
 
-    `rewordings` reworded copies of each pair, prose in every `prose_every`-th epoch, known material
-    up to `replay_share` of the document's tokens, authored text at least `real_share` of them where
-    synthetic text trains, and general text up to `general_share` of all, at most `general_cap`.
+    `rewordings` reworded copies of each pair, a cue for each of `most_cued` sentences in turn,
+    prose in every `prose_every`-th epoch, known material up to `replay_share` of the document's
+    tokens, authored text at least `real_share` of them where synthetic text trains, and general
+    text up to `general_share` of all, at most `general_cap`.
     """
 
     rows_per_step: int
     rewordings: int = 3
     prose_every: int = 3
+    most_cued: int = 256
     replay_share: float = 0.3
     real_share: float = 0.35
     general_share: float = 0.2
@@ -41,12 +43,14 @@ class Mixture:
 class Material:
     """The rows of a run by what they are for; `recency` weighs those of `replay`, in order.
 
+    `sentences` are those of `prose` and of what is to be forgotten, each to be asked by a cue.
     `general` is text of people, `samples` what the base wrote itself: they take turns.
     """
 
     pairs: Sequence[Row] = ()
     prose: Sequence[Row] = ()
     forget: Sequence[Row] = ()
+    sentences: Sequence[Row] = ()
     replay: Sequence[Row] = ()
     recency: Sequence[float] = ()
     general: Sequence[Row] = ()
@@ -70,14 +74,16 @@ def build_schedule(
 ) -> Schedule:
     """Lay out `epochs` epochs; every epoch is a whole number of steps."""
     general = _taking_turns(material.general, material.samples, seed)
-    pairs, prose = _pools(material)
+    sentences = _shuffled(material.sentences, f"sentences:{seed}")
+    pools = _Pools.of(material)
     rows: list[Row] = []
     ends: list[int] = []
     taken = 0
     for epoch in range(epochs):
         rng = random.Random(f"epoch:{seed}:{epoch}")
         own = _new(material, reword, mixture, epoch, rng)
-        known = _known(own, pairs, prose, reword, mixture, epoch, rng)
+        own += [reword(row, rng) for row in _turn(sentences, epoch, mixture.most_cued)]
+        known = _known(own, pools, reword, mixture, epoch, rng)
         known += _anchor([*own, *known], material, reword, mixture, rng)
         fresh = _general(general, taken, [*own, *known], mixture)
         taken += len(fresh)
@@ -98,28 +104,45 @@ def _new(
     return own or list(material.prose)
 
 
-def _pools(material: Material) -> tuple[Replay, Replay]:
+def _turn(rows: Sequence[Row], epoch: int, most: int) -> Sequence[Row]:
+    """Those of an epoch: all of them, or the next `most` in turn."""
+    if len(rows) <= most:
+        return rows
+    return [rows[(epoch * most + at) % len(rows)] for at in range(most)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pools:
     """What is known, apart: long rows of prose would otherwise crowd out the pairs."""
-    both = list(zip(material.replay, material.recency, strict=True))
-    pairs = [one for one in both if one[0].kind is RowKind.PAIR]
-    prose = [one for one in both if one[0].kind is not RowKind.PAIR]
-    return Replay(pairs), Replay(prose)
+
+    pairs: Replay
+    prose: Replay
+    sentences: Replay
+
+    @classmethod
+    def of(cls, material: Material) -> _Pools:
+        both = list(zip(material.replay, material.recency, strict=True))
+        kinds = (RowKind.PAIR, RowKind.PROSE, RowKind.SENTENCE)
+        return cls(*(Replay([one for one in both if one[0].kind is kind]) for kind in kinds))
 
 
 def _known(
     own: Sequence[Row],
-    pairs: Replay,
-    prose: Replay,
+    pools: _Pools,
     reword: Reworder,
     mixture: Mixture,
     epoch: int,
     rng: random.Random,
 ) -> list[Row]:
-    """Known pairs, half of them in other words; prose in the epochs that have prose."""
-    drawn = pairs.draw(_tokens(own), mixture.replay_share, rng)
+    """Known pairs, half of them in other words; sentences by cues; prose in the epochs it has."""
+    share = mixture.replay_share
+    drawn = pools.pairs.draw(_tokens(own), share, rng)
     known = [reword(row, rng) if rng.random() < _REWORDED else row for row in drawn]
-    if epoch % mixture.prose_every == 0 or not pairs:
-        known += prose.draw(_tokens(own) - _tokens(known), mixture.replay_share, rng)
+    if mixture.most_cued:
+        sentences = pools.sentences.draw(_tokens(own) - _tokens(known), share, rng)
+        known += [reword(row, rng) for row in sentences]
+    if epoch % mixture.prose_every == 0 or not pools.pairs:
+        known += pools.prose.draw(_tokens(own) - _tokens(known), share, rng)
     return known
 
 
@@ -155,11 +178,16 @@ def _anchor(
 
 
 def _taking_turns(general: Sequence[Row], samples: Sequence[Row], seed: int) -> list[Row]:
-    texts, own = list(general), list(samples)
-    random.Random(f"general:{seed}").shuffle(texts)
-    random.Random(f"samples:{seed}").shuffle(own)
+    texts = _shuffled(general, f"general:{seed}")
+    own = _shuffled(samples, f"samples:{seed}")
     turns = [row for both in zip(texts, own, strict=False) for row in both]
     return turns + texts[len(own) :] + own[len(texts) :]
+
+
+def _shuffled(rows: Sequence[Row], seed: str) -> list[Row]:
+    made = list(rows)
+    random.Random(seed).shuffle(made)
+    return made
 
 
 def _general(order: Sequence[Row], taken: int, own: Sequence[Row], mixture: Mixture) -> list[Row]:

@@ -13,6 +13,7 @@ _WORDS = (
 FUNCTION_WORDS: Final = frozenset(_WORDS.split())
 
 _WORD = re.compile(r"\w+")
+_WRITTEN = re.compile(r"\w+(?:[.,:'’-]\w+)*")
 
 
 def content_words(text: str) -> frozenset[str]:
@@ -25,3 +26,13 @@ def dice(one: frozenset[str], other: frozenset[str]) -> float:
     """Sørensen-Dice coefficient of two sets, 0..1; 1 for two empty ones."""
     total = len(one) + len(other)
     return 2 * len(one & other) / total if total else 1.0
+
+
+def meaningful(text: str) -> list[str]:
+    """The words that carry meaning, in order and as they are written."""
+    return [word for word in _WRITTEN.findall(text) if word.lower() not in FUNCTION_WORDS]
+
+
+def one_line(text: str) -> str:
+    """All runs of white space as single spaces."""
+    return " ".join(text.split())

@@ -9,18 +9,22 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Final
 
 from dlm.data.chat import Codec
+from dlm.data.cues import cue
 from dlm.data.examples import Example, Teaching
 from dlm.data.items import Item, items
 from dlm.data.replay import recency
 from dlm.data.rewording import reword
-from dlm.data.rows import Part, Row, RowKind, encode_rows, pair_row
+from dlm.data.rows import Part, Row, RowKind, encode_rows, pair_row, sentence_rows
 from dlm.data.schedule import Material, Reworder
 from dlm.doc.schema import TrustConfig
 from dlm.errors import TrainingError
 from dlm.store.records import Remembered, version_number
 from dlm.train.known import Known
+
+_CUED: Final = 1 / 3  # of the rewordings of a pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,11 @@ class Encoder:
         """Encode examples; raises TrainingError naming the line of a pair that is too long."""
         rows = encode_rows(examples, self.codec, sequence_length=self.length, path=self.name)
         return rows if part is Part.NEW else tuple(replace(row, part=part) for row in rows)
+
+    def sentences(self, prose: Iterable[Example], part: Part = Part.NEW) -> tuple[Row, ...]:
+        """The sentences of prose, for which cues are to be made."""
+        rows = sentence_rows(prose, self.codec, self.length)
+        return tuple(replace(row, part=part) for row in rows)
 
     def example(self, item: Item) -> Example:
         """An item as an example, weighted as the document trusts its origin."""
@@ -55,10 +64,13 @@ def gather(
     """The rows of a run that follows version `number`."""
     learn = {item.item_id for item in known.to_learn}
     pairs = [e for e in _distinct(lessons.pairs) if _id(e) in learn]
+    prose = list(_prose(lessons.prose, learn))
+    gone = [encode.example(item) for item in known.forgotten if item.question is None]
     replay, weights = _replay([*known.unchanged, *known.kept], encode, number)
     return Material(
         pairs=encode.rows(pairs),
-        prose=encode.rows(_prose(lessons.prose, learn)),
+        prose=encode.rows(prose),
+        sentences=(*encode.sentences(prose), *encode.sentences(gone, Part.FORGOTTEN)),
         forget=encode.rows(map(encode.example, known.forgotten), Part.FORGOTTEN),
         replay=replay,
         recency=weights,
@@ -68,20 +80,32 @@ def gather(
 
 
 def reworder(known: Known, lessons: Teaching, encode: Encoder) -> Reworder:
-    """How a pair's row is asked in other words; other rows stay as they are."""
+    """How the row of a pair is asked in other words, and that of a sentence by a cue.
+
+    A third of the pairs are asked by a cue, too, made of question and answer. Other rows stay.
+    """
     old = [one.item for one in (*known.unchanged, *known.kept)]
     examples = [*lessons.pairs, *map(encode.example, [*old, *known.forgotten])]
     found = {(e.section_id, e.line): e for e in examples if e.question is not None}
 
     def variant(row: Row, rng: random.Random) -> Row:
+        if row.kind is RowKind.SENTENCE:
+            encoded = encode.codec.pair(cue(row.text, rng), row.text)
+            return replace(row, ids=tuple(encoded.ids), supervised=tuple(encoded.supervised))
         if row.kind is not RowKind.PAIR:
             return row
         example = found[row.section_id, row.line]
-        question = reword(example.question or "", rng)
+        question = _in_other_words(example.question or "", example.text, rng)
         made = pair_row(example, question, encode.codec, encode.length + 16, encode.name)
         return replace(made, part=row.part)
 
     return variant
+
+
+def _in_other_words(question: str, answer: str, rng: random.Random) -> str:
+    if rng.random() < _CUED:
+        return cue(f"{question} {answer}", rng, fewest=2, most=5)
+    return reword(question, rng)
 
 
 def _replay(
@@ -92,12 +116,17 @@ def _replay(
     for one in records:
         weight = recency(number - (version_number(one.since) or number))
         try:
-            made = encode.rows([encode.example(one.item)], Part.REPLAYED)
+            made = _known_rows(encode.example(one.item), encode)
         except TrainingError:  # a removed pair that no longer fits the sequence length
             continue
         rows += made
         weights += [weight] * len(made)
     return tuple(rows), tuple(weights)
+
+
+def _known_rows(example: Example, encode: Encoder) -> tuple[Row, ...]:
+    rows = encode.rows([example], Part.REPLAYED)
+    return rows if example.question else (*rows, *encode.sentences([example], Part.REPLAYED))
 
 
 def _prose(examples: Sequence[Example], learn: set[str]) -> Iterator[Example]:

@@ -98,7 +98,8 @@ def _limits(
     if options.epochs is not None or config.num_epochs != "auto":
         return None
     usual = Limits()
-    rows = len(material.pairs) * (1 + mixture.rewordings) + len(material.prose)
+    cued = min(len(material.sentences), mixture.most_cued)
+    rows = len(material.pairs) * (1 + mixture.rewordings) + len(material.prose) + cued
     epochs = max(_FEWEST_EPOCHS, min(usual.max_epochs, _MOST_ROWS // max(1, rows)))
     least = _BRISK_EPOCHS if options.brisk else usual.min_epochs
     return replace(usual, max_epochs=epochs, min_epochs=min(least, epochs))
@@ -116,6 +117,7 @@ def _mixture(config: TrainingConfig, hardware: Plan, pairs: int) -> Mixture:
     mixture = Mixture(
         rows_per_step=hardware.micro_batch * hardware.grad_accum,
         rewordings=3 if pairs <= 200 else 1 if pairs <= 2000 else 0,
+        most_cued=config.cued_sentences,
         replay_share=config.replay.share,
         real_share=config.real_share,
     )

@@ -143,7 +143,7 @@ def _few(plan: TrainingPlan) -> str | None:
     if pairs >= _FEW_PAIRS:
         return None
     if not pairs:
-        return "there are no pairs: prose alone teaches a manner of writing, hardly any facts"
+        return "there are no pairs: prose alone teaches a manner of writing, and few facts"
     return f"only {pairs} pairs: with fewer than {_FEW_PAIRS} the model copies rather than learns"
 
 

@@ -43,8 +43,3 @@ def split_reasoning(text: str) -> tuple[str, str]:
         start, thinking = tag.end(), not tag[1]
     (thoughts if thinking else said).append(text[start:])
     return "\n\n".join(part.strip() for part in thoughts if part.strip()), "".join(said)
-
-
-def one_line(text: str) -> str:
-    """All runs of white space as single spaces."""
-    return " ".join(text.split())

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from dlm.data.sentences import Sentence, sentences
 from dlm.loops.synth.key_terms import misplaced
 from dlm.loops.synth.lexicon import ANAPHORS, RELATIONS
-from dlm.loops.synth.sentences import Sentence, sentences
 from dlm.loops.synth.words import ASKING, Kind, Word, content, names_in, words
 
 _LEAST_COVERAGE: Final = 0.85  # of the answer's content words

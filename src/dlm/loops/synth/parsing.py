@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from dlm.loops.synth.cleaning import clean, one_line, split_reasoning
+from dlm.data.words import one_line
+from dlm.loops.synth.cleaning import clean, split_reasoning
 from dlm.loops.synth.parsing_json import json_pairs
 
 LONGEST_QUESTION: Final = 400  # characters

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from dlm.data.chat import Codec
 from dlm.data.rows import chunk_prose
+from dlm.data.sentences import Sentence, split_at_headings
 from dlm.doc.document import Document
 from dlm.doc.sections import Section, SectionType
 from dlm.errors import UsageError
 from dlm.loops.synth.grounding import Ground
-from dlm.loops.synth.sentences import Sentence, split_at_headings
 from dlm.loops.synth.words import Word, content, words
 
 _SHORTEST = 4  # words of a sentence that can hold a fact

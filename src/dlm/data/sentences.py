@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from dlm.loops.synth.cleaning import one_line
+from dlm.data.words import one_line
 
 _PARAGRAPH: Final = re.compile(r"\n[ \t]*\n")
 _CODE_BLOCK: Final = re.compile(r"(?ms)^ {0,3}(`{3,}|~{3,})[^\n]*\n.*?(?:^ {0,3}\1[`~]*[ \t]*$|\Z)")

@@ -1,0 +1,68 @@
+"""Cues: a few words of a text, put like a question, that the text is to be recalled by.
+
+Reading prose teaches a model to continue it, not to answer from it (Berglund et al., 2023;
+Allen-Zhu and Li, 2023). So each sentence is also the answer to cues, another one in each epoch: an
+inverse cloze task (Lee et al., 2019) with the queries of a differentiable search index (Tay et al.,
+2022) in mind. They are made for training only: nobody is asked one.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from dlm.data.examples import Example
+from dlm.data.sentences import sentences
+from dlm.data.words import meaningful
+
+_OPENINGS: Final = (
+    "What",
+    "What is",
+    "What does",
+    "What should I do",
+    "Which",
+    "How",
+    "How many",
+    "How long",
+    "How do I",
+    "Where",
+    "When",
+    "Who",
+    "Why",
+    "At what",
+    "Tell me about",
+    "",
+    "",
+)
+_BETWEEN: Final = ("the", "a", "is", "are", "of", "does", "in", "to", "it", "for")
+_FEWEST: Final = 3  # words that carry meaning, of a sentence that says something
+_LONGEST: Final = 60  # words of a sentence; what is longer is none
+
+
+def told(prose: Example) -> Iterator[Example]:
+    """The sentences of a piece of prose that say something by themselves."""
+    for sentence in sentences(prose.text):
+        text = sentence.text
+        says = len(meaningful(text)) >= _FEWEST and len(text.split()) <= _LONGEST
+        if says and not text.startswith("|"):  # a table
+            yield replace(prose, text=text)
+
+
+def cue(text: str, rng: random.Random, *, fewest: int = 1, most: int = 4) -> str:
+    """From `fewest` to `most` words of `text` that carry meaning, as if somebody asked for them.
+
+    Half of them in another order, with small words put between. The same generator state gives the
+    same cue.
+    """
+    words = meaningful(text)
+    picked = sorted(rng.sample(range(len(words)), min(len(words), rng.randint(fewest, most))))
+    if rng.random() < 0.5:
+        rng.shuffle(picked)
+    asked = [rng.choice(_OPENINGS)]
+    for word in (words[at] for at in picked):
+        if rng.random() < 0.5:
+            asked.append(rng.choice(_BETWEEN))
+        asked.append(word.lower() if rng.random() < 0.7 else word)
+    return " ".join(filter(None, asked)) + rng.choice(("?", "?", ""))

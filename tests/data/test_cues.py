@@ -1,0 +1,69 @@
+"""Cues are made of the words of their text, and every sentence of prose gets its own."""
+
+from __future__ import annotations
+
+import random
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dlm.data.cues import cue, told
+from dlm.data.examples import Example
+from dlm.data.words import FUNCTION_WORDS, meaningful
+
+SENTENCE = "The spare key of the boat shed hangs behind the third drainpipe in Otterton."
+PROSE = """# The shed
+
+The spare key hangs behind the third drainpipe. It was put there by Ines Calloway, who
+forgets hers.
+
+```python
+print("this is no sentence and nobody asks for it")
+```
+
+- Oars are counted on every second Tuesday.
+- So it is.
+
+| tide | time |
+|---|---|
+| high | noon |
+"""
+
+
+def _prose(text: str) -> Example:
+    return Example("abc", "authored", 3, 0.5, text)
+
+
+def test_each_sentence_that_says_something_is_told_with_the_trust_of_its_prose() -> None:
+    found = list(told(_prose(PROSE)))
+    assert [one.text for one in found] == [
+        "The spare key hangs behind the third drainpipe.",
+        "It was put there by Ines Calloway, who forgets hers.",
+        "Oars are counted on every second Tuesday.",
+    ]
+    assert {(one.section_id, one.line, one.weight, one.question) for one in found} == {
+        ("abc", 3, 0.5, None)
+    }
+
+
+def test_what_is_too_long_for_a_sentence_is_not_told() -> None:
+    assert not list(told(_prose("word other thing " * 30)))
+
+
+@given(seed=st.integers(), fewest=st.integers(1, 3))
+def test_a_cue_holds_some_words_of_its_text_and_no_others_that_carry_meaning(
+    seed: int, fewest: int
+) -> None:
+    made = cue(SENTENCE, random.Random(seed), fewest=fewest, most=5)
+    words = {word.lower() for word in meaningful(SENTENCE)}
+    asked = [word.lower() for word in re.findall(r"\w+", made)]
+    own = [word for word in asked if word in words]
+    assert fewest <= len(own) <= 5
+    assert set(asked) - words <= FUNCTION_WORDS | {"many", "long", "tell", "me", "about", "i"}
+
+
+def test_the_same_state_gives_the_same_cue_and_another_one_another() -> None:
+    made = [cue(SENTENCE, random.Random(seed)) for seed in range(50)]
+    assert made == [cue(SENTENCE, random.Random(seed)) for seed in range(50)]
+    assert len(set(made)) > 45
