@@ -218,6 +218,16 @@ def test_a_section_id_does_not_know_where_its_section_stands(
     assert alone.section_id in [other.section_id for other in below.sections]
 
 
+@pytest.mark.parametrize("line", ["::instruction::", "::", "### Q", '::image path="a"::'])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r\r\n", "\r \r\n"])
+def test_a_line_that_means_something_is_text_once_escaped_whatever_ends_it(
+    line: str, end: str
+) -> None:
+    sections = parse_text(f"{FRONT}{escape_body(f'one{end}{line}{end}two{end}')}").sections
+    assert [section.type for section in sections] == [SectionType.PROSE]
+    assert not sections[0].pairs
+
+
 @relaxed
 @given(dlm_texts(), st.data())
 def test_setting_a_key_keeps_every_other_line(text: str, data: st.DataObject) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from dlm.loops.synth import form, form_in_source
 from dlm.loops.synth.grounding import Ground
-from dlm.loops.synth.sentences import sentences
+from dlm.data.sentences import sentences
 from recipe.english import Lexicon, stands_alone, tidy
 
 

@@ -1,7 +1,7 @@
 """The lines that mean something in a body: fences, closers, headers, code, markers.
 
 The one place that knows their spelling, and which lines need a backslash to be plain text.
-A line here is what stands between two "\\n"; a "\\r" at its end belongs to the newline.
+A line here is what stands between two "\\n"; each "\\r" at its end belongs to the newline.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 SECTION_WORDS: Final = ("instruction", "preference", "prose", "image", "audio")
 HEADER_WORDS: Final = ("Q", "A", "Prompt", "Chosen", "Rejected")
 
-_BLANK_END = r"[ \t]*\r?(?![^\n])"
+_BLANK_END = r"[ \t\r]*(?![^\n])"
 _CODE = r" {0,3}(?P<code>`{3,}(?=[^`\n]*(?![^\n]))|~{3,})[^\n]*"
 _HEADER = rf"### (?:{'|'.join(HEADER_WORDS)})(?:[ \t]+![^\n]*|{_BLANK_END})"
 _CLOSER = rf"::{_BLANK_END}"
