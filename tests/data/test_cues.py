@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlm.data.cues import cue, told
+from dlm.data.cues import Answers, cue, told
 from dlm.data.examples import Example
 from dlm.data.words import FUNCTION_WORDS, meaningful
 
@@ -36,7 +37,7 @@ def _prose(text: str) -> Example:
 
 
 def test_each_sentence_that_says_something_is_told_with_the_trust_of_its_prose() -> None:
-    found = list(told(_prose(PROSE)))
+    found = list(told(_prose(PROSE), Answers()))
     assert [one.text for one in found] == [
         "The spare key hangs behind the third drainpipe.",
         "It was put there by Ines Calloway, who forgets hers.",
@@ -48,7 +49,16 @@ def test_each_sentence_that_says_something_is_told_with_the_trust_of_its_prose()
 
 
 def test_what_is_too_long_for_a_sentence_is_not_told() -> None:
-    assert not list(told(_prose("word other thing " * 30)))
+    assert not list(told(_prose("word other thing " * 30), Answers()))
+
+
+def test_what_a_pair_says_already_is_not_told_again() -> None:
+    pair = replace(_prose("The spare key is behind the third drainpipe."), question="Where is it?")
+    found = [one.text for one in told(_prose(PROSE), Answers([pair]))]
+    assert found == [
+        "It was put there by Ines Calloway, who forgets hers.",
+        "Oars are counted on every second Tuesday.",
+    ]
 
 
 @given(seed=st.integers(), fewest=st.integers(1, 3))

@@ -9,13 +9,14 @@ inverse cloze task (Lee et al., 2019) with the queries of a differentiable searc
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
 from dlm.data.examples import Example
 from dlm.data.sentences import sentences
-from dlm.data.words import meaningful
+from dlm.data.words import content_words, meaningful
 
 _OPENINGS: Final = (
     "What",
@@ -38,15 +39,38 @@ _OPENINGS: Final = (
 )
 _BETWEEN: Final = ("the", "a", "is", "are", "of", "does", "in", "to", "it", "for")
 _FEWEST: Final = 3  # words that carry meaning, of a sentence that says something
+_SAID: Final = 0.6
 _LONGEST: Final = 60  # words of a sentence; what is longer is none
 
 
-def told(prose: Example) -> Iterator[Example]:
-    """The sentences of a piece of prose that say something by themselves."""
+class Answers:
+    """What the pairs of a document say: their sentences need no cues, which would compete."""
+
+    def __init__(self, pairs: Iterable[Example] = ()) -> None:
+        self._sizes: list[int] = []
+        self._places: dict[str, list[int]] = defaultdict(list)
+        for number, pair in enumerate(pairs):
+            words = content_words(pair.text)
+            self._sizes.append(len(words))
+            for word in words:
+                self._places[word].append(number)
+
+    def say(self, sentence: str) -> bool:
+        """Whether an answer has the words of the sentence: a Sørensen-Dice of 0.6 or more."""
+        words = content_words(sentence)
+        shared = Counter(number for word in words for number in self._places.get(word, ()))
+        return any(
+            2 * count >= _SAID * (len(words) + self._sizes[number])
+            for number, count in shared.items()
+        )
+
+
+def told(prose: Example, answers: Answers) -> Iterator[Example]:
+    """The sentences of a piece of prose that say something by themselves, and that no pair says."""
     for sentence in sentences(prose.text):
         text = sentence.text
         says = len(meaningful(text)) >= _FEWEST and len(text.split()) <= _LONGEST
-        if says and not text.startswith("|"):  # a table
+        if says and not text.startswith("|") and not answers.say(text):  # | begins a table
             yield replace(prose, text=text)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from dlm.data.chat import Codec, Encoded
-from dlm.data.cues import told
+from dlm.data.cues import Answers, told
 from dlm.data.examples import AUTHORED, SYNTHETIC, Example
 from dlm.errors import TrainingError
 
@@ -96,14 +96,16 @@ def pair_row(example: Example, question: str, codec: Codec, sequence_length: int
     return _row(RowKind.PAIR, encoded, example)
 
 
-def sentence_rows(examples: Iterable[Example], codec: Codec, sequence_length: int) -> list[Row]:
-    """Each sentence of prose as the answer to itself, for a cue to be put in its place.
+def sentence_rows(
+    prose: Iterable[Example], answers: Answers, codec: Codec, sequence_length: int
+) -> list[Row]:
+    """Each sentence that no pair says as the answer to itself, for a cue to be put in its place.
 
     Those that do not fit are left out: the rows of their prose hold them.
     """
     rows = []
-    for example in examples:
-        for one in told(example):
+    for example in prose:
+        for one in told(example, answers):
             encoded = codec.pair(one.text, one.text)
             if len(encoded.ids) <= sequence_length:
                 rows.append(replace(_row(RowKind.SENTENCE, encoded, one), text=one.text))

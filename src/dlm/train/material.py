@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Final
 
 from dlm.data.chat import Codec
-from dlm.data.cues import cue
+from dlm.data.cues import Answers, cue
 from dlm.data.examples import Example, Teaching
 from dlm.data.items import Item, items
 from dlm.data.replay import recency
@@ -41,9 +41,11 @@ class Encoder:
         rows = encode_rows(examples, self.codec, sequence_length=self.length, path=self.name)
         return rows if part is Part.NEW else tuple(replace(row, part=part) for row in rows)
 
-    def sentences(self, prose: Iterable[Example], part: Part = Part.NEW) -> tuple[Row, ...]:
+    def sentences(
+        self, prose: Iterable[Example], answers: Answers, part: Part = Part.NEW
+    ) -> tuple[Row, ...]:
         """The sentences of prose, for which cues are to be made."""
-        rows = sentence_rows(prose, self.codec, self.length)
+        rows = sentence_rows(prose, answers, self.codec, self.length)
         return tuple(replace(row, part=part) for row in rows)
 
     def example(self, item: Item) -> Example:
@@ -66,11 +68,15 @@ def gather(
     pairs = [e for e in _distinct(lessons.pairs) if _id(e) in learn]
     prose = list(_prose(lessons.prose, learn))
     gone = [encode.example(item) for item in known.forgotten if item.question is None]
-    replay, weights = _replay([*known.unchanged, *known.kept], encode, number)
+    answers = Answers(lessons.pairs)
+    replay, weights = _replay([*known.unchanged, *known.kept], answers, encode, number)
     return Material(
         pairs=encode.rows(pairs),
         prose=encode.rows(prose),
-        sentences=(*encode.sentences(prose), *encode.sentences(gone, Part.FORGOTTEN)),
+        sentences=(
+            *encode.sentences(prose, answers),
+            *encode.sentences(gone, Answers(), Part.FORGOTTEN),
+        ),
         forget=encode.rows(map(encode.example, known.forgotten), Part.FORGOTTEN),
         replay=replay,
         recency=weights,
@@ -109,14 +115,14 @@ def _in_other_words(question: str, answer: str, rng: random.Random) -> str:
 
 
 def _replay(
-    records: Sequence[Remembered], encode: Encoder, number: int
+    records: Sequence[Remembered], answers: Answers, encode: Encoder, number: int
 ) -> tuple[tuple[Row, ...], tuple[float, ...]]:
     rows: list[Row] = []
     weights: list[float] = []
     for one in records:
         weight = recency(number - (version_number(one.since) or number))
         try:
-            made = _known_rows(encode.example(one.item), encode)
+            made = _known_rows(encode.example(one.item), answers, encode)
         except TrainingError:  # a removed pair that no longer fits the sequence length
             continue
         rows += made
@@ -124,9 +130,11 @@ def _replay(
     return tuple(rows), tuple(weights)
 
 
-def _known_rows(example: Example, encode: Encoder) -> tuple[Row, ...]:
+def _known_rows(example: Example, answers: Answers, encode: Encoder) -> tuple[Row, ...]:
     rows = encode.rows([example], Part.REPLAYED)
-    return rows if example.question else (*rows, *encode.sentences([example], Part.REPLAYED))
+    if example.question is not None:
+        return rows
+    return (*rows, *encode.sentences([example], answers, Part.REPLAYED))
 
 
 def _prose(examples: Sequence[Example], learn: set[str]) -> Iterator[Example]:
