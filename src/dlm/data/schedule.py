@@ -35,7 +35,7 @@ class Mixture:
     most_cued: int = 256
     replay_share: float = 0.3
     real_share: float = 0.35
-    general_share: float = 0.2
+    general_share: float = 0.25
     general_cap: int = 8192
 
 
