@@ -98,7 +98,7 @@ def paper(rounds: Sequence[dict[str, Any]], version: str) -> dict[str, Any] | No
 
 def round_facts(one: dict[str, Any]) -> dict[str, Any]:
     verdict = one.get("verdict") or {}
-    kept = ("name", "step", "teacher", "strategy", "funnel", "diversity", "added", "steps")
+    kept = ("name", "step", "teacher", "strategy", "funnel", "diversity", "brings", "steps")
     return {name: one.get(name) for name in kept} | {
         "reasons": verdict.get("reasons", []),
         "contest": verdict.get("contest"),
@@ -132,7 +132,7 @@ def others(original: Path, document: Path, versions: list[str]) -> dict[str, lis
 def print_result(name: str, result: dict[str, Any]) -> None:
     print(name)
     for one in result["rounds"]:
-        said = "; ".join([f"{one['added']} pairs", *one["reasons"]])
+        said = "; ".join([one["brings"] or "nothing", *one["reasons"]])
         print(f"  {one['name']}: {one['step']}, {said}")
     for title in ("plain", "after"):
         if result[title] is None:

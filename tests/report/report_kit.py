@@ -231,7 +231,7 @@ def improved(store: Store, document: Document, *, promoted: bool) -> None:
             one,
             Step.PROMOTED if promoted else Step.REFUSED,
             challenger=last.number,
-            added=7,
+            brings="7 pairs",
             exam={
                 "champion": {"overall": figure},
                 "challenger": {"overall": {**figure, "value": 0.6}},

@@ -108,8 +108,8 @@ def _verdict(one: Round) -> str:
     if one.step.value == "promoted":
         exam = one.facts["exam"]
         before, after = (exam[who]["overall"]["value"] for who in ("champion", "challenger"))
-        added = count(int(one.facts["added"]), "pair")
-        return f"promoted{name}: {before:.3f} → {after:.3f} on the exam, {added} added"
+        brought = one.facts["brings"]
+        return f"promoted{name}: {before:.3f} → {after:.3f} on the exam, {brought} added"
     return f"{one.step.value}{name}"
 
 

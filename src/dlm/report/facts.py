@@ -161,7 +161,7 @@ class RoundFacts:
     strategy: str
     champion: str
     challenger: str | None
-    added: int | None
+    brings: str | None
     scores: Mapping[str, Figure]
     difference: Figure | None
     p: float | None

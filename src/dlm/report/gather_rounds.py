@@ -25,7 +25,7 @@ def _round(one: Round) -> RoundFacts:
     exam = _mapping(one.facts.get("exam"))
     scores = {who: _figure(_mapping(exam.get(who)).get("overall")) for who in _SITTERS}
     p = contest.get("p")
-    added = one.facts.get("added")
+    brings = one.facts.get("brings")
     return RoundFacts(
         name=one.name,
         step=one.step.value,
@@ -34,7 +34,7 @@ def _round(one: Round) -> RoundFacts:
         strategy=one.strategy,
         champion=version_name(one.champion),
         challenger=None if one.challenger is None else version_name(one.challenger),
-        added=added if isinstance(added, int) else None,
+        brings=brings if isinstance(brings, str) else None,
         scores={who: figure for who, figure in scores.items() if figure is not None},
         difference=_figure(contest.get("difference")),
         p=float(p) if isinstance(p, int | float) else None,

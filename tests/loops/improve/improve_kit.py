@@ -104,6 +104,7 @@ def decided(store: Store, path: Path, number: int, *, promote: bool = True) -> R
     facts: dict[str, Any] = {
         "plan": plan_to_json(plan),
         "added": 1,
+        "brings": "1 pair",
         "exam": {"champion": {"overall": figure}, "challenger": {"overall": figure}},
         "verdict": {
             "promote": promote,

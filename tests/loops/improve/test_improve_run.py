@@ -262,6 +262,24 @@ def test_killed_at_random_moments_of_two_rounds_it_comes_to_the_same(
     assert place.adapter(result["current"]) == expected.adapter(result["current"])
 
 
+@pytest.mark.slow
+def test_a_round_with_preferences_trains_its_triples_and_goes_on_after_a_kill(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    place = Place(tmp_path)
+    told: dict[str, Any] = {"rounds": 1, "with_preferences": True, "teacher": place.teacher}
+    for die_at in (["mined"], ["trained"]):
+        assert zygote.run(place, die_at=die_at, max_steps=60, **told)[0] == -signal.SIGKILL
+    status, result = zygote.run(place, max_steps=60, **told)
+    assert status == 0, result
+    (one,) = result["rounds"]
+    assert "triple" in one["brings"]
+    assert one["verdict"] is not None
+    if one["step"] == "promoted":
+        found = [each.triples for each in parse_file(place.path).sections if each.triples]
+        assert found
+
+
 @pytest.mark.parametrize(
     ("body", "why"),
     [

@@ -6,13 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from improve_kit import begun, decided, opened, plan_of, written
+from improve_kit import AT, begun, decided, opened, plan_of, written
 
 from dlm.doc.parser import parse_file
+from dlm.doc.provenance import Origin, Provenance
+from dlm.doc.render import render_triple
+from dlm.doc.sections import SectionType
 from dlm.eval.items import Fit, Item, Kind, Said
 from dlm.eval.scorecard import Scorecard, scorecard
-from dlm.loops.edits import applied, reverted
+from dlm.loops.edits import Addition, EditPlan, applied, reverted
+from dlm.loops.edits.codec import plan_to_json
 from dlm.loops.improve import writing
+from dlm.loops.improve.composing import together
 from dlm.loops.improve.options import ImproveOptions
 from dlm.loops.synth.options import Strategy
 from dlm.store.rounds import Round, Step
@@ -156,3 +161,27 @@ def test_only_a_refused_round_that_did_no_harm_hands_its_pairs_on(tmp_path: Path
     assert writing.handed_on(document, [], "next") is None
     path.write_bytes(path.read_bytes().replace(b"nine lockers", b"ten lockers"))
     assert writing.handed_on(parse_file(path), [refused], "next") is None
+
+
+def test_what_a_round_writes_and_mines_is_one_run_that_can_be_taken_back(tmp_path: Path) -> None:
+    path = written(tmp_path, BODY)
+    with opened(path) as store:
+        begun(store, path)
+        one = decided(store, path, 1)
+    document = parse_file(path)
+    after = document.sections[0].section_id
+    mined = Addition.of(
+        SectionType.PREFERENCE,
+        render_triple("How many lockers are there?", "nine", "seven"),
+        Provenance(Origin.MINED, by="sway", run="mine-1", at=AT, derived_from=after),
+        after=after,
+    )
+    triple = EditPlan("mine-1", Origin.MINED, "sway", AT, document.sha256, (mined,))
+    pair = plan_of(document, "Which boat is blue?", "The blue boat is Marigold.", one.name)
+    parts = [plan_to_json(plan) for plan in (pair, writing.renamed(triple, one.name))]
+    plan = together(one, [{"plan": part} for part in parts], document)
+    assert writing.brings(plan) == "1 pair and 1 triple"
+    longer = applied(document, plan)
+    assert len(longer.sections) == len(document.sections) + 2
+    both = reverted(longer, [Origin.SYNTHESIZED, Origin.MINED], one.name)
+    assert both.document.text == document.text

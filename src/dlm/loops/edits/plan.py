@@ -94,8 +94,9 @@ class Removal:
 class EditPlan:
     """The changes one run of one loop wants to make.
 
-    `by` is the teacher, judge or tool, `document_sha256` the text that was planned on, and `note`
-    holds more facts about the run, in JSON types.
+    `origin` is that of its additions, though a round of improvement brings mined ones, too. `by` is
+    the teacher, judge or tool, `document_sha256` the text that was planned on, and `note` holds
+    more facts about the run, in JSON types.
     """
 
     run: str

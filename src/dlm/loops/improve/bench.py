@@ -16,7 +16,7 @@ from dlm.loops.improve.watching import Bounded, Clock, Watch
 from dlm.loops.synth.options import Strategy
 from dlm.store import rounds
 from dlm.store.database import Database
-from dlm.store.records import Version, version_name
+from dlm.store.records import RunRecord, Version, version_name
 from dlm.store.rounds import Round
 from dlm.store.store import Store
 
@@ -53,6 +53,14 @@ class Bench:
             int(one.facts["after"]),
             Bounded(self.watch.training, self.clock),
         )
+
+    def runs_of(self, version: Version) -> list[RunRecord]:
+        """The runs of the phases that made a version from the base, in their order."""
+        runs = [self.store.run_of(version)]
+        while version.parent is not None:
+            version = self.store.version(version.parent)
+            runs.insert(0, self.store.run_of(version))
+        return runs
 
     def paper_of(self, number: int) -> Paper:
         """The paper of a version, from an earlier round where it sat the same exam there."""

@@ -46,7 +46,7 @@ def write(bench: Bench, one: Round) -> Round:
         with bench.database.transaction():
             one = rounds.advance(bench.database, one, Step.OPENED, parts=parts)
         bench.checkpoint("mined")
-    plan = _together(one, parts, bench.document)
+    plan = together(one, parts, bench.document)
     return _planned(bench, one, plan, parts)
 
 
@@ -54,7 +54,7 @@ def _written(
     bench: Bench, one: Round, sections: tuple[str, ...], before: list[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """One part: written by the teacher, or by what was just trained on the parts before it."""
-    so_far = _together(one, before, bench.document)
+    so_far = together(one, before, bench.document)
     document = applied(bench.document, so_far) if so_far else bench.document
     teacher = one.teacher
     if before and so_far:
@@ -101,6 +101,7 @@ def _planned(bench: Bench, one: Round, plan: EditPlan, parts: list[Mapping[str, 
     facts: dict[str, Any] = {
         "plan": plan_to_json(plan),
         "added": len(plan),
+        "brings": writing.brings(plan),
         "funnel": writing.funnels(parts),
         "diversity": now.to_json(),
         "synthetic": diversity(writing.synthetic_pairs(applied(bench.document, plan))).to_json(),
@@ -110,7 +111,7 @@ def _planned(bench: Bench, one: Round, plan: EditPlan, parts: list[Mapping[str, 
     if fallen:
         refused = f"what {one.teacher} wrote is not varied enough: {fallen}"
         facts["collapsed"] = fallen
-    elif len(plan) == len(_together(one, [], bench.document)):
+    elif len(plan) == len(together(one, [], bench.document)):
         refused = "nothing new was left to teach after the filters"
     with bench.database.transaction():
         if refused:
@@ -119,7 +120,7 @@ def _planned(bench: Bench, one: Round, plan: EditPlan, parts: list[Mapping[str, 
         return rounds.advance(bench.database, one, Step.PLANNED, **facts)
 
 
-def _together(one: Round, parts: Sequence[Mapping[str, Any]], document: Document) -> EditPlan:
+def together(one: Round, parts: Sequence[Mapping[str, Any]], document: Document) -> EditPlan:
     """The plans of all parts, and what the round before handed on, as one run."""
     given = [one.facts["handed_on"]] if one.facts.get("handed_on") else []
     plans = [plan_from_json(each) for each in (*given, *(part["plan"] for part in parts))]

@@ -47,18 +47,20 @@ def planned(document: Document, one: Round) -> Document:
 
 
 def _train(bench: Bench, one: Round) -> Round:
-    bench.watch.step(f"training a challenger from the base ({one.facts['added']} new pairs)")
+    bench.watch.step(f"training a challenger from the base, with {one.facts['brings']} more")
     version = bench.trained(one, planned(bench.document, one))
-    run = bench.store.run_of(version)
-    shares = {str(each["source"]): each["share"] for each in run.figures.get("shares", [])}
-    bench.watch.told("challenger", f"{version.name}, {run.steps} steps ({run.stop_reason})")
+    runs = bench.runs_of(version)
+    steps = sum(run.steps for run in runs)
+    shares = {str(each["source"]): each["share"] for each in runs[0].figures.get("shares", [])}
+    why = "; ".join(run.stop_reason for run in runs)
+    bench.watch.told("challenger", f"{version.name}, {steps} steps ({why})")
     with bench.database.transaction():
         return rounds.advance(
             bench.database,
             one,
             Step.TRAINED,
             challenger=version.number,
-            steps=run.steps,
+            steps=steps,
             shares=shares,
         )
 

@@ -134,6 +134,14 @@ def synthetic_pairs(document: Document) -> list[tuple[str, str]]:
     ]
 
 
+def brings(plan: EditPlan) -> str:
+    """What a plan adds, for people: `6 pairs and 5 triples`."""
+    triples = sum(one.block().type is SectionType.PREFERENCE for one in plan.additions)
+    found = [(len(plan.additions) - triples, "pair"), (triples, "triple")]
+    told = [f"{number} {noun}{'s' * (number != 1)}" for number, noun in found if number]
+    return " and ".join(told) or "nothing"
+
+
 def funnels(parts: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """The funnels of all parts as one."""
     total: dict[str, int] = {}

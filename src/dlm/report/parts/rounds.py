@@ -34,7 +34,7 @@ def rounds(facts: Facts) -> Html:
 
 def _round(one: RoundFacts) -> Html:
     against = f"{one.champion} against {one.challenger or 'a challenger to come'}"
-    new = f", {count(one.added, 'new pair')}" if one.added is not None else ""
+    new = f", {one.brings} more" if one.brings is not None else ""
     return tag(
         "div",
         tag(
