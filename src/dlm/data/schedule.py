@@ -23,16 +23,18 @@ _MOST_REPLAY = 0.5  # of the document's tokens in an epoch, whatever the anchor 
 class Mixture:
     """What an epoch holds.
 
-    `rewordings` reworded copies of each pair, a cue for each of `most_cued` sentences in turn,
-    prose in every `prose_every`-th epoch, known material up to `replay_share` of the document's
-    tokens, authored text at least `real_share` of them where synthetic text trains, and general
-    text up to `general_share` of all, at most `general_cap`.
+    `rewordings` reworded copies of each pair, a cue for each of `most_cued` sentences in turn (for
+    known ones in every `cues_every`-th epoch), prose in every `prose_every`-th epoch, known
+    material up to `replay_share` of the document's tokens, authored text at least `real_share` of
+    them where synthetic text trains, and general text up to `general_share` of all, at most
+    `general_cap`.
     """
 
     rows_per_step: int
     rewordings: int = 3
     prose_every: int = 3
     most_cued: int = 256
+    cues_every: int = 1
     replay_share: float = 0.3
     real_share: float = 0.35
     general_share: float = 0.25
@@ -138,7 +140,7 @@ def _known(
     share = mixture.replay_share
     drawn = pools.pairs.draw(_tokens(own), share, rng)
     known = [reword(row, rng) if rng.random() < _REWORDED else row for row in drawn]
-    if mixture.most_cued:
+    if mixture.most_cued and epoch % mixture.cues_every == 0:
         sentences = pools.sentences.draw(_tokens(own) - _tokens(known), share, rng)
         known += [reword(row, rng) for row in sentences]
     if epoch % mixture.prose_every == 0 or not pools.pairs:

@@ -22,7 +22,8 @@ from dlm.train.trainer import Optimisation
 _MOST_ROWS = 32_000  # of one run with an open end
 _FEWEST_EPOCHS = 3
 _BRISK_EPOCHS = 3
-_BRISK_RATE = 0.5  # of the usual one: a single changed pair is learned as soon, and disturbs less
+_BRISK_CUES_EVERY = 3
+_CONTINUED_RATE = 0.5  # of the usual one: what is new is learned as soon, and disturbs less
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def make_plan(
     known = sealed(known or everything(items(lessons.train)), lessons)
     encode = Encoder(ground.codec, ground.sequence_length, ground.name, config.trust)
     material = gather(known, lessons, tools.general, tools.samples, encode, number=number)
-    mixture = _mixture(config, ground.hardware, len(material.pairs))
+    mixture = _mixture(config, ground.hardware, len(material.pairs), brisk=options.brisk)
     limits = _limits(config, options, material, mixture)
     schedule = build_schedule(
         material,
@@ -85,7 +86,9 @@ def make_plan(
         held_out=encode.rows(lessons.held_out),
         material=material,
         schedule=_cut(schedule, max_steps),
-        optimisation=_optimisation(config, options, ground, fixed=limits is None),
+        optimisation=_optimisation(
+            config, options, ground, fixed=limits is None, continues=number > 0
+        ),
         limits=limits,
         capped=max_steps < schedule.steps,
     )
@@ -112,12 +115,13 @@ def _fixed_epochs(config: TrainingConfig, options: TrainOptions) -> int:
     return config.num_epochs
 
 
-def _mixture(config: TrainingConfig, hardware: Plan, pairs: int) -> Mixture:
+def _mixture(config: TrainingConfig, hardware: Plan, pairs: int, *, brisk: bool) -> Mixture:
     """Rewordings matter most where there are few pairs to generalise from."""
     mixture = Mixture(
         rows_per_step=hardware.micro_batch * hardware.grad_accum,
         rewordings=3 if pairs <= 200 else 1 if pairs <= 2000 else 0,
         most_cued=config.cued_sentences,
+        cues_every=_BRISK_CUES_EVERY if brisk else 1,
         replay_share=config.replay.share,
         real_share=config.real_share,
     )
@@ -126,10 +130,10 @@ def _mixture(config: TrainingConfig, hardware: Plan, pairs: int) -> Mixture:
 
 
 def _optimisation(
-    config: TrainingConfig, options: TrainOptions, ground: Ground, *, fixed: bool
+    config: TrainingConfig, options: TrainOptions, ground: Ground, *, fixed: bool, continues: bool
 ) -> Optimisation:
     hardware = ground.hardware
-    usual = ground.base.sft_learning_rate * (_BRISK_RATE if options.brisk else 1)
+    usual = ground.base.sft_learning_rate * (_CONTINUED_RATE if continues else 1)
     rate = usual if config.learning_rate == "auto" else config.learning_rate
     return Optimisation(
         learning_rate=rate,
