@@ -33,11 +33,11 @@ class Mixture:
     rows_per_step: int
     rewordings: int = 3
     prose_every: int = 3
-    most_cued: int = 256
+    most_cued: int = 32
     cues_every: int = 1
     replay_share: float = 0.3
     real_share: float = 0.35
-    general_share: float = 0.25
+    general_share: float = 0.2
     general_cap: int = 8192
 
 

@@ -133,7 +133,9 @@ class TrainingConfig(_Config):
     )
     seed: int = Field(42, ge=0, le=2**32 - 1, description="a whole number from 0 to 4294967295")
     keep_last_n: int = Field(10, ge=1, description="a whole number from 1")
-    cued_sentences: int = Field(256, ge=0, description="a whole number from 0")
+    cued_sentences: Auto | Annotated[int, Field(ge=0)] = Field(
+        "auto", description="auto or a whole number from 0"
+    )
     trust: Annotated[TrustConfig, BeforeValidator(_empty_is_default)] = Field(
         default_factory=TrustConfig, description="a mapping of keys to numbers"
     )

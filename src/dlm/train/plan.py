@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 
 from dlm.data.items import items
-from dlm.data.rows import Row
+from dlm.data.rows import Row, RowKind
 from dlm.data.schedule import Material, Mixture, Schedule, build_schedule
 from dlm.doc.document import Document
 from dlm.doc.schema import TrainingConfig
@@ -21,6 +21,7 @@ from dlm.train.trainer import Optimisation
 
 _MOST_ROWS = 32_000  # of one run with an open end
 _FEWEST_EPOCHS = 3
+_MOST_CUED = 32  # sentences of a document
 _BRISK_EPOCHS = 3
 _BRISK_CUES_EVERY = 3
 _CONTINUED_RATE = 0.5  # of the usual one: what is new is learned as soon, and disturbs less
@@ -68,7 +69,7 @@ def make_plan(
     known = sealed(known or everything(items(lessons.train)), lessons)
     encode = Encoder(ground.codec, ground.sequence_length, ground.name, config.trust)
     material = gather(known, lessons, tools.general, tools.samples, encode, number=number)
-    mixture = _mixture(config, ground.hardware, len(material.pairs), brisk=options.brisk)
+    mixture = _mixture(config, ground.hardware, material, brisk=options.brisk)
     limits = _limits(config, options, material, mixture)
     schedule = build_schedule(
         material,
@@ -115,18 +116,27 @@ def _fixed_epochs(config: TrainingConfig, options: TrainOptions) -> int:
     return config.num_epochs
 
 
-def _mixture(config: TrainingConfig, hardware: Plan, pairs: int, *, brisk: bool) -> Mixture:
+def _mixture(config: TrainingConfig, hardware: Plan, material: Material, *, brisk: bool) -> Mixture:
     """Rewordings matter most where there are few pairs to generalise from."""
+    pairs = len(material.pairs)
     mixture = Mixture(
         rows_per_step=hardware.micro_batch * hardware.grad_accum,
         rewordings=3 if pairs <= 200 else 1 if pairs <= 2000 else 0,
-        most_cued=config.cued_sentences,
+        most_cued=_most_cued(config, material),
         cues_every=_BRISK_CUES_EVERY if brisk else 1,
         replay_share=config.replay.share,
         real_share=config.real_share,
     )
     share = config.rehearsal.share
     return mixture if share == "auto" else replace(mixture, general_share=share)
+
+
+def _most_cued(config: TrainingConfig, material: Material) -> int:
+    """Many sentences would cost more time than the pairs, or be asked for too seldom to sit."""
+    if config.cued_sentences != "auto":
+        return config.cued_sentences
+    known = sum(row.kind is RowKind.SENTENCE for row in material.replay)
+    return _MOST_CUED if len(material.sentences) + known <= _MOST_CUED else 0
 
 
 def _optimisation(
