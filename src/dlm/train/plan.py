@@ -88,7 +88,11 @@ def make_plan(
         material=material,
         schedule=_cut(schedule, max_steps),
         optimisation=_optimisation(
-            config, options, ground, fixed=limits is None, continues=number > 0
+            config,
+            options,
+            ground,
+            fixed=limits is None,
+            continues=number > 0 and not known.forgotten,
         ),
         limits=limits,
         capped=max_steps < schedule.steps,
