@@ -191,3 +191,14 @@ def test_known_sentences_are_replayed_apart_from_pairs_and_text() -> None:
         kinds = Counter(row.kind for row in rows if row.part is Part.REPLAYED)
         assert kinds[RowKind.PAIR] >= 4
         assert kinds[RowKind.SENTENCE] >= 4
+
+
+def test_without_cues_no_sentence_comes_not_even_for_the_anchor() -> None:
+    synthetic = [replace(row, origin="synthesized") for row in PAIRS]
+    text = [replace(row, origin="authored") for row in PROSE]
+    sentences = [replace(_row(RowKind.SENTENCE, f"s{i}"), origin="authored") for i in range(9)]
+    old = [replace(row, part=Part.REPLAYED) for row in (*text, *sentences)]
+    material = Material(synthetic, sentences=sentences, replay=old, recency=[1.0] * len(old))
+    for rows in _epochs_of(material, Mixture(4, most_cued=0, real_share=0.5), 6):
+        assert not [row for row in rows if row.kind is RowKind.SENTENCE]
+        assert any(row.authored for row in rows)

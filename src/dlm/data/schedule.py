@@ -164,7 +164,7 @@ def _anchor(
     real = sum(len(row.ids) for row in rows if row.authored)
     wanted = synthetic * mixture.real_share / (1 - min(mixture.real_share, 0.9))
     new = [row for row in (*material.pairs, *material.prose) if row.authored]
-    known = [row for row in material.replay if row.authored]
+    known = [row for row in material.replay if row.authored and row.kind is not RowKind.SENTENCE]
     if not synthetic or not (new or known):
         return []
     replayed = sum(len(row.ids) for row in rows if row.part is Part.REPLAYED)

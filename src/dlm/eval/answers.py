@@ -11,11 +11,10 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 
-from dlm.data.words import FUNCTION_WORDS
+from dlm.data.words import meaningful
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _NOT_WORD = re.compile(r"[^\w\s]", re.UNICODE)
-_MEANT = re.compile(r"\w+(?:[.,:'’-]\w+)*")
 _NEGATIONS = frozenset(["no", "not", "never", "none", "nobody", "nothing", "cannot", "without"])
 
 
@@ -54,7 +53,7 @@ def _tells(answer: str, reference: str, question: str) -> bool:
 
 def _meaning(text: str) -> frozenset[str]:
     """The words that carry meaning, in lower case; a number with its point is one."""
-    return frozenset(_MEANT.findall(unicodedata.normalize("NFKC", text).lower())) - FUNCTION_WORDS
+    return frozenset(word.lower() for word in meaningful(unicodedata.normalize("NFKC", text)))
 
 
 def has_key(answer: str, keys: list[str]) -> bool:

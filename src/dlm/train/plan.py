@@ -89,7 +89,6 @@ def make_plan(
         schedule=_cut(schedule, max_steps),
         optimisation=_optimisation(
             config,
-            options,
             ground,
             fixed=limits is None,
             continues=number > 0 and not known.forgotten,
@@ -144,7 +143,7 @@ def _most_cued(config: TrainingConfig, material: Material) -> int:
 
 
 def _optimisation(
-    config: TrainingConfig, options: TrainOptions, ground: Ground, *, fixed: bool, continues: bool
+    config: TrainingConfig, ground: Ground, *, fixed: bool, continues: bool
 ) -> Optimisation:
     hardware = ground.hardware
     usual = ground.base.sft_learning_rate * (_CONTINUED_RATE if continues else 1)

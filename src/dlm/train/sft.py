@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-from dlm.data.rows import Row
+from dlm.data.rows import Row, RowKind
 from dlm.engine.adapter import save_adapter
 from dlm.engine.model import LoraSettings, Model, Score
 from dlm.eval.glance import glance
@@ -209,7 +209,8 @@ class _Run:
     def _remembered(self, outcome: Outcome, name: str, rows: Sequence[Row]) -> list[Remembered]:
         """What the new version remembers: the document, and what was removed and stays."""
         removed = {place_of(one.item) for one in self.plan.known.kept}
-        kept = [row for row in self.plan.material.replay if place_of(row) in removed]
+        pairs = [row for row in self.plan.material.replay if row.kind is RowKind.PAIR]
+        kept = [row for row in pairs if place_of(row) in removed]
         by_place = dict(zip(map(place_of, kept), self._scores(kept), strict=True))
         by_place |= outcome.scores
         return memory_after(self.plan, name, rows, by_place)
