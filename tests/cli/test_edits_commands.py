@@ -16,10 +16,8 @@ from dlm.cli.edits_commands import edits_app
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.doc.provenance import Origin, Provenance
-from dlm.doc.render import render_pair
-from dlm.doc.sections import SectionType
 from dlm.errors import DlmError, EditConflict, StoreError, UsageError
-from dlm.loops.edits import Addition, EditPlan, Removal
+from dlm.loops.edits import Addition, EditPlan, NewPair, Removal
 from dlm.store.records import now
 
 TEXT = """---
@@ -76,13 +74,7 @@ def planned(document: Document, run: str, *questions: str, after: int | None = 0
     source = None if after is None else document.sections[after].section_id
     made = Provenance(Origin.SYNTHESIZED, "self:v0001", run, now(), source, {"grounding": 0.9})
     additions = tuple(
-        Addition.of(
-            SectionType.INSTRUCTION,
-            render_pair(question, "At dusk."),
-            made,
-            after=source,
-            summary=question,
-        )
+        Addition(made, pairs=(NewPair(question, "At dusk."),), after=source)
         for question in questions
     )
     return EditPlan(
@@ -123,7 +115,7 @@ def test_the_diff_is_shown_before_anything_is_staged(
     document = parse_file(file)
     present(document, planned(document, "r1", "When?"), Mode.DRY_RUN, command="dlm synth")
     printed = capsys.readouterr().out
-    assert "+### Q\n+When?\n+### A\n+At dusk.\n+::\n" in printed
+    assert "+### Q\n+When?\n+\n+### A\n+At dusk.\n+::\n" in printed
     assert printed.endswith("1 addition; nothing was changed (--dry-run)\n")
     assert "+When?" in printed
     assert file.read_text("utf-8") == TEXT
@@ -156,7 +148,7 @@ def test_place_end_puts_additions_behind_everything(file: Path, dlm: Shell) -> N
     dlm("apply", "--place", "end")
     text = file.read_text("utf-8")
     assert text.startswith(TEXT + "\n::instruction::\n<!-- dlm-auto-synth: ")
-    assert text.endswith("What is lit?\n### A\nAt dusk.\n::\n")
+    assert text.endswith("What is lit?\n\n### A\nAt dusk.\n::\n")
     with pytest.raises(UsageError, match="--place cannot be 'middle'"):
         dlm("apply", "--place", "middle")
 
@@ -225,7 +217,7 @@ def test_reverting_one_of_two_runs_leaves_the_other(file: Path, dlm: Shell) -> N
 def test_what_the_owner_edited_is_kept_by_name_unless_forced(file: Path, dlm: Shell) -> None:
     staged(file, "r1", "One?", "Two?")
     dlm("apply")
-    text = file.read_text("utf-8").replace("One?\n### A\nAt dusk.", "One?\n### A\nAt nightfall.")
+    text = file.read_text("utf-8").replace("One?\n\n### A\nAt dusk.", "One?\n\n### A\nAt nightfall.")
     file.write_text(text, "utf-8")
     assert "2 sections, 1 edited since" in dlm("list")
     dlm("revert")

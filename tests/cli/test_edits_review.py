@@ -15,9 +15,7 @@ from dlm.cli.edits import open_database
 from dlm.cli.edits_commands import edits_app
 from dlm.doc.parser import parse_file
 from dlm.doc.provenance import Origin, Provenance
-from dlm.doc.render import render_pair
-from dlm.doc.sections import SectionType
-from dlm.loops.edits import Addition, EditPlan, stage, staged
+from dlm.loops.edits import Addition, EditPlan, NewPair, stage, staged
 from dlm.store.records import now
 
 TEXT = (
@@ -43,13 +41,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         {"why": "\x1b[2J"},
     )
     additions = tuple(
-        Addition.of(
-            SectionType.INSTRUCTION,
-            render_pair(question, "At dusk\x1b[2J."),
-            made,
-            after=source,
-            summary=question,
-        )
+        Addition(made, pairs=(NewPair(question, "At dusk\x1b[2J."),), after=source)
         for question in ("One?", "Two?", "Three?")
     )
     plan = EditPlan("r1", Origin.SYNTHESIZED, "self:v0001", now(), document.sha256, additions)

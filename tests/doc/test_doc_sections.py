@@ -127,8 +127,8 @@ def test_what_the_tool_writes_looks_like_what_a_person_writes() -> None:
     assert render_section(SectionType.INSTRUCTION, body, origin, name="api") == (
         "::instruction#api::\n"
         '<!-- dlm-auto-synth: synth_teacher="self" run="7" synth_strategy="x" -->\n'
-        "### Q !probe\nOne?\n### A\n1\n"
-        "### Q\nTwo?\n### A\n```\n::\n```\n"
+        "### Q !probe\nOne?\n\n### A\n1\n"
+        "### Q\nTwo?\n\n### A\n```\n::\n```\n"
         "::\n"
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from hypothesis import assume
 from hypothesis import strategies as st
@@ -11,10 +12,9 @@ from strategies import DLM_ID, filled_strings, strings
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_text
 from dlm.doc.provenance import Origin, Provenance
-from dlm.doc.render import escape_body, render_pair, render_triple
 from dlm.doc.sections import SectionType
 from dlm.errors import DocumentError
-from dlm.loops.edits import Addition, EditPlan
+from dlm.loops.edits import Addition, EditPlan, NewPair, NewTriple
 
 HEAD = f"---\ndlm_id: {DLM_ID}\ndlm_version: 15\nbase_model: pocket\n---\n"
 AT = datetime(2026, 4, 23, 18, 42, 11, tzinfo=UTC)
@@ -28,13 +28,7 @@ def addition(
     question: str, answer: str = "Teal.", *, after: str | None = None, run: str = "r1"
 ) -> Addition:
     provenance = Provenance(Origin.SYNTHESIZED, by="self", run=run, at=AT, derived_from=after)
-    return Addition.of(
-        SectionType.INSTRUCTION,
-        render_pair(question, answer),
-        provenance,
-        after=after,
-        summary=question.split("\n")[0],
-    )
+    return Addition(provenance, pairs=(NewPair(question, answer),), after=after)
 
 
 def plan(on: Document, *additions: Addition, run: str = "r1") -> EditPlan:
@@ -55,12 +49,13 @@ def plans(draw: st.DrawFn, on: Document, run: str = "r1", most: int = 4) -> Edit
         kind = draw(
             st.sampled_from((SectionType.INSTRUCTION, SectionType.PREFERENCE, SectionType.PROSE))
         )
+        content: dict[str, Any] = {}
         if kind is SectionType.INSTRUCTION:
-            body = render_pair(draw(filled_strings()), draw(filled_strings()))
+            content["pairs"] = (NewPair(draw(filled_strings()), draw(filled_strings())),)
         elif kind is SectionType.PREFERENCE:
-            body = render_triple(*(draw(filled_strings()) for _ in range(3)))
+            content["triples"] = (NewTriple(*(draw(filled_strings()) for _ in range(3))),)
         else:
-            body = escape_body(draw(strings()).replace("\r", "\n"))
+            content["prose"] = draw(strings()).replace("\r", "\n")
         provenance = Provenance(
             Origin.SYNTHESIZED,
             by=draw(st.text(st.characters(exclude_categories=()), max_size=5)),
@@ -69,7 +64,7 @@ def plans(draw: st.DrawFn, on: Document, run: str = "r1", most: int = 4) -> Edit
             derived_from=after if draw(st.booleans()) else None,
             scores={"n": float(number)},
         )
-        additions.append(Addition.of(kind, body, provenance, after=after, summary="x"))
+        additions.append(Addition(provenance, after=after, **content))
     return plan(on, *additions, run=run)
 
 

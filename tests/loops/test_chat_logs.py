@@ -217,14 +217,13 @@ def log_of(*talks: tuple[str, ...]) -> Log:
 
 def test_a_correction_becomes_a_triple_and_an_exchange_a_pair() -> None:
     done = import_log(document(), log_of(TALK), pairs=True, at=AT)
-    triple, pair = (item.block() for item in done.plan.additions)
+    triple, pair = done.plan.additions
     assert [(each.prompt, each.chosen, each.rejected) for each in triple.triples] == [
         (TALK[0], "The spare key hangs inside the drainpipe.", TALK[1])
     ]
     assert [(each.question, each.answer) for each in pair.pairs] == [
         ("Who counts the money?", TALK[5])
     ]
-    assert triple.provenance is not None
     assert triple.provenance.origin is Origin.IMPORTED
     assert triple.provenance.derived_from == "log.jsonl:1"
     assert triple.provenance.extra == {"how": "corrected: no, …"}
@@ -241,7 +240,7 @@ def test_the_exam_and_what_stands_there_are_left_out() -> None:
     done = import_log(document(sealed), log_of(TALK), pairs=True, at=AT)
     assert not done.plan
     reasons = [each.reason for each in done.unused]
-    assert any("exam question" in reason for reason in reasons)
+    assert any("which is sealed as !exam" in reason for reason in reasons)
     assert any("asks it already" in reason for reason in reasons)
     once = import_log(document(), log_of(TALK, TALK), pairs=True, at=AT)
     assert (once.triples, once.pairs) == (1, 1)

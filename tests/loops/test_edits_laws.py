@@ -17,8 +17,8 @@ from dlm.doc.spans import Span, Splice, apply_splices
 from dlm.errors import DocumentError
 from dlm.loops.edits import EditPlan, applied, diff, rebase, reverted, unified
 from dlm.loops.edits.applying import without
-from dlm.loops.edits.places import deletions
-from dlm.loops.edits.plan import Place, has_fence, is_closed
+from dlm.loops.edits.places import deletions, has_fence, is_closed
+from dlm.loops.edits.plan import Place
 
 SYNTH = (Origin.SYNTHESIZED,)
 RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -8,11 +8,18 @@ import pytest
 from edits_kit import AT, HEAD, addition, document, plan
 
 from dlm.doc.provenance import Origin, Provenance
-from dlm.doc.render import render_pair
 from dlm.doc.sections import SectionType
 from dlm.errors import DocumentError, EditConflict
-from dlm.loops.edits import Addition, EditPlan, Removal, applied, reverted
-from dlm.loops.edits.codec import plan_from_json, plan_to_json
+from dlm.loops.edits import (
+    Addition,
+    EditPlan,
+    NewPair,
+    Removal,
+    applied,
+    plan_from_json,
+    plan_to_json,
+    reverted,
+)
 
 SYNTH = (Origin.SYNTHESIZED,)
 OPEN = "::instruction::\n### Q\nWhy?\n### A\nSo.\n"
@@ -132,12 +139,6 @@ def test_what_does_not_fit_is_named() -> None:
         (addition("New?"), "the code block that begins at line 8 is not closed"),
         (addition("New?", after="0" * 16), "changed or removed since"),
         (addition("New?", run="other"), "its marker names another run"),
-        (Addition("x", "::prose::\nNo marker.\n::\n"), "does not say where it comes from"),
-        (Addition("x", "::prose::\nOpen.\n"), "not one closed section"),
-        (Addition("x", "::prose::\na\n::\n::prose::\nb\n::\n"), "not one closed section"),
-        (Addition("x", "::prose::\n\0\n::\n"), "a character that a section cannot hold"),
-        (Addition("x", "::instruction::\nno pair\n::\n"), "before the first '### Q'"),
-        (Addition("x", ""), "not one closed section"),
     ):
         with pytest.raises(EditConflict, match=reason):
             applied(start, plan(start, change))
@@ -156,7 +157,7 @@ def test_what_no_document_can_hold_is_refused_when_it_is_rendered(text: str) -> 
 def test_a_marker_can_hold_anything() -> None:
     start = document("One.\n")
     made = Provenance(Origin.SYNTHESIZED, 'a"-->\n::\n\0\ud800', "r1", AT, extra={"gap": "x"})
-    each = Addition.of(SectionType.INSTRUCTION, render_pair("Q?", "A."), made)
+    each = Addition(made, pairs=(NewPair("Q?", "A."),))
     result = applied(start, plan(start, each))
     assert len(result.sections) == 2
     assert result.sections[1].provenance is not None
@@ -185,3 +186,37 @@ def test_a_plan_survives_json() -> None:
     )
     assert back.note == {"funnel": {"parsed": 3}, "score": None, "at": str(AT)}
     assert plan_to_json(back) == data
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"marker": "::prose::"},
+        {"pairs": [["Q?", "a\0", "train"]]},
+        {"pairs": [["Q?", "", "train"]]},
+        {"pairs": [["Q?", "A.", "other"]]},
+        {"pairs": [["Q?", "A."]]},
+        {"triples": [["p", "c", 1]]},
+        {"name": "a b"},
+        {"after": 3},
+    ],
+)
+def test_a_damaged_plan_is_never_read_as_another(damage: dict[str, object]) -> None:
+    start = document("One.\n")
+    data = plan_to_json(plan(start, addition("New?")))
+    data["additions"][0] |= damage
+    with pytest.raises((DocumentError, ValueError, TypeError, KeyError)):
+        plan_from_json(data)
+
+
+def test_what_its_owner_edited_is_the_addition_then() -> None:
+    first = addition("Old?")
+    for body in ("### Q !exam\nNew?\n### A\nYes\\\n\n", "### Q\n1?\n### A\n1\n### Q\n2?\n### A\n2"):
+        edited = first.with_body(body)
+        after = applied(document("One.\n"), plan(document("One.\n"), edited))
+        read = [NewPair(pair.question, pair.answer, pair.role) for _, pair in after.pairs()]
+        assert read == list(edited.pairs)
+        assert edited.provenance == first.provenance
+    for body in ("### Q\nNo answer", "::\n### Q\nx\n### A\ny", "```\n### Q\nx\n### A\ny", "x"):
+        with pytest.raises(DocumentError):
+            first.with_body(body)

@@ -50,8 +50,10 @@ def after(done: Harvest, of: Document = NOTES) -> Document:
 def test_a_new_pair_becomes_one_closed_section_with_its_source() -> None:
     done = plan(pair("Who presses?", "Agnes.", scores={"delta": -1.5}), tag="nightly")
     section = after(done).sections[-1]
-    assert done.plan.additions[0].section.endswith(
-        " -->\n### Q !probe\nWho presses?\n\n### A\nAgnes.\n::\n"
+    assert (
+        done.plan.additions[0]
+        .section()
+        .source.text.endswith(" -->\n### Q !probe\nWho presses?\n\n### A\nAgnes.\n::\n")
     )
     assert (section.auto_harvest, section.harvest_source) == (True, "nightly/probe")
     provenance = section.provenance
@@ -192,7 +194,7 @@ def test_any_text_of_a_report_stays_text_and_goes_again(prompts: list[str], refe
     assert [s.section_id for s in longer.sections[:3]] == [s.section_id for s in NOTES.sections]
     assert len(longer.sections) == len(NOTES.sections) + done.added
     for item in done.plan.additions:
-        (found,) = item.block().pairs
+        found = next(s for s in longer.sections if s.section_id == item.section_id).pairs[0]
         assert found.question in {normalise(prompt) for prompt in prompts}
         assert found.answer == normalise(reference)
     assert reverted(longer, (Origin.HARVESTED,)).document.text == NOTES.text

@@ -114,7 +114,7 @@ def test_what_cannot_stand_beside_the_document_waits_and_says_why(
         "line 10 asks it already, with another answer",
         "line 16 keeps it sealed as !exam",
         "it is too long",
-        "a probe before it asks the same, with another answer",
+        "a probe before it asks it too, with another answer",
     ]
     assert [probe.reason for probe in probe_queue.waiting(queue)] == [
         held.reason for held in drained.held

@@ -191,7 +191,12 @@ def plan_json(plan: EditPlan) -> dict[str, Any]:
         "by": plain(plan.by),
         "created_at": plan.created_at,
         "additions": [
-            {"id": each.id, "after": each.after, "summary": each.summary, "section": each.section}
+            {
+                "id": each.id,
+                "after": each.after,
+                "summary": each.summary,
+                "section": each.section().source.text,
+            }
             for each in plan.additions
         ],
         "removals": [

@@ -90,12 +90,10 @@ def _show(document: Document, item: Addition | Removal, number: int, total: int)
     if isinstance(item, Removal):
         print(f"\n{number} of {total}  {item.id}  remove: {one_line(item.summary)}")
         return
-    block = item.block()
-    assert block.provenance is not None
     print(f"\n{number} of {total}  {item.id}  {_where(document, item)}")
-    for line in _facts(block.provenance):
+    for line in _facts(item.provenance):
         print(f"  {line}")
-    for line in shown(block.content).rstrip("\n").split("\n"):
+    for line in shown(item.body()).rstrip("\n").split("\n"):
         print(green(f"+ {line}"))
 
 
@@ -114,17 +112,13 @@ def _facts(provenance: Provenance) -> list[str]:
 
 def _edited(item: Addition | Removal) -> Addition | Removal:
     """The addition with the text its owner gave it in an editor; as it was when that fails."""
-    from dlm.loops.edits import Addition, Removal, summary_of
+    from dlm.loops.edits import Removal
 
     if isinstance(item, Removal):
         print("a removal has no text to edit")
         return item
-    block = item.block()
-    assert block.provenance is not None
     try:
-        body = _in_editor(block.content)
-        new = Addition.of(block.type, body, block.provenance, name=block.name, after=item.after)
-        return replace(new, summary=one_line(summary_of(new.block())))
+        return item.with_body(_in_editor(item.body()))
     except DlmError as error:
         print(f"not changed: {error.message}")
         return item

@@ -7,7 +7,7 @@ sentence after it as its answer. The same fact in really other words is what an 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dlm.data.examples import Example
@@ -28,17 +28,24 @@ class Finding:
     sealed_question: str
 
 
-def findings(train: Sequence[Example], sealed: Sequence[Example]) -> tuple[Finding, ...]:
+class Sealed:
+    """Questions that are only asked, made ready to be compared with much that trains."""
+
+    def __init__(self, sealed: Iterable[Example]) -> None:
+        self._sealed = [(item, asked(item.question or "", item.text)) for item in sealed]
+
+    def repeated_by(self, example: Example) -> Iterator[Finding]:
+        """Every place of an example that trains which nearly repeats one of them."""
+        for line, text, trained in _questions(example) if self._sealed else ():
+            for item, question in self._sealed:
+                if repeats(trained, question):
+                    yield Finding(line, text, item.line, item.question or "")
+
+
+def findings(train: Iterable[Example], sealed: Iterable[Example]) -> tuple[Finding, ...]:
     """Every place of `train` that nearly repeats a `sealed` question, in the order of `train`."""
-    prepared = [(item, asked(item.question or "", item.text)) for item in sealed]
-    found = {
-        Finding(line, text, item.line, item.question or ""): None
-        for example in (train if sealed else ())
-        for line, text, trained in _questions(example)
-        for item, question in prepared
-        if repeats(trained, question)
-    }
-    return tuple(found)
+    kept = Sealed(sealed)
+    return tuple(dict.fromkeys(one for example in train for one in kept.repeated_by(example)))
 
 
 def refuse_contamination(train: Sequence[Example], exam: Sequence[Example], path: str) -> None:

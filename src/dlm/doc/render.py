@@ -7,6 +7,7 @@ document; newlines are those the caller names.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from dlm.doc.bodies import PairRole, strip_blank_lines
@@ -45,7 +46,8 @@ def render_pair(
     Raises DocumentError when one of them is blank or holds a character no document can hold.
     """
     header = f"### Q{_MARKS[PairRole(role)]}"
-    return _render(((header, question, "question"), ("### A", answer, "answer")), newline)
+    parts = ((header, question, "question"), ("### A", answer, "answer"))
+    return _render(parts, newline, between=1)
 
 
 def render_triple(prompt: str, chosen: str, rejected: str, newline: str = "\n") -> str:
@@ -83,14 +85,15 @@ def render_section(
     return "\n".join([fence, *marker, body, "::", ""]).replace("\n", newline)
 
 
-def _render(parts: tuple[tuple[str, str, str], ...], newline: str) -> str:
+def _render(parts: Sequence[tuple[str, str, str]], newline: str, between: int = 0) -> str:
     lines: list[str] = []
-    for header, text, meaning in parts:
+    for number, (header, text, meaning) in enumerate(parts):
         text = normalise(text)
         if not text.strip():
             raise DocumentError(f"the {meaning} is empty", hint="leave the pair out, or fill it")
         _check_characters(text)
-        lines += (header, escape_body(text))
+        blank = [""] * between if number else []
+        lines += (*blank, header, escape_body(text))
     return "\n".join([*lines, ""]).replace("\n", newline)
 
 

@@ -6,21 +6,18 @@ once, in a section that names where it stands: what stands twice is trained with
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from dlm.doc.document import Document
-from dlm.doc.provenance import Origin, Provenance
-from dlm.doc.render import render_triple
-from dlm.doc.sections import Pair, PairRole, SectionType
+from dlm.doc.provenance import Origin
+from dlm.doc.sections import PairRole
 from dlm.errors import DocumentError
-from dlm.loops.asked import AskedAlready, normal
-from dlm.loops.edits import Addition, EditPlan, new_run_id
-from dlm.loops.probe_section import probe_addition
+from dlm.loops.edits import Addition, EditPlan, NewPair, NewTriple, new_run_id
+from dlm.loops.proposals import Existing, Proposer, normal, seal
 from dlm.loops.reports import Preferred, Recovered, Recovery, Unusable
-from dlm.loops.sealing import seal
 
 TAG: Final = "auto-harvest"
 
@@ -51,44 +48,6 @@ class Harvest:
     unusable: tuple[Unusable, ...] = ()
 
 
-@dataclass(slots=True)
-class _Batch:
-    """The sections of one run as they come together; a text no document can hold is named."""
-
-    tag: str
-    by: str
-    run: str
-    at: datetime
-    origin: Origin
-    additions: list[Addition] = field(default_factory=list)
-    unusable: list[Unusable] = field(default_factory=list)
-
-    def add_pair(self, one: Recovered, role: PairRole, **extra: str) -> None:
-        try:
-            provenance = self._provenance(one, one.scores, extra)
-            self.additions.append(probe_addition(one.prompt, one.reference, provenance, role))
-        except DocumentError as error:
-            self.unusable.append(Unusable(one.probe, error.message))
-
-    def add_triple(self, one: Preferred, **extra: str) -> None:
-        try:
-            body = render_triple(one.prompt, one.chosen, one.rejected)
-            provenance = self._provenance(one, {}, extra)
-            summary = one.prompt.strip().split("\n", 1)[0]
-            self.additions.append(
-                Addition.of(SectionType.PREFERENCE, body, provenance, summary=summary)
-            )
-        except DocumentError as error:
-            self.unusable.append(Unusable(one.probe, error.message))
-
-    def _provenance(
-        self, one: Recovered | Preferred, scores: Mapping[str, float], extra: Mapping[str, str]
-    ) -> Provenance:
-        source = f"{self.tag}/{one.probe}"
-        told = {"how": one.how, **extra}
-        return Provenance(self.origin, self.by, self.run, self.at, source, scores, told)
-
-
 def harvest(
     document: Document,
     recovery: Recovery,
@@ -104,78 +63,103 @@ def harvest(
 
     `sealed` is the fraction of the new pairs that is kept as `!exam`, chosen by a hash.
     """
-    batch = _Batch(tag, by, new_run_id(at), at, origin)
+    proposer = Proposer(new_run_id(at), origin, by, at)
+    existing = Existing(document)
     sure = [one for one in recovery.pairs if one.confidence >= min_confidence]
-    asked = AskedAlready(document, sure)
     skipped = [
         Skipped(one.probe, one.prompt, f"its confidence is {one.confidence:g}")
         for one in recovery.pairs
         if one.confidence < min_confidence
     ]
-    new, known = _sorted(sure, asked, skipped)
-    exam = seal(new, sealed, asked.teaching)
+    new, known = _sorted(sure, existing, skipped)
+    exam = seal([_pair(one) for one in new], sealed, existing.lessons)
+    wanted: list[_Wanted] = []
     for one in new:
-        batch.add_pair(one, PairRole.EXAM if normal(one.prompt) in exam else PairRole.PROBE)
-    added = len(batch.additions)
+        role = PairRole.EXAM if _pair(one) in exam else PairRole.PROBE
+        wanted.append((one, replace(_pair(one), role=role), {}))
     for one in known:
-        batch.add_pair(one, PairRole.PROBE, raises=asked.section_of(one.prompt))
-    for triple in _triples_to_raise(recovery.triples, asked, skipped):
-        section = asked.section_of_triple(triple)
-        batch.add_triple(triple, **({"raises": section} if section else {}))
-    plan = EditPlan(
-        batch.run,
-        origin,
-        by,
-        at,
-        document.sha256,
-        tuple(batch.additions),
-        note={"candidates": len(sure), "skipped": len(skipped)},
-    )
+        raises = existing.asks(one.prompt) or ""
+        wanted.append((one, replace(_pair(one), role=PairRole.PROBE), {"raises": raises}))
+    for triple in _triples_to_raise(recovery.triples, existing, skipped):
+        section = existing.holds(_triple(triple))
+        wanted.append((triple, _triple(triple), {"raises": section} if section else {}))
+    additions, unusable = _additions(wanted, proposer, tag)
+    pairs = [pair for each in additions for pair in each.pairs if "raises" not in _extra(each)]
     return Harvest(
-        plan,
+        proposer.plan(document, additions, candidates=len(sure), skipped=len(skipped)),
         candidates=len(sure) + len(recovery.triples),
-        added=added,
-        raised=len(batch.additions) - added,
-        sealed=sum(pair.role is PairRole.EXAM for pair in _pairs(plan)),
+        added=len(pairs),
+        raised=len(additions) - len(pairs),
+        sealed=sum(pair.role is PairRole.EXAM for pair in pairs),
         skipped=tuple(skipped),
-        unusable=(*recovery.unusable, *batch.unusable),
+        unusable=(*recovery.unusable, *unusable),
     )
+
+
+_Wanted = tuple[Recovered | Preferred, NewPair | NewTriple, Mapping[str, str]]
+"""What a report gave, as it is to stand in the document, and what its marker says besides."""
+
+
+def _additions(
+    wanted: Iterable[_Wanted], proposer: Proposer, tag: str
+) -> tuple[list[Addition], list[Unusable]]:
+    """The sections of what is wanted; a text that no document can hold is named instead."""
+    additions: list[Addition] = []
+    unusable: list[Unusable] = []
+    for one, content, extra in wanted:
+        source, told = f"{tag}/{one.probe}", {"how": one.how, **extra}
+        try:
+            if isinstance(content, NewTriple):
+                additions.append(proposer.triple(content, source, extra=told))
+            else:
+                scores = one.scores if isinstance(one, Recovered) else {}
+                additions.append(proposer.pair(content, source, scores=scores, extra=told))
+        except DocumentError as error:
+            unusable.append(Unusable(one.probe, error.message))
+    return additions, unusable
 
 
 def _sorted(
-    pairs: Iterable[Recovered], asked: AskedAlready, skipped: list[Skipped]
+    pairs: Iterable[Recovered], existing: Existing, skipped: list[Skipped]
 ) -> tuple[list[Recovered], list[Recovered]]:
     """The pairs that are new to the document, and those of its own to be raised; others skipped."""
-    new: dict[str, Recovered] = {}
+    new: list[Recovered] = []
     known: dict[str, Recovered] = {}
     for one in pairs:
-        key = normal(one.prompt)
-        reason = asked.why_not(one)
-        if reason is None and key in new:
-            other = normal(new[key].reference) != normal(one.reference)
-            reason = f"{new[key].probe} asks it too" + (", with another answer" if other else "")
-        elif reason is None and key in known:
-            continue  # named by two probes; raised once
+        own = one.own and existing.asks(one.prompt) is not None
+        if own:
+            reason = existing.why_not_raise(one.prompt)
+        else:
+            reason = existing.why_not(_pair(one), rewords=one.rewords)
         if reason is not None:
             skipped.append(Skipped(one.probe, one.prompt, reason))
+        elif own:
+            known.setdefault(normal(one.prompt), one)  # named by two probes, and raised once
         else:
-            (known if one.own else new)[key] = one
-    return list(new.values()), list(known.values())
+            existing.take(_pair(one), one.probe)
+            new.append(one)
+    return new, list(known.values())
 
 
 def _triples_to_raise(
-    triples: Iterable[Preferred], asked: AskedAlready, skipped: list[Skipped]
+    triples: Iterable[Preferred], existing: Existing, skipped: list[Skipped]
 ) -> list[Preferred]:
-    found: dict[tuple[str, str, str], Preferred] = {}
+    found: dict[NewTriple, Preferred] = {}
     for one in triples:
-        key = (normal(one.prompt), normal(one.chosen), normal(one.rejected))
-        if reason := asked.why_not_triple(one):
+        if reason := existing.why_not_raise_triple(_triple(one)):
             skipped.append(Skipped(one.probe, one.prompt, reason))
         else:
-            found.setdefault(key, one)
+            found.setdefault(_triple(one), one)
     return list(found.values())
 
 
-def _pairs(plan: EditPlan) -> Iterator[Pair]:
-    for item in plan.additions:
-        yield from item.block().pairs
+def _pair(one: Recovered) -> NewPair:
+    return NewPair(one.prompt, one.reference)
+
+
+def _triple(one: Preferred) -> NewTriple:
+    return NewTriple(one.prompt, one.chosen, one.rejected)
+
+
+def _extra(addition: Addition) -> Mapping[str, str]:
+    return addition.provenance.extra

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
-from dlm.doc.provenance import Origin, Provenance
+from dlm.doc.provenance import Origin
+from dlm.doc.sections import PairRole
 from dlm.errors import DlmError, DocumentError, EditConflict
-from dlm.loops.asked import AskedAlready, normal
-from dlm.loops.edits import Addition, Applied, EditPlan, apply_to_file, new_run_id
-from dlm.loops.probe_section import probe_addition
-from dlm.loops.reports.values import Recovered
+from dlm.loops.edits import Addition, Applied, NewPair, apply_to_file, new_run_id
+from dlm.loops.proposals import Existing, Proposer
 from dlm.store import probe_queue, staged_plans
 from dlm.store.database import Database
 from dlm.store.probe_queue import Probe
@@ -129,7 +128,7 @@ def _write(
     sorted_ = _sort(document, waiting, fits)
     outcome = None
     if sorted_.additions:
-        plan = _plan(document, sorted_)
+        plan = sorted_.proposer.plan(document, list(sorted_.additions.values()))
         try:
             outcome = apply_to_file(path, plan)
         except EditConflict:
@@ -156,58 +155,31 @@ def _write(
 class _Sorted:
     """Probes by id: those to add, those that are asked already, those that cannot be added."""
 
-    run: str
-    at: datetime
-    additions: dict[str, Addition]
-    known: list[str]
-    held: dict[str, str]
+    proposer: Proposer
+    additions: dict[str, Addition] = field(default_factory=dict)
+    known: list[str] = field(default_factory=list)
+    held: dict[str, str] = field(default_factory=dict)
 
 
 def _sort(document: Document, waiting: Sequence[Probe], fits: Fits) -> _Sorted:
     at = datetime.now(UTC).replace(microsecond=0)
-    found = _Sorted(new_run_id(at), at, {}, [], {})
-    pairs = [Recovered(one.prompt, one.reference, one.probe_id, how="pushed") for one in waiting]
-    asked = AskedAlready(document, pairs)
-    taken: dict[str, str] = {}
-    for probe, pair in zip(waiting, pairs, strict=True):
-        question, answer = normal(probe.prompt), normal(probe.reference)
-        reason = asked.why_not(pair)
-        if asked.gives(pair) or taken.get(question) == answer:
+    found = _Sorted(Proposer(new_run_id(at), Origin.PUSHED, _BY, at))
+    existing = Existing(document)
+    for probe in waiting:
+        pair = NewPair(probe.prompt, probe.reference, PairRole.PROBE)
+        if existing.answers(pair):
             found.known.append(probe.probe_id)
-        elif question in taken:
-            found.held[probe.probe_id] = "a probe before it asks the same, with another answer"
-        elif reason := reason or fits(probe.prompt, probe.reference):
+        elif reason := existing.why_not(pair) or fits(probe.prompt, probe.reference):
             found.held[probe.probe_id] = reason
-        elif _take(probe, found):
-            taken[question] = answer
+        else:
+            try:
+                addition = found.proposer.pair(pair, probe.source, extra={})
+            except DocumentError as error:
+                found.held[probe.probe_id] = error.message
+            else:
+                found.additions[probe.probe_id] = addition
+                existing.take(pair, "a probe before it")
     return found
-
-
-def _take(probe: Probe, found: _Sorted) -> bool:
-    try:
-        found.additions[probe.probe_id] = _addition(probe, found)
-    except DocumentError as error:
-        found.held[probe.probe_id] = error.message
-        return False
-    return True
-
-
-def _addition(probe: Probe, found: _Sorted) -> Addition:
-    provenance = Provenance(
-        Origin.PUSHED, by=_BY, run=found.run, at=found.at, derived_from=probe.source
-    )
-    return probe_addition(probe.prompt, probe.reference, provenance)
-
-
-def _plan(document: Document, found: _Sorted) -> EditPlan:
-    return EditPlan(
-        run=found.run,
-        origin=Origin.PUSHED,
-        by=_BY,
-        created_at=found.at,
-        document_sha256=document.sha256,
-        additions=tuple(found.additions.values()),
-    )
 
 
 def _mark(database: Database, outcome: Applied, found: _Sorted) -> None:
@@ -217,19 +189,19 @@ def _mark(database: Database, outcome: Applied, found: _Sorted) -> None:
         found.held[ids[refusal.id]] = refusal.reason
     made = [ids[addition.id] for addition in outcome.made.additions]
     edit = DocumentEdit(
-        run=found.run,
+        run=found.proposer.run,
         origin=Origin.PUSHED,
         by=_BY,
         at=now(),
         action=_APPLY,
-        added=tuple(addition.block().section_id for addition in outcome.made.additions),
+        added=tuple(addition.section_id for addition in outcome.made.additions),
         removed=(),
         before_sha256=outcome.before.sha256,
         after_sha256=outcome.after.sha256,
     )
     if made:
         staged_plans.record(database, edit)
-        probe_queue.mark_written(database, dict.fromkeys(made, found.run))
+        probe_queue.mark_written(database, dict.fromkeys(made, found.proposer.run))
 
 
 def _runs(document: Document) -> Iterator[tuple[str, str]]:

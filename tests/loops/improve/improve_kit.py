@@ -18,10 +18,7 @@ from strategies import DLM_ID
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.doc.provenance import Origin, Provenance
-from dlm.doc.render import render_pair
-from dlm.doc.sections import SectionType
-from dlm.loops.edits import Addition, EditPlan
-from dlm.loops.edits.codec import plan_to_json
+from dlm.loops.edits import Addition, EditPlan, NewPair, plan_to_json
 from dlm.loops.improve.bench import Bench
 from dlm.loops.improve.history import enrol, own
 from dlm.loops.improve.options import ImproveOptions
@@ -74,13 +71,7 @@ def plan_of(document: Document, question: str, answer: str, run: str) -> EditPla
     """One pair behind the first section."""
     after = document.sections[0].section_id
     provenance = Provenance(Origin.SYNTHESIZED, by="self:v0001", run=run, at=AT, derived_from=after)
-    pair = Addition.of(
-        SectionType.INSTRUCTION,
-        render_pair(question, answer),
-        provenance,
-        after=after,
-        summary=question,
-    )
+    pair = Addition(provenance, pairs=(NewPair(question, answer),), after=after)
     return EditPlan(run, Origin.SYNTHESIZED, "self:v0001", AT, document.sha256, (pair,))
 
 

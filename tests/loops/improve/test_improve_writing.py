@@ -10,12 +10,9 @@ from improve_kit import AT, begun, decided, opened, plan_of, written
 
 from dlm.doc.parser import parse_file
 from dlm.doc.provenance import Origin, Provenance
-from dlm.doc.render import render_triple
-from dlm.doc.sections import SectionType
 from dlm.eval.items import Fit, Item, Kind, Said
 from dlm.eval.scorecard import Scorecard, scorecard
-from dlm.loops.edits import Addition, EditPlan, applied, reverted
-from dlm.loops.edits.codec import plan_to_json
+from dlm.loops.edits import Addition, EditPlan, NewTriple, applied, plan_to_json, reverted
 from dlm.loops.improve import writing
 from dlm.loops.improve.composing import together
 from dlm.loops.improve.options import ImproveOptions
@@ -131,7 +128,7 @@ def test_only_a_sampler_of_our_own_is_refreshed(
 def test_a_renamed_plan_is_the_same_pairs_as_another_run(tmp_path: Path) -> None:
     document = parse_file(written(tmp_path))
     plan = plan_of(document, 'Says it run="old"?', 'It says ="old".', "old")
-    again = writing.renamed(plan, "new")
+    again = plan.renamed("new")
     after = applied(document, again)
     assert [(pair.question, pair.answer) for _, pair in after.pairs()] == [
         ('Says it run="old"?', 'It says ="old".')
@@ -170,15 +167,14 @@ def test_what_a_round_writes_and_mines_is_one_run_that_can_be_taken_back(tmp_pat
         one = decided(store, path, 1)
     document = parse_file(path)
     after = document.sections[0].section_id
-    mined = Addition.of(
-        SectionType.PREFERENCE,
-        render_triple("How many lockers are there?", "nine", "seven"),
+    mined = Addition(
         Provenance(Origin.MINED, by="sway", run="mine-1", at=AT, derived_from=after),
+        triples=(NewTriple("How many lockers are there?", "nine", "seven"),),
         after=after,
     )
     triple = EditPlan("mine-1", Origin.MINED, "sway", AT, document.sha256, (mined,))
     pair = plan_of(document, "Which boat is blue?", "The blue boat is Marigold.", one.name)
-    parts = [plan_to_json(plan) for plan in (pair, writing.renamed(triple, one.name))]
+    parts = [plan_to_json(plan) for plan in (pair, triple.renamed(one.name))]
     plan = together(one, [{"plan": part} for part in parts], document)
     assert writing.brings(plan) == "1 pair and 1 triple"
     longer = applied(document, plan)

@@ -14,8 +14,9 @@ from dlm.doc.parser import parse_file
 from dlm.doc.provenance import Origin
 from dlm.loops.edits import apply_to_file, revert_to_file
 from dlm.loops.mine.candidates import Candidate, Contrast, Mined
-from dlm.loops.mine.plan import make_plan
+from dlm.loops.mine.plan import addition_of
 from dlm.loops.mine.sampling import _with
+from dlm.loops.proposals import Proposer
 
 TEXT = (
     f"---\ndlm_id: {DLM_ID}\ndlm_version: 15\nbase_model: pocket\n---\n# Shed\n\n"
@@ -62,7 +63,11 @@ def test_hostile_answers_are_inert_and_a_revert_gives_the_same_bytes(
         assert all(each.text for each in left)
         if len(left) == 2:
             mined.append(Mined(example, left, 1.0, Contrast(left[0], left[1])))
-    plan = make_plan(before, _scored(mined), run="mine-1", judge=judge, at=AT, note={})
+    proposer = Proposer("mine-1", Origin.MINED, judge, AT)
+    additions = [
+        addition_of(each, each.contrast, proposer) for each in _scored(mined) if each.contrast
+    ]
+    plan = proposer.plan(before, additions)
     assert len(plan) == len(mined)
     apply_to_file(path, plan)
     after = parse_file(path)

@@ -101,20 +101,19 @@ def test_mined_pairs_are_real_contrasts_that_say_where_they_come_from(trained: D
     told = {pair.question: pair.answer for _, pair in trained.pairs()}
     assert outcome.plan.additions, [(each.prompt, each.reason) for each in outcome.mined]
     for addition in outcome.plan.additions:
-        block = addition.block()
-        (triple,) = block.triples
+        (triple,) = addition.triples
         assert triple.chosen.rstrip(".") == told[triple.prompt].rstrip(".")
         assert triple.rejected != triple.chosen
-        provenance = block.provenance
-        assert provenance is not None
+        provenance = addition.provenance
         assert (provenance.origin, provenance.by) == (Origin.MINED, "sway")
         assert provenance.scores["chosen"] - provenance.scores["rejected"] >= 0.5
         assert provenance.run == outcome.plan.run
         assert provenance.at is not None
         assert provenance.extra["chosen_from"] == "self:v0002, as authored"
         assert provenance.extra["rejected_from"].startswith("self:v0002")
-        assert "judge_score_chosen=" in addition.section
-        assert "mined_run_id=" in addition.section
+        text = addition.section().source.text
+        assert "judge_score_chosen=" in text
+        assert "mined_run_id=" in text
     counts = list(outcome.funnel.to_json().values())
     assert counts[0] == 3
     assert counts[1:4] == sorted(counts[1:4], reverse=True)
@@ -156,8 +155,7 @@ def test_applied_and_reverted_the_file_has_its_bytes_again(trained: Document) ->
 def test_the_base_may_be_rejected_and_the_authored_answer_chosen(trained: Document) -> None:
     outcome = run(trained, reject_from=RejectFrom.BASE, authored=True, temperature=1.0)
     for addition in outcome.plan.additions:
-        provenance = addition.block().provenance
-        assert provenance is not None
+        provenance = addition.provenance
         assert provenance.extra["rejected_from"] == "base:pocket"
         assert provenance.extra["chosen_from"] == "authored"
     sources = {one.source for each in outcome.mined for one in each.candidates}
@@ -168,8 +166,7 @@ def test_the_first_version_may_be_rejected(trained: Document) -> None:
     outcome = run(trained, reject_from=RejectFrom.FIRST)
     assert outcome.plan.additions, [(each.prompt, each.reason) for each in outcome.mined]
     for addition in outcome.plan.additions:
-        provenance = addition.block().provenance
-        assert provenance is not None
+        provenance = addition.provenance
         assert provenance.extra["rejected_from"] == "self:v0001"
     with Store.open(DLM_ID, base_model="pocket") as store:
         store.set_current(store.version("v0001"))

@@ -52,7 +52,7 @@ def test_requests_become_pairs_whose_answer_is_the_section(
     texts = {section.section_id: section.text.strip() for section in document.sections}
     assert len(found.plan.additions) >= 4
     for addition in found.plan.additions:
-        (pair,) = addition.block().pairs
+        (pair,) = addition.pairs
         assert pair.question in REQUESTS
         assert pair.answer == texts[str(addition.after)]
 

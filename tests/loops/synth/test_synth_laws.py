@@ -14,11 +14,12 @@ from dlm.data.chat import Codec
 from dlm.doc.parser import parse_text
 from dlm.doc.provenance import Origin
 from dlm.loops.edits import applied, reverted
+from dlm.loops.proposals import Proposer
 from dlm.loops.synth.candidates import Funnel, Stage
 from dlm.loops.synth.filters import Bench, run_filters
 from dlm.loops.synth.generate import plan_asks, read
 from dlm.loops.synth.options import Filter, SynthOptions
-from dlm.loops.synth.plan import make_plan
+from dlm.loops.synth.plan import addition_of
 
 DOCUMENT = parse_text(
     f"{HEAD}{PROSE}\n::instruction::\n### Q !exam\n{TRUE[0][0]}\n### A\n{TRUE[0][1]}\n::\n"
@@ -50,7 +51,10 @@ def test_any_completions_end_as_inert_sections_that_can_be_taken_out(
     answers = [*completions, *[[]] * (len(ASKS) - len(completions))]
     written = read(ASKS, answers)
     candidates = run_filters(written.candidates, DOCUMENT, options, BENCH)
-    plan = make_plan(DOCUMENT, candidates, run="r1", teacher="cli:x", judge="sway", at=AT, note={})
+    proposer = Proposer("r1", Origin.SYNTHESIZED, "cli:x", AT)
+    plan = proposer.plan(
+        DOCUMENT, [addition_of(one, proposer, "sway") for one in candidates if not one.dropped]
+    )
     after = applied(DOCUMENT, plan)
     ours = [section for section in after.sections if section.provenance]
     rest = [section for section in after.sections if not section.provenance]

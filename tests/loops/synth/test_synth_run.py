@@ -56,8 +56,7 @@ def test_most_of_what_is_true_is_kept(honest: Outcome) -> None:
 
 def test_every_pair_names_its_sentence_teacher_section_and_scores(honest: Outcome) -> None:
     for addition in honest.plan.additions:
-        provenance = addition.block().provenance
-        assert provenance is not None
+        provenance = addition.provenance
         assert provenance.origin is Origin.SYNTHESIZED
         assert provenance.by.startswith("cli:")
         assert provenance.run == honest.plan.run

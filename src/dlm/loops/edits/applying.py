@@ -1,13 +1,15 @@
 """A plan put into a document, and a run taken out of it: new documents, no file.
 
-Every result is read anew and must hold exactly the sections it was meant to hold.
+A change fits when what it hangs on still stands in the text: the section an addition was derived
+from, the section a removal names. Where in the text that is now does not matter. Every result is
+read anew and must hold exactly the sections it was meant to hold.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dlm.doc.document import Document
 from dlm.doc.provenance import Origin
@@ -15,7 +17,9 @@ from dlm.doc.sections import Section, SectionType
 from dlm.doc.spans import Splice
 from dlm.errors import DocumentError, EditConflict
 from dlm.loops.edits.places import (
+    Anchors,
     deletions,
+    has_fence,
     insertion,
     is_edited,
     marked,
@@ -23,8 +27,25 @@ from dlm.loops.edits.places import (
     text_end,
     usual_gap,
 )
-from dlm.loops.edits.plan import EditPlan, Place, has_fence
-from dlm.loops.edits.rebasing import Anchors, Refusal, rebase
+from dlm.loops.edits.plan import Addition, EditPlan, Place, Removal
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A change that cannot be made, by name, and why."""
+
+    id: str
+    summary: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rebased:
+    """The part of a plan that fits a document, the rest with reasons, and what stands already."""
+
+    plan: EditPlan
+    refusals: tuple[Refusal, ...] = ()
+    present: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +55,34 @@ class Reverted:
     document: Document
     removed: tuple[Section, ...]
     kept: tuple[Refusal, ...] = ()
+
+
+def rebase(
+    document: Document, plan: EditPlan, only: Collection[str] | None = None, place: Place = "after"
+) -> Rebased:
+    """Sort the changes of a plan, or those that `only` names, by whether they fit the document."""
+    wanted = plan if only is None else plan.only(only)
+    anchors = Anchors(document)
+    additions, removals = list[Addition](), list[Removal]()
+    refusals, present = list[Refusal](), list[str]()
+    for addition in wanted.additions:
+        try:
+            if _fits(anchors, wanted, addition, place):
+                additions.append(addition)
+            else:
+                present.append(addition.id)
+        except EditConflict as error:
+            refusals.append(Refusal(addition.id, addition.summary, error.message))
+    for removal in wanted.removals:
+        if anchors.find(removal) is None:
+            reason = "the section it removes is not in the document any more"
+            refusals.append(Refusal(removal.id, removal.summary, reason))
+        else:
+            removals.append(removal)
+    unknown = sorted({*(only or ())} - {*plan.ids})
+    refusals += [Refusal(name, "", "the plan holds no change of this name") for name in unknown]
+    fitting = replace(wanted, additions=tuple(additions), removals=tuple(removals))
+    return Rebased(fitting, tuple(refusals), tuple(present))
 
 
 def applied(
@@ -62,19 +111,17 @@ def fitted(document: Document, plan: EditPlan, place: Place = "after") -> Docume
     anchors = Anchors(document)
     gone = [position for item in plan.removals if (position := anchors.find(item)) is not None]
     added: defaultdict[int, list[Section]] = defaultdict(list)
-    blocks: defaultdict[int, list[str]] = defaultdict(list)
     gap = usual_gap(document)
     # What goes to the end stands behind what goes after the last section, whatever came first.
     for addition in sorted(plan.additions, key=lambda each: place == "end" or each.after is None):
         position = anchors.position(addition, place)
         assert position is not None
-        text, block = marked(addition.block(), gap)
-        blocks[position].append(text)
-        added[position].append(block)
+        added[position].append(marked(addition, gap))
     longer = document
     if added:
         splices = []
-        for position, texts in blocks.items():
+        for position, blocks in added.items():
+            texts = [block.source.text for block in blocks]
             section = document.sections[position] if position >= 0 else None
             splices.append(insertion(document, text_end(document, section), texts, gap))
         longer = _checked(document, splices, list(_with(document.sections, added)))
@@ -118,6 +165,20 @@ def summary_of(section: Section) -> str:
     """One line that tells a section from others: its first question, prompt, or line of text."""
     asked = [pair.question for pair in section.pairs] + [each.prompt for each in section.triples]
     return next(iter((asked[0] if asked else section.text).strip().split("\n")))
+
+
+def _fits(anchors: Anchors, plan: EditPlan, addition: Addition, place: Place) -> bool:
+    """Whether an addition can be made, False when it stands already; EditConflict says why not."""
+    if addition.provenance.run != plan.run:  # of which a round of improvement has two origins
+        raise EditConflict("its marker names another run than the plan")
+    if anchors.holds(addition):
+        return False
+    position = anchors.position(addition, place)
+    if position is None:
+        raise EditConflict("the section it was derived from was changed or removed since")
+    if line := anchors.hidden_behind(position):
+        raise EditConflict(f"the code block that begins at line {line} is not closed and hides it")
+    return True
 
 
 def _reason_to_keep(document: Document, section: Section, force: bool) -> str | None:

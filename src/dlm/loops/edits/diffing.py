@@ -12,10 +12,9 @@ from typing import Final, Literal, NamedTuple
 
 from dlm.doc.document import Document
 from dlm.doc.sections import Section
-from dlm.loops.edits.applying import fitted
+from dlm.loops.edits.applying import fitted, rebase
 from dlm.loops.edits.places import first_line, text_end
 from dlm.loops.edits.plan import EditPlan, Place
-from dlm.loops.edits.rebasing import rebase
 
 _CONTEXT: Final = 3
 _NO_NEWLINE: Final = "\n\\ No newline at end of file\n"

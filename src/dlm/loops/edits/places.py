@@ -1,4 +1,4 @@
-"""Where in a text a block goes, and what goes away with it: offsets and blank lines.
+"""Where in a document a block goes, and what goes away with it: sections, offsets, blank lines.
 
 A block is put directly after the last line of the section before it, together with the blank lines
 between the two; what stood behind stays as it was. So the blank lines before a block are its own,
@@ -7,17 +7,16 @@ and taking it out with them gives back the bytes that were there.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
 from dlm.doc.document import Document
 from dlm.doc.grammar import landmarks
-from dlm.doc.provenance import format_marker
 from dlm.doc.sections import Section
 from dlm.doc.spans import Span, Splice
-from dlm.loops.edits.plan import has_fence, is_closed
+from dlm.loops.edits.plan import Addition, Place, Removal
 
 WRITTEN: Final = "written"
 """The attribute of a marker that holds the id of the section as the machine wrote it."""
@@ -28,6 +27,52 @@ GAP: Final = "gap"
 _USUAL_GAP: Final = 1
 _WIDEST_GAP: Final = 2
 _BLANK: Final = " \t\r\n"  # what `section_id` ignores at the ends of a section
+
+
+class Anchors:
+    """The sections of one document, found by what a plan says of them."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self._positions: defaultdict[str, list[int]] = defaultdict(list)
+        self._machine: set[tuple[str, str, str]] = set()
+        for position, section in enumerate(document.sections):
+            self._positions[section.section_id].append(position)
+            if section.provenance is not None:
+                self._machine.add(_mark(section))
+        last = document.sections[-1] if document.sections else None
+        self._open_code = open_code(document, last) if last else None
+
+    def position(self, addition: Addition, place: Place) -> int | None:
+        """The position of the section an addition goes behind: -1 is the frontmatter.
+
+        None when the section it was derived from is gone. What machines derived from that section
+        earlier, and stands right behind it, stays before.
+        """
+        sections = self.document.sections
+        found = self._positions.get(addition.after) if addition.after else None
+        if addition.after and not found:
+            return None
+        if place == "end" or not found:
+            return len(sections) - 1
+        position = found[0]
+        while position + 1 < len(sections) and _derived(sections[position + 1], addition.after):
+            position += 1
+        return position
+
+    def find(self, removal: Removal) -> int | None:
+        """The position of the section a removal names; None when it is gone."""
+        found = self._positions.get(removal.section_id, [])
+        return found[removal.occurrence] if 0 <= removal.occurrence < len(found) else None
+
+    def holds(self, addition: Addition) -> bool:
+        """Whether this very block of this run stands in the document already, edited or not."""
+        origin, run = addition.provenance.origin, addition.provenance.run
+        return (origin, run, addition.section_id) in self._machine
+
+    def hidden_behind(self, position: int) -> int | None:
+        """The line of the unclosed code block that would hide what is put behind a section."""
+        return self._open_code if position == len(self.document.sections) - 1 else None
 
 
 def text_end(document: Document, section: Section | None) -> int:
@@ -60,18 +105,13 @@ def usual_gap(document: Document) -> int:
     return min(gaps, key=lambda gap: (-gaps[gap], abs(gap - _USUAL_GAP), gap))
 
 
-def marked(block: Section, gap: int) -> tuple[str, Section]:
-    """A block whose marker says what is needed to take it out again, and the section it is."""
-    assert block.provenance is not None
-    extra = {key: value for key, value in block.provenance.extra.items() if key != GAP}
-    extra[WRITTEN] = block.section_id
+def marked(addition: Addition, gap: int) -> Section:
+    """The section of an addition whose marker says what is needed to take it out again."""
+    extra = {key: value for key, value in addition.provenance.extra.items() if key != GAP}
+    extra[WRITTEN] = addition.section_id
     if gap != _USUAL_GAP:
         extra[GAP] = str(gap)
-    provenance = replace(block.provenance, extra=extra)
-    text = block.source.text
-    fence = text[block.start : text.index("\n", block.start) + 1]
-    body = text[block.content_start : block.block_end]
-    return f"{fence}{format_marker(provenance)}\n{body}", replace(block, provenance=provenance)
+    return replace(addition, provenance=replace(addition.provenance, extra=extra)).section()
 
 
 def insertion(document: Document, at: int, blocks: Sequence[str], gap: int) -> Splice:
@@ -119,6 +159,16 @@ def open_code(document: Document, section: Section) -> int | None:
     return None
 
 
+def is_closed(section: Section) -> bool:
+    """Whether a closing line of its own ends the section."""
+    return section.block_end > section.content_end
+
+
+def has_fence(section: Section) -> bool:
+    """Whether an opening line begins the section; prose needs none."""
+    return section.content_start > section.start
+
+
 def _holds_prose_apart(sections: Sequence[Section], position: int, gone: set[int]) -> bool:
     """Whether prose follows that would be read as part of an open section before."""
     if position + 1 == len(sections) or has_fence(sections[position + 1]):
@@ -162,3 +212,15 @@ def _newline_before(text: str, at: int) -> int:
     next_one = text.find("\n", at)
     lone = next_one >= 0 and text[next_one - 1] != "\r"
     return 1 if lone or not text.endswith("\r\n", 0, at) else 2
+
+
+def _mark(section: Section) -> tuple[str, str, str]:
+    """What makes a machine's section the one it is: origin, run, and its text when written."""
+    provenance = section.provenance
+    assert provenance is not None
+    written = provenance.extra.get(WRITTEN, section.section_id)
+    return provenance.origin, provenance.run, written
+
+
+def _derived(section: Section, source: str | None) -> bool:
+    return section.provenance is not None and section.provenance.derived_from == source

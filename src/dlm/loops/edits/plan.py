@@ -6,74 +6,111 @@ Knows neither the document it was planned for nor any file.
 from __future__ import annotations
 
 import hashlib
-import re
+import math
 import secrets
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal
 
-from dlm.doc.provenance import Origin, Provenance
-from dlm.doc.render import render_section
+from dlm.doc.provenance import Origin, Provenance, format_marker, parse_marker
+from dlm.doc.render import escape_body, normalise, render_pair, render_section, render_triple
 from dlm.doc.scanner import scan_body
-from dlm.doc.sections import Section, SectionType
+from dlm.doc.sections import PairRole, Section, SectionType
 from dlm.doc.spans import Source
-from dlm.errors import DocumentError, EditConflict
 
 Place = Literal["after", "end"]
 """Where additions go: directly after the section each is derived from, or all at the end."""
 
 _NO_FACTS: Final[Mapping[str, Any]] = MappingProxyType({})
-_CANNOT_STAND: Final = re.compile("[\0\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class NewPair:
+    """A question and its answer that are to stand in a document."""
+
+    question: str
+    answer: str
+    role: PairRole = PairRole.TRAIN
+
+
+@dataclass(frozen=True, slots=True)
+class NewTriple:
+    """A prompt with a better and a worse answer that are to stand in a document."""
+
+    prompt: str
+    chosen: str
+    rejected: str
 
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """One new section: the whole block as `render_section` gives it, marker included.
+    """One new section: an instruction section of pairs, a preference section of triples, or prose.
 
-    It goes directly after the section `after`, at the end without one. Make it with `of`.
+    It goes directly after the section `after`, at the end without one. Its `id` is its name on the
+    command line, `section_id` the one it will have in the document. Raises DocumentError for text
+    that cannot stand inside one section.
     """
 
-    id: str
-    section: str
+    provenance: Provenance
+    pairs: tuple[NewPair, ...] = ()
+    triples: tuple[NewTriple, ...] = ()
+    prose: str = ""
+    name: str | None = None
     after: str | None = None
-    summary: str = ""
+    id: str = field(init=False)
+    section_id: str = field(init=False)
 
-    @classmethod
-    def of(
-        cls,
-        type: SectionType,
-        body: str,
-        provenance: Provenance,
-        *,
-        name: str | None = None,
-        after: str | None = None,
-        summary: str = "",
-    ) -> Self:
-        """The addition of a body that `render_pair` or `render_triple` gave, or escaped prose.
+    def __post_init__(self) -> None:
+        section = self.section()
+        digest = hashlib.sha256(section.source.text.encode(errors="surrogatepass"))
+        object.__setattr__(self, "id", digest.hexdigest()[:8])
+        object.__setattr__(self, "section_id", section.section_id)
 
-        Raises DocumentError for a body that cannot stand inside one section.
-        """
-        section = render_section(type, body, provenance, name=name)
-        return cls(short_id(section), section, after, summary)
+    @property
+    def type(self) -> SectionType:
+        if self.pairs:
+            return SectionType.INSTRUCTION
+        return SectionType.PREFERENCE if self.triples else SectionType.PROSE
 
-    def block(self) -> Section:
-        """The section this is, read; EditConflict when it is anything but one closed section."""
-        text = self.section
-        if "\r" in text or _CANNOT_STAND.search(text):
-            raise EditConflict("it holds a character that a section cannot hold")
-        try:
-            scan = scan_body(Source(f"\n{text}"), 1)
-        except DocumentError as error:
-            raise EditConflict(error.message, hint=error.hint) from error
-        block = scan.sections[0] if len(scan.sections) == 1 else None
-        whole = (1, len(text) + 1)
-        if block is None or (block.start, block.block_end) != whole or not is_closed(block):
-            raise EditConflict("it is not one closed section")
-        if block.provenance is None:
-            raise EditConflict("it does not say where it comes from")
-        return block
+    @property
+    def summary(self) -> str:
+        """One line that tells it from others: its first question, prompt, or line of text."""
+        asked = [pair.question for pair in self.pairs] + [each.prompt for each in self.triples]
+        return (asked[0] if asked else self.prose).strip().split("\n", 1)[0]
+
+    def body(self) -> str:
+        """The text between its marker and its closer, escaped."""
+        pairs = [render_pair(each.question, each.answer, each.role) for each in self.pairs]
+        triples = [render_triple(each.prompt, each.chosen, each.rejected) for each in self.triples]
+        return "".join(pairs + triples) or escape_body(normalise(self.prose))
+
+    def section(self) -> Section:
+        """The closed section it becomes, alone in a text of its own and without its headers."""
+        text = render_section(self.type, self.body(), self.provenance, name=self.name)
+        start = text.index("\n", text.index("\n") + 1) + 1  # behind the fence and the marker
+        end = len(text)
+        return Section(
+            self.type,
+            start=0,
+            content_start=start,
+            content_end=end - len("::\n"),
+            block_end=end,
+            end=end,
+            source=Source(text),
+            name=self.name,
+            provenance=self.provenance,
+        )
+
+    def with_body(self, body: str) -> Addition:
+        """The addition with what a body holds that its owner edited; raises DocumentError."""
+        text = render_section(self.type, body, self.provenance, name=self.name)
+        (read,) = scan_body(Source(f"\n{text}"), 1).sections
+        pairs = [NewPair(each.question, each.answer, each.role) for each in read.pairs]
+        triples = [NewTriple(each.prompt, each.chosen, each.rejected) for each in read.triples]
+        prose = "" if pairs or triples else read.text
+        return replace(self, pairs=tuple(pairs), triples=tuple(triples), prose=prose)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +165,12 @@ class EditPlan:
         """The plan without those of its changes that are named."""
         return self.only([name for name in self.ids if name not in ids])
 
-
-def short_id(section: str) -> str:
-    """The name of an addition on the command line: 8 hex digits of the SHA-256 of its text."""
-    return hashlib.sha256(section.encode(errors="surrogatepass")).hexdigest()[:8]
+    def renamed(self, run: str) -> EditPlan:
+        """The plan as that of another run, its additions too."""
+        additions = [
+            replace(each, provenance=replace(each.provenance, run=run)) for each in self.additions
+        ]
+        return replace(self, run=run, additions=tuple(additions))
 
 
 def new_run_id(at: datetime | None = None) -> str:
@@ -139,11 +178,75 @@ def new_run_id(at: datetime | None = None) -> str:
     return f"{at or datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
-def is_closed(section: Section) -> bool:
-    """Whether a closing line of its own ends the section."""
-    return section.block_end > section.content_end
+def plan_to_json(plan: EditPlan) -> dict[str, Any]:
+    """Plain JSON."""
+    return {
+        "run": plan.run,
+        "origin": plan.origin.value,
+        "by": plan.by,
+        "created_at": plan.created_at.isoformat(),
+        "document_sha256": plan.document_sha256,
+        "additions": [_addition_to_json(each) for each in plan.additions],
+        "removals": [asdict(each) for each in plan.removals],
+        "note": _plain(plan.note),
+    }
 
 
-def has_fence(section: Section) -> bool:
-    """Whether an opening line begins the section; prose needs none."""
-    return section.content_start > section.start
+def plan_from_json(data: Mapping[str, Any]) -> EditPlan:
+    """The inverse of `plan_to_json`.
+
+    Raises ValueError, TypeError, KeyError or DocumentError on anything else.
+    """
+    at = datetime.fromisoformat(_text(data["created_at"]))
+    return EditPlan(
+        run=_text(data["run"]),
+        origin=Origin(data["origin"]),
+        by=_text(data["by"]),
+        created_at=at if at.tzinfo else at.replace(tzinfo=UTC),
+        document_sha256=_text(data["document_sha256"]),
+        additions=tuple(_addition_from_json(each) for each in data["additions"]),
+        removals=tuple(
+            Removal(_text(each["section_id"]), int(each["occurrence"]), _text(each["summary"]))
+            for each in data["removals"]
+        ),
+        note=dict(data["note"]),
+    )
+
+
+def _addition_to_json(addition: Addition) -> dict[str, Any]:
+    return {
+        "marker": format_marker(addition.provenance),
+        "pairs": [[each.question, each.answer, each.role.value] for each in addition.pairs],
+        "triples": [[each.prompt, each.chosen, each.rejected] for each in addition.triples],
+        "prose": addition.prose,
+        "name": addition.name,
+        "after": addition.after,
+    }
+
+
+def _addition_from_json(data: Mapping[str, Any]) -> Addition:
+    return Addition(
+        parse_marker(_text(data["marker"])),
+        tuple(NewPair(_text(q), _text(a), PairRole(role)) for q, a, role in data["pairs"]),
+        tuple(NewTriple(*map(_text, texts)) for texts in data["triples"]),
+        _text(data["prose"]),
+        None if data["name"] is None else _text(data["name"]),
+        None if data["after"] is None else _text(data["after"]),
+    )
+
+
+def _plain(value: Any) -> Any:
+    """JSON for any value: a plan must not be lost to a score that is not a number."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a text")
+    return value

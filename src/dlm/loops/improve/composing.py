@@ -10,8 +10,7 @@ from typing import Any, Final
 
 from dlm.doc.document import Document
 from dlm.doc.provenance import Origin
-from dlm.loops.edits import EditPlan, applied
-from dlm.loops.edits.codec import plan_from_json, plan_to_json
+from dlm.loops.edits import EditPlan, applied, plan_from_json, plan_to_json
 from dlm.loops.improve import writing
 from dlm.loops.improve.bench import Bench
 from dlm.loops.improve.diversity import Diversity, collapsed, diversity
@@ -19,6 +18,7 @@ from dlm.loops.improve.examining import card_of
 from dlm.loops.improve.history import own
 from dlm.loops.mine.options import MineOptions
 from dlm.loops.mine.run import mine
+from dlm.loops.proposals import Proposer
 from dlm.loops.synth.options import Strategy
 from dlm.loops.synth.run import Asking, Commission, Outcome, synthesize
 from dlm.store import rounds
@@ -88,7 +88,7 @@ def _mined(bench: Bench, one: Round) -> dict[str, Any]:
     for text in outcome.notes:
         bench.watch.note(text)
     bench.watch.told("mined", str(outcome.funnel))
-    plan = writing.renamed(outcome.plan, one.name)
+    plan = outcome.plan.renamed(one.name)
     return {"mined": True, "plan": plan_to_json(plan), "funnel": {}, "said": []}
 
 
@@ -125,14 +125,8 @@ def together(one: Round, parts: Sequence[Mapping[str, Any]], document: Document)
     given = [one.facts["handed_on"]] if one.facts.get("handed_on") else []
     plans = [plan_from_json(each) for each in (*given, *(part["plan"] for part in parts))]
     additions = {each.id: each for plan in plans for each in plan.additions}
-    return EditPlan(
-        one.name,
-        Origin.SYNTHESIZED,
-        one.teacher,
-        one.started_at,
-        document.sha256,
-        tuple(additions.values()),
-    )
+    proposer = Proposer(one.name, Origin.SYNTHESIZED, one.teacher, one.started_at)
+    return proposer.plan(document, list(additions.values()))
 
 
 def _hints(bench: Bench, one: Round) -> tuple[Any, ...]:

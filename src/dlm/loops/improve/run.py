@@ -11,7 +11,7 @@ from typing import Final
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.errors import DlmError, Interrupted
-from dlm.loops.edits.codec import plan_to_json
+from dlm.loops.edits import plan_to_json
 from dlm.loops.improve import writing
 from dlm.loops.improve.bench import Bench, external
 from dlm.loops.improve.challenger import train_champion

@@ -11,8 +11,7 @@ from typing import Any
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.eval.exam import Paper
-from dlm.loops.edits import applied, carry_out, rebase
-from dlm.loops.edits.codec import plan_from_json
+from dlm.loops.edits import applied, carry_out, plan_from_json, rebase
 from dlm.loops.improve.bench import Bench, external
 from dlm.loops.improve.composing import write
 from dlm.loops.improve.examining import card_of, sit_teacher

@@ -8,7 +8,6 @@ Zelikman et al., 2022). Exam questions are never used.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from dlm.doc.document import Document
@@ -16,8 +15,7 @@ from dlm.doc.sections import SectionType
 from dlm.eval.items import Item, Kind
 from dlm.eval.learned_map import State, learned_map
 from dlm.eval.scorecard import Scorecard
-from dlm.loops.edits import EditPlan, rebase, short_id
-from dlm.loops.edits.codec import plan_from_json
+from dlm.loops.edits import EditPlan, plan_from_json, rebase
 from dlm.loops.improve.options import ImproveOptions
 from dlm.loops.synth.grounding import Ground
 from dlm.loops.synth.options import Strategy, SynthOptions
@@ -78,19 +76,9 @@ def handed_on(document: Document, done: Sequence[Round], name: str) -> EditPlan 
     last = done[-1] if done else None
     if last is None or last.step is not Step.REFUSED or not last.facts.get("harmless"):
         return None
-    given = renamed(plan_from_json(last.facts["plan"]), name)
+    given = plan_from_json(last.facts["plan"]).renamed(name)
     fits = rebase(document, given)
     return None if fits.refusals or fits.present else given
-
-
-def renamed(plan: EditPlan, name: str) -> EditPlan:
-    """The plan as that of the run `name`, its sections too."""
-    additions = []
-    for each in plan.additions:
-        # The marker comes before the body, so the first of these is the run.
-        section = each.section.replace(f'="{plan.run}"', f'="{name}"', 1)
-        additions.append(replace(each, id=short_id(section), section=section))
-    return replace(plan, run=name, additions=tuple(additions))
 
 
 def parts_of(
@@ -136,7 +124,7 @@ def synthetic_pairs(document: Document) -> list[tuple[str, str]]:
 
 def brings(plan: EditPlan) -> str:
     """What a plan adds, for people: `6 pairs and 5 triples`."""
-    triples = sum(one.block().type is SectionType.PREFERENCE for one in plan.additions)
+    triples = sum(bool(one.triples) for one in plan.additions)
     found = [(len(plan.additions) - triples, "pair"), (triples, "triple")]
     told = [f"{number} {noun}{'s' * (number != 1)}" for number, noun in found if number]
     return " and ".join(told) or "nothing"

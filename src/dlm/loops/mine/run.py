@@ -5,29 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from dlm.data.preferences import Balance, balance
 from dlm.doc.document import Document
+from dlm.doc.provenance import Origin
 from dlm.engine.resident import Resident
 from dlm.errors import JudgeError
-from dlm.loops.edits import EditPlan
+from dlm.loops.edits import EditPlan, NewTriple
 from dlm.loops.judges import open_judge
 from dlm.loops.mine.candidates import Funnel, Mined
 from dlm.loops.mine.judging import judged
 from dlm.loops.mine.options import MineOptions
-from dlm.loops.mine.plan import make_plan, run_id
-from dlm.loops.mine.sampling import Progress, Sampled, sample
+from dlm.loops.mine.plan import addition_of, triple_of
+from dlm.loops.mine.sampling import Progress, sample
+from dlm.loops.proposals import Existing, Proposer, run_id
 from dlm.loops.teachers import Counts
 from dlm.store.database import Database
-
-
-class Triple(NamedTuple):
-    """A prompt with a better and a worse answer."""
-
-    prompt: str
-    chosen: str
-    rejected: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +59,26 @@ def mine(
         version = resident.version
     found = _limited(_new(document, found), options.max_pairs)
     funnel = Funnel.of(found)
-    measured = balance([*_standing(document), *_triples(found)])
-    plan = make_plan(
+    standing = [triple for section in document.sections for triple in section.triples]
+    measured = balance([*standing, *_triples(found)])
+    proposer = Proposer(
+        run_id("mine", document, version.sha256 if version else "", options),
+        Origin.MINED,
+        judge.name,
+        datetime.now(UTC).replace(microsecond=0),
+    )
+    plan = proposer.plan(
         document,
-        found,
-        run=run_id(document, version.sha256 if version else "", options),
-        judge=judge.name,
-        at=datetime.now(UTC).replace(microsecond=0),
-        note={
-            "funnel": funnel.to_json(),
-            "threshold": threshold,
-            "reject_from": options.reject_from.value,
-            "balance": measured.to_json(),
-            "calls": _calls(sampled),
-        },
+        [
+            addition_of(each, each.contrast, proposer)
+            for each in found
+            if each.contrast and each.kept
+        ],
+        funnel=funnel.to_json(),
+        threshold=threshold,
+        reject_from=options.reject_from.value,
+        balance=measured.to_json(),
+        calls={name: counts.to_json() for name, counts in sampled.counts},
     )
     return Outcome(
         plan, tuple(found), funnel, measured, tuple(sampled.counts), tuple(sampled.notes), gave_up
@@ -87,14 +86,14 @@ def mine(
 
 
 def _new(document: Document, mined: Iterable[Mined]) -> list[Mined]:
-    """The prompts without contrasts that stand in the document."""
-    standing = set(_standing(document))
-    return [
-        each.without_contrast("this triple stands in the document")
-        if set(_triples([each])) & standing
-        else each
-        for each in mined
-    ]
+    """The prompts without contrasts that stand in the document, or that tell its exam."""
+    existing = Existing(document)
+    found = []
+    for each in mined:
+        triple = triple_of(each, each.contrast) if each.contrast else None
+        reason = existing.why_not_triple(triple) if triple else None
+        found.append(each.without_contrast(reason) if reason else each)
+    return found
 
 
 def _limited(mined: Sequence[Mined], most: int | None) -> list[Mined]:
@@ -108,17 +107,7 @@ def _beyond(mined: Mined) -> Mined:
     return replace(mined, kept=False, reason="others have a wider margin (--max-pairs)")
 
 
-def _standing(document: Document) -> Iterator[Triple]:
-    for section in document.sections:
-        for triple in section.triples:
-            yield Triple(triple.prompt, triple.chosen, triple.rejected)
-
-
-def _triples(mined: Iterable[Mined]) -> Iterator[Triple]:
+def _triples(mined: Iterable[Mined]) -> Iterator[NewTriple]:
     for each in mined:
         if each.contrast and each.kept:
-            yield Triple(each.prompt, each.contrast.chosen.text, each.contrast.rejected.text)
-
-
-def _calls(sampled: Sampled) -> dict[str, object]:
-    return {name: counts.to_json() for name, counts in sampled.counts}
+            yield triple_of(each, each.contrast)

@@ -18,8 +18,8 @@ from dlm.loops.judges.sway import asked
 from dlm.loops.mine import voices
 from dlm.loops.mine.candidates import AUTHORED, Candidate, Drop, Mined
 from dlm.loops.mine.options import MineOptions
+from dlm.loops.proposals import Existing
 from dlm.loops.synth.cleaning import clean
-from dlm.loops.synth.duplicates import Exam
 from dlm.loops.teachers import Cached, Counts
 from dlm.loops.teachers.local import LocalTeacher
 from dlm.store.database import Database
@@ -91,11 +91,11 @@ def prompts(document: Document) -> tuple[list[Example], list[str]]:
 
     Exam and held-out questions are not among them. Raises DlmError for a document with none.
     """
-    exam = Exam(document)
+    existing = Existing(document)
     found: dict[str, Example] = {}
     near = 0
     for pair in teaching(document).pairs:
-        if exam.repeated(pair.question or "", pair.text):
+        if existing.sealed(pair.question or "", pair.text):
             near += 1
         else:
             found.setdefault(normalise(pair.question or ""), pair)
@@ -104,7 +104,7 @@ def prompts(document: Document) -> tuple[list[Example], list[str]]:
             f"{document.path} has no question to mine",
             hint="write an ::instruction:: section, or let `dlm synth instructions` write some",
         )
-    notes = [f"{near} left out: they nearly repeat a sealed exam question"] if near else []
+    notes = [f"{near} left out: they nearly repeat a question that is only asked"] if near else []
     return list(found.values()), notes
 
 

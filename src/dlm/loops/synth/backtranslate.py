@@ -15,9 +15,9 @@ from dlm.data.chat import Codec
 from dlm.data.completion import Request
 from dlm.doc.document import Document
 from dlm.loops.judges.sway import asked
+from dlm.loops.proposals import Existing, Questions
 from dlm.loops.synth import prompts
 from dlm.loops.synth.candidates import Candidate, Stage
-from dlm.loops.synth.duplicates import Exam, Questions
 from dlm.loops.synth.generate import Ask
 from dlm.loops.synth.options import Filter, Strategy, SynthOptions
 from dlm.loops.synth.passages import sources
@@ -78,7 +78,7 @@ def backtranslated(
     candidates: Sequence[Candidate], document: Document, options: SynthOptions, bench: Bench
 ) -> list[Candidate]:
     """Every candidate, those that were dropped with their stage and reason."""
-    exam, known = Exam(document), Questions.of_document(document)
+    exam, known = Existing(document).sealed, Questions.of(document).repeated
     codec = bench.resident.codec
     out = _checked(candidates, Stage.PARSED, _unusable)
     out = _checked(out, Stage.DEDUP, lambda one: _where(exam, one))
@@ -114,8 +114,8 @@ def _unusable(candidate: Candidate) -> str | None:
     return "it speaks of the text instead of its subject" if _SELF.search(request) else None
 
 
-def _where(known: Questions | Exam, candidate: Candidate) -> str | None:
-    where = known.repeated(candidate.question, candidate.answer)
+def _where(held: Callable[[str, str], str | None], candidate: Candidate) -> str | None:
+    where = held(candidate.question, candidate.answer)
     return f"it repeats {where}" if where else None
 
 

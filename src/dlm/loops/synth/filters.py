@@ -11,9 +11,9 @@ from dlm.doc.document import Document
 from dlm.doc.render import render_pair
 from dlm.errors import DocumentError
 from dlm.loops.judges.protocol import Judge, Question
+from dlm.loops.proposals import Existing, Questions
 from dlm.loops.synth import form, form_in_source
 from dlm.loops.synth.candidates import Candidate, Stage
-from dlm.loops.synth.duplicates import Exam, Questions
 from dlm.loops.synth.likelihood import (
     Measured,
     measure,
@@ -49,7 +49,7 @@ def run_filters(
     bench: Bench,
 ) -> list[Candidate]:
     """Every candidate, those that were dropped with their stage and reason; in the given order."""
-    exam, asked = Exam(document), Questions.of_document(document)
+    exam, asked = Existing(document).sealed, Questions.of(document).repeated
     left = _checked(candidates, Stage.PARSED, _cannot_stand)
     left = _checked(left, Stage.DEDUP, lambda one: _repeats(exam, one))
     if options.filter is not Filter.NONE:
@@ -96,8 +96,8 @@ def _by_chance(candidate: Candidate) -> str | None:
     return None
 
 
-def _repeats(known: Questions | Exam, candidate: Candidate) -> str | None:
-    where = known.repeated(candidate.question, candidate.answer)
+def _repeats(held: Callable[[str, str], str | None], candidate: Candidate) -> str | None:
+    where = held(candidate.question, candidate.answer)
     return f"it repeats {where}" if where else None
 
 

@@ -11,10 +11,12 @@ from typing import Any, Final
 
 from dlm.data.completion import Refused
 from dlm.doc.document import Document
+from dlm.doc.provenance import Origin
 from dlm.engine.resident import Resident
 from dlm.errors import DlmError, TeacherError
 from dlm.loops.edits import EditPlan
 from dlm.loops.judges import Judge, open_judge
+from dlm.loops.proposals import Proposer, run_id
 from dlm.loops.synth.backtranslate import back_asks, backtranslated
 from dlm.loops.synth.candidates import Candidate, Funnel
 from dlm.loops.synth.filters import Bench, run_filters
@@ -22,7 +24,7 @@ from dlm.loops.synth.generate import Ask, Written, plan_asks, read
 from dlm.loops.synth.keeping import keep_run
 from dlm.loops.synth.options import SynthOptions
 from dlm.loops.synth.passages import Source
-from dlm.loops.synth.plan import make_plan, run_id
+from dlm.loops.synth.plan import addition_of
 from dlm.loops.teachers import Cached, Counts, Estimate, estimate, open_teacher
 from dlm.loops.teachers.local import LocalTeacher
 from dlm.store.database import Database
@@ -91,17 +93,16 @@ def synthesize(
         progress("filtering", 0, 0)
         written, candidates = session.filtered(answers)
     funnel = Funnel.of(candidates, len(written.unparsed))
-    plan = make_plan(
-        document,
-        candidates,
-        run=commission.run
+    proposer = Proposer(
+        commission.run
         if commission
-        else run_id(document, session.cached.identity, (options, asking.judge)),
-        teacher=session.cached.name,
-        judge=asking.judge,
-        at=commission.at if commission else datetime.now(UTC).replace(microsecond=0),
-        note=_note(funnel, session, options, written),
+        else run_id("synth", document, session.cached.identity, (options, asking.judge)),
+        Origin.SYNTHESIZED,
+        session.cached.name,
+        commission.at if commission else datetime.now(UTC).replace(microsecond=0),
     )
+    kept = [addition_of(one, proposer, asking.judge) for one in candidates if not one.dropped]
+    plan = proposer.plan(document, kept, **_note(funnel, session, options, written))
     keep_run(database, plan, candidates)
     notes = (*session.notes, *dict.fromkeys(written.refused))
     return Outcome(plan, tuple(candidates), funnel, session.cached.counts, written, notes, gave_up)

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from dlm.loops.proposals import Questions
 from dlm.loops.synth.candidates import Candidate, Stage
-from dlm.loops.synth.duplicates import Questions
 from dlm.loops.synth.options import Filter, SynthOptions
 from dlm.loops.synth.words import content, words
 
