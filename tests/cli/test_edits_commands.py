@@ -217,7 +217,9 @@ def test_reverting_one_of_two_runs_leaves_the_other(file: Path, dlm: Shell) -> N
 def test_what_the_owner_edited_is_kept_by_name_unless_forced(file: Path, dlm: Shell) -> None:
     staged(file, "r1", "One?", "Two?")
     dlm("apply")
-    text = file.read_text("utf-8").replace("One?\n\n### A\nAt dusk.", "One?\n\n### A\nAt nightfall.")
+    text = file.read_text("utf-8").replace(
+        "One?\n\n### A\nAt dusk.", "One?\n\n### A\nAt nightfall."
+    )
     file.write_text(text, "utf-8")
     assert "2 sections, 1 edited since" in dlm("list")
     dlm("revert")
