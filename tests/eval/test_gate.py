@@ -69,7 +69,9 @@ def test_a_contest_names_what_was_gained_and_lost() -> None:
     assert (found.gained, found.lost) == (("q0", "q2"), ("q1",))
     assert found.loss.value == pytest.approx(-1.0)
     assert found.difference.value == pytest.approx(0.1)
-    assert found.p == 2 / 8  # of the three that differ, the two larger must both fall
+    assert found.p == 4 / 8  # of three equal differences, two or three go up
+    assert found.p_harm == 7 / 8  # the two larger must not both fall
+    assert (found.better, found.worse, found.decidable) == (2, 1, False)
 
 
 def test_papers_of_two_exams_are_not_compared() -> None:

@@ -11,12 +11,12 @@ from typing import Any
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.eval.exam import Paper
+from dlm.eval.gate import Side, judge
 from dlm.loops.edits import applied, carry_out, plan_from_json, rebase
 from dlm.loops.improve.bench import Bench, external
 from dlm.loops.improve.composing import write
 from dlm.loops.improve.examining import card_of, sit_teacher
 from dlm.loops.improve.history import enrol, own
-from dlm.loops.improve.verdict import Side, judge
 from dlm.loops.improve.watching import brief
 from dlm.store import rounds
 from dlm.store.database import Database

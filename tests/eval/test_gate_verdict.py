@@ -5,25 +5,28 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from improve_kit import HEAD
+from strategies import DLM_ID
 
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_text
 from dlm.eval.exam import Answer, Paper
+from dlm.eval.gate import Side, Verdict, judge
 from dlm.eval.items import Fit, Item, Kind, Said
 from dlm.eval.scorecard import Scorecard, scorecard
-from dlm.loops.improve.verdict import Side, Verdict, judge
 
+HEAD = f"---\ndlm_id: {DLM_ID}\ndlm_version: 15\nbase_model: pocket\n---\n"
 DOCUMENT = parse_text(
     f"{HEAD}The shed has nine lockers.\n\n::instruction::\n### Q\nQ?\n### A\nA.\n"
 )
 
 
-def paper(*, right: int, nll: float, of: int = 12) -> Paper:
+def paper(*, right: int, nll: float, of: int = 12, worse: int = 0) -> Paper:
+    """Answers that know what the loss leaves of 6 nats a token; of the last ones it is higher."""
+    losses = [nll + n / 100 + (3.0 if n >= of - worse else 0.0) for n in range(of)]
     return Paper(
         tuple(
-            Answer(f"q{n}", "ref", n, "said", n < right, True, nll + n / 100, 0.0, 0.0)
-            for n in range(of)
+            Answer(f"q{n}", "ref", n, "said", n < right, True, loss, max(0.0, 1 - loss / 6), 0.0)
+            for n, loss in enumerate(losses)
         )
     )
 
@@ -55,16 +58,18 @@ def test_what_is_better_in_all_is_promoted_with_every_figure() -> None:
     found = verdict(BETTER, min_steps=50)
     assert found.promote
     assert found.reasons == ()
-    assert len(found.met) == 6
-    assert "+0.133 (90 % between" in found.met[0]
+    assert len(found.met) == 7
+    assert "+0.233 (90 % between" in found.met[0]
+    assert "12 of 12 questions are answered better, 0 worse" in found.met[1]
     assert found.to_json()["contest"]["p"] < 0.01
 
 
 @pytest.mark.parametrize(
     ("challenger", "reason"),
     [
-        (replace(BETTER, paper=paper(right=2, nll=3.0)), "the overall changed by +0.000"),
-        (replace(BETTER, paper=paper(right=6, nll=5.0)), "p = 1, which must be below 0.05"),
+        (replace(BETTER, paper=paper(right=2, nll=4.9)), "the overall changed by +0.005"),
+        (replace(BETTER, paper=paper(right=6, nll=4.9, worse=6)), "which must be below 0.05"),
+        (replace(BETTER, paper=paper(right=9, nll=5.1)), "+0.10 nats a token; chance raises it"),
         (replace(BETTER, card=card(DOCUMENT, drift=0.3)), "drift +0.10 → +0.30"),
         (replace(BETTER, card=card(DOCUMENT, known=0.6)), "0.90 → 0.60, learned → learned"),
     ],
@@ -73,6 +78,32 @@ def test_one_condition_that_fails_refuses(challenger: Side, reason: str) -> None
     found = verdict(challenger)
     assert not found.promote
     assert any(reason in text for text in found.reasons), found.reasons
+
+
+def test_too_few_that_differ_are_said_to_be_too_few() -> None:
+    """Four more right answers of twelve, and all else the same: as likely as four heads."""
+    found = verdict(replace(BETTER, paper=paper(right=6, nll=5.0)))
+    assert len(found.reasons) == 1
+    assert found.reasons[0].startswith(
+        "4 of 12 questions are answered better, 0 worse: too few to tell"
+    )
+    assert (found.harmless, found.contest.decidable) == (True, False)
+    assert verdict(replace(BETTER, paper=paper(right=7, nll=5.0))).promote
+
+
+def test_a_gain_of_exactly_the_threshold_is_enough() -> None:
+    """The mean of 48 differences is not 0.05 to the last bit."""
+    before = replace(CHAMPION, paper=paper(right=3, nll=7.0, of=48))
+    after = replace(BETTER, paper=paper(right=9, nll=7.0, of=48))
+    assert judge(before, after, threshold=0.05, steps=1, min_steps=0).promote
+
+
+def test_one_answer_lost_is_no_harm_beyond_chance_and_five_are() -> None:
+    many = replace(CHAMPION, paper=paper(right=6, nll=5.0))
+    for right, harmless in ((5, True), (1, False)):
+        after = replace(BETTER, paper=paper(right=right, nll=4.0))
+        found = judge(many, after, threshold=0.05, steps=1, min_steps=0)
+        assert (found.promote, found.harmless) == (False, harmless)
 
 
 def test_more_lost_than_gained_refuses_though_the_loss_fell() -> None:
