@@ -10,7 +10,7 @@ from dlm.cli.edits import document_path
 from dlm.cli.progress import TerminalProgress
 from dlm.cli.terminal import one_line
 from dlm.errors import Interrupted, UsageError
-from dlm.loops.improve.watching import Watch
+from dlm.loops.improve.options import Watch
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document
@@ -38,7 +38,7 @@ def run(path: str | None, given: dict[str, Any], *, dry_run: bool, as_json: bool
     chosen = any(value is not None for key, value in given.items() if key != "max_minutes")
     file, screen = document_path(document), Screen()
     try:
-        result = improve(file, options, screen, go_on_with=not chosen)
+        result = improve(file, options, screen, resume=not chosen)
     except (Interrupted, KeyboardInterrupt) as error:
         screen.close()
         what = error.message.partition(";")[0] if isinstance(error, Interrupted) else "stopped"
@@ -131,7 +131,7 @@ def _json(result: Improved) -> dict[str, Any]:
 
 def _show_plan(document: Document, options: ImproveOptions, *, as_json: bool) -> None:
     """What the first round would do, without asking or training anything."""
-    from dlm.loops.improve.preview import preview
+    from dlm.loops.improve.run import preview
 
     found = preview(document, options)
     if as_json:

@@ -49,7 +49,7 @@ def history(path: str | None, *, as_json: bool) -> None:
 
 def rollback(path: str | None, to: int | None, *, with_document: bool, as_json: bool) -> None:
     """Restore the teacher and what was current with it; say what became of the document."""
-    from dlm.loops.improve.history import roll_back
+    from dlm.loops.improve.teachers import roll_back
 
     document = read_document(path)
     done = roll_back(document_path(document), to, with_document=with_document)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -23,9 +23,8 @@ from dlm.loops.saves import Saves, Stamp, settle, stamp
 from dlm.loops.standing import Standing
 from dlm.store import probe_queue
 from dlm.store.store import Store
-from dlm.train.budget import EpochFigures
 from dlm.train.options import TrainOptions
-from dlm.train.progress import Progress, StepFigures
+from dlm.train.progress import Progress, Relay, StepFigures
 from dlm.train.report import TrainingReport
 from dlm.train.start import NothingToTrain
 
@@ -124,7 +123,9 @@ class Watch:
         self._standing.begin()
         try:
             document = self._take_up()
-            found = self._trainer.train(document, options, _Relay(self._progress, self._standing))
+            found = self._trainer.train(
+                document, options, _Estimated(self._progress, self._standing)
+            )
         except Interrupted:
             raise
         except DlmError as error:
@@ -187,36 +188,25 @@ class Watch:
         self._screen.trained(document, report, took)
 
 
-class _Relay(Progress):
+class _Estimated(Relay):
     """Passes on what a training tells, and keeps the estimate of its end."""
 
-    def __init__(self, to: Progress, standing: Standing) -> None:
-        self._to, self._standing = to, standing
+    def __init__(self, inner: Progress, standing: Standing) -> None:
+        super().__init__(inner)
+        self._standing = standing
 
     def stage(self, text: str) -> None:
         self._standing.note(phase=text)
-        self._to.stage(text)
+        self.inner.stage(text)
 
-    def planned(self, summary: str, warnings: object) -> None:
+    def planned(self, summary: str, warnings: Sequence[str]) -> None:
         self._standing.note(change=summary.partition(";")[0])
-        self._to.planned(summary, warnings)  # type: ignore[arg-type]
+        self.inner.planned(summary, warnings)
 
     def step(self, figures: StepFigures) -> None:
         self._standing.left(figures.seconds_left)
         self._standing.note(phase=f"step {figures.step} of {figures.steps}", loss=figures.loss)
-        self._to.step(figures)
-
-    def epoch(self, figures: EpochFigures) -> None:
-        self._to.epoch(figures)
-
-    def note(self, text: str) -> None:
-        self._to.note(text)
-
-    def stopping(self) -> None:
-        self._to.stopping()
-
-    def done(self) -> None:
-        self._to.done()
+        self.inner.step(figures)
 
 
 @contextlib.contextmanager

@@ -50,3 +50,13 @@ class Progress:
 
     def done(self) -> None:
         """No more steps follow."""
+
+
+class Relay(Progress):
+    """Hands everything on to `inner`; override what is to be looked at on the way."""
+
+    def __init__(self, inner: Progress) -> None:
+        self.inner = inner
+        for name, method in vars(Progress).items():
+            if not name.startswith("_") and getattr(type(self), name) is method:
+                setattr(self, name, getattr(inner, name))

@@ -18,11 +18,11 @@ from strategies import DLM_ID
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.doc.provenance import Origin, Provenance
+from dlm.eval.figures import Figure
 from dlm.loops.edits import Addition, EditPlan, NewPair, plan_to_json
-from dlm.loops.improve.bench import Bench
-from dlm.loops.improve.history import enrol, own
-from dlm.loops.improve.options import ImproveOptions
-from dlm.loops.improve.watching import Clock, Watch
+from dlm.loops.improve.context import Context
+from dlm.loops.improve.options import Clock, ImproveOptions, Watch
+from dlm.loops.improve.teachers import enrol, own
 from dlm.store import rounds
 from dlm.store.records import RunRecord, Version
 from dlm.store.rounds import Round, Step
@@ -81,7 +81,7 @@ def begun(store: Store, path: Path) -> Version:
     version = commit(store, document)
     with store.database.transaction():
         for spec in ("base", own(version)):
-            enrol(store.database, document, spec, current=version, score=(0.3, 20), why="at first")
+            enrol(store.database, document, spec, version, Figure(0.3, 20), "at first")
     return version
 
 
@@ -121,9 +121,11 @@ def decided(store: Store, path: Path, number: int, *, promote: bool = True) -> R
         )
 
 
-def bench(store: Store, path: Path, checkpoint: Callable[[str], None] = lambda step: None) -> Bench:
+def context(
+    store: Store, path: Path, checkpoint: Callable[[str], None] = lambda step: None
+) -> Context:
     options = ImproveOptions()
-    return Bench(path, parse_file(path), options, store, (), Watch(), Clock(None), checkpoint)
+    return Context(path, parse_file(path), options, store, (), Watch(), Clock(None), checkpoint)
 
 
 def in_child(action: Callable[[], object]) -> int:

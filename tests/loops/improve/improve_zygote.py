@@ -42,7 +42,7 @@ def main() -> None:
 def _child(told: dict[str, Any], writer: int) -> int:
     from dlm.doc.parser import parse_file
     from dlm.errors import DlmError
-    from dlm.loops.improve import steps as of_a_round
+    from dlm.loops.improve import round as of_a_round
     from dlm.loops.improve.options import ImproveOptions
     from dlm.loops.improve.run import improve
     from dlm.train.options import TrainOptions

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlm.loops.improve.diversity import FEWEST, Diversity, collapsed, diversity
-from dlm.loops.improve.names import round_name
+from dlm.loops.improve.options import round_name
+from dlm.loops.improve.writing import FEWEST, Diversity, collapsed, diversity
 
 VARIED = [
     ("Who built the ferry?", "Osric Tennant built it."),

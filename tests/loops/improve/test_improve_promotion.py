@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from improve_kit import begun, bench, decided, in_child, opened, written
+from improve_kit import begun, context, decided, in_child, opened, written
 
 from dlm.doc.parser import parse_file
 from dlm.errors import StoreError
-from dlm.loops.improve.history import roll_back
-from dlm.loops.improve.steps import go_on
+from dlm.loops.improve.round import go_on
+from dlm.loops.improve.teachers import roll_back
 from dlm.store import rounds, teachers
 from dlm.store.rounds import Step
 from dlm.store.store import Store
@@ -41,7 +41,7 @@ def state(store: Store, path: Path) -> tuple[bytes, str, str]:
 
 
 def promoted(store: Store, path: Path, number: int) -> tuple[bytes, str, str]:
-    assert go_on(bench(store, path), decided(store, path, number)).step is Step.PROMOTED
+    assert go_on(context(store, path), decided(store, path, number)).step is Step.PROMOTED
     return state(store, path)
 
 
@@ -60,7 +60,7 @@ def test_a_promotion_is_one_run_in_the_document_and_the_next_teacher(
 
 def test_a_refusal_changes_nothing_and_keeps_the_candidate(store: Store, path: Path) -> None:
     before = state(store, path)
-    one = go_on(bench(store, path), decided(store, path, 1, promote=False))
+    one = go_on(context(store, path), decided(store, path, 1, promote=False))
     assert one.step is Step.REFUSED
     assert state(store, path) == before
     assert [version.name for version in store.versions()] == ["v0001", "v0002"]
@@ -117,7 +117,7 @@ def test_there_must_be_a_teacher_to_go_back_to(path: Path, to: int | None) -> No
 def test_versions_that_the_history_names_are_never_pruned(store: Store, path: Path) -> None:
     promoted(store, path, 1)
     for number in (2, 3, 4):
-        go_on(bench(store, path), decided(store, path, number, promote=False))
+        go_on(context(store, path), decided(store, path, number, promote=False))
     promoted(store, path, 5)
     assert store.prune(1) == ["v0003", "v0004", "v0005"]
     assert [version.name for version in store.versions()] == ["v0001", "v0002", "v0006"]
@@ -126,7 +126,7 @@ def test_versions_that_the_history_names_are_never_pruned(store: Store, path: Pa
 def test_an_edit_elsewhere_meanwhile_is_kept(store: Store, path: Path) -> None:
     one = decided(store, path, 1)
     path.write_bytes(path.read_bytes() + b"\n::instruction::\n### Q\nMine?\n### A\nYes.\n::\n")
-    assert go_on(bench(store, path), one).step is Step.PROMOTED
+    assert go_on(context(store, path), one).step is Step.PROMOTED
     assert {pair.question for _, pair in parse_file(path).pairs()} == {"What is fact 1?", "Mine?"}
 
 
@@ -134,7 +134,7 @@ def test_a_document_that_lost_the_source_is_not_promoted_into(store: Store, path
     one = decided(store, path, 1)
     path.write_bytes(path.read_bytes().replace(b"nine lockers", b"ten lockers"))
     before = path.read_bytes()
-    one = go_on(bench(store, path), one)
+    one = go_on(context(store, path), one)
     assert one.step is Step.REFUSED
     assert "the document was edited meanwhile" in one.facts["verdict"]["reasons"][0]
     assert path.read_bytes() == before
@@ -157,14 +157,14 @@ def test_a_promotion_that_was_killed_is_finished(tmp_path: Path, point: str) -> 
 
         with opened(path, checkpoint) as mine:
             ready = True
-            go_on(bench(mine, path, checkpoint), one)
+            go_on(context(mine, path, checkpoint), one)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         assert in_child(work) == -signal.SIGKILL
     with opened(path) as store:
         (again,) = rounds.rounds(store.database)
-        again = go_on(bench(store, path), again)
+        again = go_on(context(store, path), again)
         assert again.step is Step.PROMOTED
         text, current, teacher = state(store, path)
         assert (current, teacher) == ("v0002", "self:v0002")

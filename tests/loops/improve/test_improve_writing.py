@@ -14,8 +14,8 @@ from dlm.eval.items import Fit, Item, Kind, Said
 from dlm.eval.scorecard import Scorecard, scorecard
 from dlm.loops.edits import Addition, EditPlan, NewTriple, applied, plan_to_json, reverted
 from dlm.loops.improve import writing
-from dlm.loops.improve.composing import together
 from dlm.loops.improve.options import ImproveOptions
+from dlm.loops.improve.round import together
 from dlm.loops.synth.options import Strategy
 from dlm.store.rounds import Round, Step
 

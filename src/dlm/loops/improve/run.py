@@ -6,21 +6,26 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.errors import DlmError, Interrupted
+from dlm.eval.keeping import kept
 from dlm.loops.edits import plan_to_json
 from dlm.loops.improve import writing
-from dlm.loops.improve.bench import Bench, external
-from dlm.loops.improve.challenger import train_champion
-from dlm.loops.improve.examining import card_of, exam_of
-from dlm.loops.improve.names import round_name
-from dlm.loops.improve.options import ImproveOptions
-from dlm.loops.improve.serving import serve
-from dlm.loops.improve.steps import go_on
-from dlm.loops.improve.watching import Bounded, Clock, TimeIsUp, Watch
+from dlm.loops.improve.context import Context, exam_of
+from dlm.loops.improve.options import (
+    Clock,
+    ImproveOptions,
+    TimeIsUp,
+    Watch,
+    is_external,
+    round_name,
+)
+from dlm.loops.improve.round import go_on
+from dlm.loops.improve.teachers import choose_teacher
+from dlm.loops.synth.passages import sources
 from dlm.loops.teachers import open_teacher
 from dlm.store import rounds, teachers
 from dlm.store.locks import exclusive_lock
@@ -47,28 +52,57 @@ class Improved:
         return tuple(one for one in self.rounds if one.step is Step.PROMOTED)
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The next round, and whether it would go on with an interrupted run."""
+
+    name: str
+    teacher: str
+    strategy: str
+    sections: int
+    prose_sections: int
+    hints: int
+    questions: int
+    current: str | None
+    interrupted: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def rows(self) -> Iterator[tuple[str, str]]:
+        if self.interrupted:
+            yield "first", "goes on with the run that was interrupted"
+        trained = self.current or "none yet; the document is trained first"
+        yield "champion", trained
+        yield "round", f"{self.name}: {self.teacher} teaches by {self.strategy}"
+        yield "asks about", f"{self.sections} of {self.prose_sections} prose sections"
+        if self.hints:
+            yield "hints", f"{self.hints} pairs that {self.current} gets wrong, with their answers"
+        yield "exam", f"{self.questions} questions that never train"
+
+
 def improve(
     path: Path,
     options: ImproveOptions,
     watch: Watch | None = None,
     *,
-    go_on_with: bool = True,
+    resume: bool = True,
     checkpoint: Callable[[str], None] = lambda step: None,
 ) -> Improved:
     """Go on with the run that was interrupted, or begin one.
 
-    With `go_on_with` an interrupted run keeps its own options, otherwise one with other options
+    With `resume` an interrupted run keeps its own options, otherwise one with other options
     than these is given up. `checkpoint` is called with the name of each durable step. Raises
     DlmError before anything is changed, or Interrupted; what was done until then is kept.
     """
     watch = watch or Watch()
     document = parse_file(path)
     exam_of(document, options.benchmark_samples)
-    if options.teacher is not None and external(options.teacher):
+    if options.teacher is not None and is_external(options.teacher):
         with open_teacher(options.teacher, document):
             pass  # one that does not exist should not cost a training first
     with _alone(document) as store:
-        run = _run_to_do(store, options, watch, go_on_with=go_on_with)
+        run = _run_to_do(store, options, watch, resume=resume)
         options = replace(ImproveOptions.from_json(run.options), max_minutes=options.max_minutes)
         clock = Clock(options.max_minutes)
         loop = _Loop(path, options, store, run, watch, clock, checkpoint)
@@ -95,6 +129,29 @@ def improve(
         )
 
 
+def preview(document: Document, options: ImproveOptions) -> Preview:
+    """The next round of a document; TrainingError when it has no exam."""
+    questions = exam_of(document, options.benchmark_samples)
+    frontmatter = document.frontmatter
+    with Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store:
+        current, serving = store.current(), teachers.serving(store.database)
+        card = kept(store, current, document.sha256) if current else None
+        ordinal = len(rounds.rounds(store.database)) + 1
+        interrupted = rounds.open_run(store.database) is not None
+    prose = [source.id for source in sources(document)]
+    return Preview(
+        name=round_name(frontmatter.dlm_id, ordinal),
+        teacher=options.teacher or (serving.spec if serving else "self"),
+        strategy=options.strategy_of(1).value,
+        sections=len(writing.focus(document, card, ordinal)) if card else len(prose),
+        prose_sections=len(prose),
+        hints=len(writing.hints(document, card)) if card else 0,
+        questions=len(questions),
+        current=current.name if current else None,
+        interrupted=interrupted,
+    )
+
+
 @contextmanager
 def _alone(document: Document) -> Iterator[Store]:
     """The store, with no other process improving the same document."""
@@ -108,13 +165,11 @@ def _alone(document: Document) -> Iterator[Store]:
         yield store
 
 
-def _run_to_do(
-    store: Store, options: ImproveOptions, watch: Watch, *, go_on_with: bool
-) -> ImproveRun:
+def _run_to_do(store: Store, options: ImproveOptions, watch: Watch, *, resume: bool) -> ImproveRun:
     unfinished = rounds.open_run(store.database)
     if unfinished is not None:
         before = replace(ImproveOptions.from_json(unfinished.options), max_minutes=None)
-        if go_on_with or before == replace(options, max_minutes=None):
+        if resume or before == replace(options, max_minutes=None):
             watch.note(f"going on with the run that began at {unfinished.started_at:%H:%M}")
             return unfinished
         watch.note("an unfinished run with other options is given up")
@@ -155,7 +210,7 @@ class _Loop:
             if document is None:
                 continue
             self.watch.round(one.name, one.number, self.options.rounds, one.teacher, one.strategy)
-            one = go_on(self._bench(document), one)
+            one = go_on(self._context(document), one)
             self._close(one)
 
     def _why_over(self, done: Sequence[Round]) -> str | None:
@@ -173,11 +228,11 @@ class _Loop:
     def _begin(self, done: Sequence[Round]) -> Round:
         """Open the next round on the document as it is, with the version that knows it."""
         document = parse_file(self.path)
-        bench = self._bench(document)
-        champion = self._champion(document)
-        teacher = serve(bench, champion, done)
+        context = self._context(document)
+        champion = self._champion(context)
+        teacher = choose_teacher(context, champion, done)
         ordinal = len(rounds.rounds(self.store.database)) + 1
-        card = card_of(self.store, champion, document)
+        card = context.card_of(champion.number, document)
         seed = document.frontmatter.training.seed
         seed = (seed if self.options.seed is None else self.options.seed) + ordinal
         name = round_name(document.frontmatter.dlm_id, ordinal)
@@ -203,16 +258,15 @@ class _Loop:
         self.checkpoint("opened")
         return one
 
-    def _champion(self, document: Document) -> Version:
+    def _champion(self, context: Context) -> Version:
         """The current version, once it was taught what the document says."""
         self.watch.step("the champion: the current version, taught what the document says now")
         options = TrainOptions(seed=self.options.seed, max_steps=self.options.max_steps)
         if (current := self.store.current()) is not None:
-            knows = self.store.run_of(current).document_sha256 == document.sha256
-            if knows:
+            if self.store.run_of(current).document_sha256 == context.document.sha256:
                 return current
             options = TrainOptions()
-        train_champion(document, options, self.store, Bounded(self.watch.training, self.clock))
+        context.train(context.document, options)
         champion = self.store.current()
         assert champion is not None
         self.checkpoint("champion")
@@ -239,8 +293,8 @@ class _Loop:
             self.store.prune(self.options.keep_last_n)
         self.checkpoint("pruned")
 
-    def _bench(self, document: Document) -> Bench:
-        return Bench(
+    def _context(self, document: Document) -> Context:
+        return Context(
             self.path,
             document,
             self.options,

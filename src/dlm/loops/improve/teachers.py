@@ -1,19 +1,27 @@
-"""The teachers of a document: who is enrolled when, and how an earlier one is brought back."""
+"""The teachers of a document: who writes the next round, who served when, how one is brought back.
+
+The current version teaches, or another's model until a student of it is promoted that surpasses it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dlm.doc.document import Document
-from dlm.doc.parser import parse_file
+from dlm.doc.parser import parse_file, parse_text
 from dlm.errors import StoreError
+from dlm.eval.figures import Figure
 from dlm.files import write_atomic
 from dlm.loops.edits import replace_document
+from dlm.loops.improve.context import Context
+from dlm.loops.improve.options import is_external
 from dlm.store import rounds, teachers
 from dlm.store.database import Database
 from dlm.store.locks import exclusive_lock
 from dlm.store.records import Version, now
+from dlm.store.rounds import Round, Step
 from dlm.store.store import Store
 from dlm.store.teachers import TeacherRecord
 
@@ -29,13 +37,36 @@ class RolledBack:
     saved: Path | None = None
 
 
+def choose_teacher(context: Context, champion: Version, done: Sequence[Round]) -> str:
+    """Who writes the next round, noted in the history; returns how it is named."""
+    database = context.database
+    first = teachers.serving(database) is None
+    base = context.paper_of_base().overall if first else None
+    spec = _wanted(context, champion, done)
+    known = {one.spec: one.number for one in teachers.teachers(database)}
+    serving = teachers.serving(database)
+    if serving is not None and serving.spec == spec:
+        return spec
+    score = None if spec in known or spec == "base" else _score(context, champion, spec)
+    document = context.document
+    with database.transaction():
+        if base is not None:
+            enrol(database, document, "base", champion, base, "the base is always there")
+        if score is not None:
+            why = "the current version" if spec == own(champion) else "named as teacher"
+            enrol(database, document, spec, champion, score, why)
+        elif not first:
+            teachers.serve(database, known[spec])
+    context.checkpoint("teacher")
+    return spec
+
+
 def enrol(
     database: Database,
     document: Document,
     spec: str,
-    *,
     current: Version,
-    score: tuple[float | None, int | None],
+    score: Figure,
     why: str,
     round: str = "",
 ) -> TeacherRecord:
@@ -46,8 +77,8 @@ def enrol(
         version=current.name if spec == own(current) else None,
         current=current.name,
         base_key=document.frontmatter.base_model,
-        score=score[0],
-        asked=score[1],
+        score=score.value,
+        asked=score.n,
         document_sha256=document.sha256,
         at=now(),
         why=why,
@@ -84,7 +115,7 @@ def roll_back(path: Path, to: int | None, *, with_document: bool) -> RolledBack:
         saved = None
         if with_document and document.to_bytes() != text:
             saved = _put_aside(store, document)
-            replace_document(path, document, _parsed(path, text))
+            replace_document(path, document, parse_text(text.decode("utf-8"), path=path))
         store.set_current(
             wanted.current,
             why=f"rollback to teacher {wanted.number}",
@@ -92,6 +123,24 @@ def roll_back(path: Path, to: int | None, *, with_document: bool) -> RolledBack:
         )
     differs = document.to_bytes() != text and not with_document
     return RolledBack(wanted, before, with_document, differs, saved)
+
+
+def _wanted(context: Context, champion: Version, done: Sequence[Round]) -> str:
+    wanted, serving = context.options.teacher, teachers.serving(context.database)
+    if wanted is None and serving is not None and not serving.spec.startswith("self"):
+        wanted = serving.spec
+    if wanted is None or wanted == "self":
+        return own(champion)
+    surpassed = any(one.step is Step.PROMOTED and one.facts.get("surpasses") for one in done)
+    return own(champion) if surpassed else wanted
+
+
+def _score(context: Context, champion: Version, spec: str) -> Figure:
+    if spec == own(champion):
+        return context.paper_of(champion.number).overall
+    if is_external(spec):
+        return context.paper_of_teacher(spec).spoken
+    return context.paper_of(context.store.version(spec.partition(":")[2]).number).overall
 
 
 def _choose(database: Database, path: Path, to: int | None) -> tuple[TeacherRecord, TeacherRecord]:
@@ -131,9 +180,3 @@ def _put_aside(store: Store, document: Document) -> Path:
     saved = folder / f"{digest[:12]}.dlm"
     write_atomic(saved, document.to_bytes(), mode=0o600)
     return saved
-
-
-def _parsed(path: Path, text: bytes) -> Document:
-    from dlm.doc.parser import parse_text
-
-    return parse_text(text.decode("utf-8"), path=path)

@@ -1,0 +1,253 @@
+"""What every step of a round needs: the document and its store, a challenger, an exam to sit.
+
+A training that was killed is found again: as a version if it was committed, else by its checkpoint.
+In the exam the passage is withheld from everybody: what counts is what is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from dlm.base_models import resolve
+from dlm.base_models.locate import local_folder
+from dlm.data.chat import Codec
+from dlm.data.completion import Completion, Refused, Request
+from dlm.data.examples import teaching
+from dlm.doc.document import Document
+from dlm.engine.model import Model
+from dlm.engine.resident import Resident, Scored
+from dlm.errors import CorruptStore, Interrupted, TrainingError
+from dlm.eval.answers import repetition, score_answer
+from dlm.eval.exam import Paper, exam_questions, paper
+from dlm.eval.gate import FEWEST
+from dlm.eval.items import Fit, Item, Said
+from dlm.eval.keeping import keep, kept
+from dlm.eval.measure import ask
+from dlm.eval.questions import Question
+from dlm.eval.scorecard import Scorecard
+from dlm.eval.version import measure_version
+from dlm.hardware import detect, plan_answers
+from dlm.loops.improve.options import Bounded, Clock, ImproveOptions, Watch
+from dlm.loops.judges.sway import asked
+from dlm.loops.synth.options import Strategy
+from dlm.loops.teachers import Cached, open_teacher
+from dlm.store import rounds
+from dlm.store.database import Database
+from dlm.store.records import RunRecord, Version, version_name
+from dlm.store.rounds import Round, Step
+from dlm.store.store import Store
+from dlm.train.checkpoint import read_checkpoint
+from dlm.train.options import TrainOptions
+from dlm.train.run import train
+
+_BACK_RANK: Final = 32
+_BACK_EPOCHS: Final = 12
+_LONGEST: Final = 128  # tokens an answer of a teacher from elsewhere may take
+
+
+@dataclass(slots=True)
+class Context:
+    """`checkpoint` is called with the name of each durable step; `document` is as a round began."""
+
+    path: Path
+    document: Document
+    options: ImproveOptions
+    store: Store
+    exam: tuple[Question, ...]
+    watch: Watch
+    clock: Clock
+    checkpoint: Callable[[str], None]
+
+    @property
+    def database(self) -> Database:
+        return self.store.database
+
+    def advance(self, one: Round, step: Step, **facts: Any) -> Round:
+        """Note how far a round has come, in one transaction."""
+        with self.database.transaction():
+            return rounds.advance(self.database, one, step, **facts)
+
+    def progress(self, what: str, done: int, of: int) -> None:
+        """Tell how far the asking of a teacher is; raises TimeIsUp."""
+        self.watch.asking(what, done, of)
+        self.clock.check()
+
+    def train_challenger(self, one: Round, document: Document) -> Version:
+        """A candidate trained from the base on `document`, as round `one` trains.
+
+        One that an earlier process committed before it could note that is taken.
+        """
+        back = Strategy(one.strategy) is Strategy.BACKTRANSLATE
+        settled = self._settled(document, backtranslates=back)
+        found = self._committed(settled, after=int(one.facts["after"]))
+        return found or self.train(settled, self._how(document, backtranslates=back))
+
+    def train(self, document: Document, options: TrainOptions) -> Version:
+        """The version of a training, which goes on where it was interrupted."""
+        progress = Bounded(self.watch.training, self.clock)
+        if self._was_interrupted(document, options):
+            try:
+                return train(document, options, progress, resume=True).version
+            except Interrupted:
+                raise
+            except (TrainingError, CorruptStore) as error:
+                progress.note(f"{error.message}; the training starts over")
+        return train(document, options, progress).version
+
+    def runs_of(self, version: Version) -> list[RunRecord]:
+        """The runs of the phases that made a version from the base, in their order."""
+        runs = [self.store.run_of(version)]
+        while version.parent is not None:
+            version = self.store.version(version.parent)
+            runs.insert(0, self.store.run_of(version))
+        return runs
+
+    def card_of(self, number: int, document: Document) -> Scorecard:
+        """The scorecard of a version on this text; measured and kept where there is none."""
+        version = self.store.version(version_name(number))
+        card = kept(self.store, version, document.sha256)
+        if card is None:
+            base = resolve(document.frontmatter.base_model)
+            card = measure_version(self.store, version, document, base, local_folder(base))
+            with self.database.transaction():
+                keep(self.database, version.number, card)
+        return card
+
+    def paper_of(self, number: int) -> Paper:
+        """The paper of a version, from an earlier round where it sat the same exam there."""
+        asked = [(question.text, question.reference) for question in self.exam]
+        for one in rounds.rounds(self.database):
+            for who, version in (("champion", one.champion), ("challenger", one.challenger)):
+                if version == number and "exam" in one.facts:
+                    paper = Paper.from_json(one.facts["exam"][who])
+                    if [(each.question, each.reference) for each in paper.answers] == asked:
+                        return paper
+        chosen = self.store.version(version_name(number))
+        self.store.verify(chosen)
+        with self.store.in_use(chosen):
+            return self._sit(chosen.path)
+
+    def paper_of_base(self) -> Paper:
+        return self._sit(None)
+
+    def paper_of_teacher(self, spec: str) -> Paper:
+        """The paper of a teacher that is no version of ours, from its words alone."""
+        requests = [
+            Request(
+                system="",
+                prompt=question.text,
+                n=1,
+                max_new_tokens=_LONGEST,
+                temperature=0.0,
+                top_p=1.0,
+                seed=0,
+            )
+            for question in self.exam
+        ]
+        answers: list[Sequence[str]] = [Refused("gave no answer")] * len(requests)
+        with open_teacher(spec, self.document) as teacher:
+            Cached(teacher, self.database).complete(requests, answers.__setitem__)
+        with Resident.open(self.document) as resident:
+            return _judged(resident, self.exam, [texts[0] if texts else "" for texts in answers])
+
+    def _sit(self, adapter: Path | None) -> Paper:
+        base = resolve(self.document.frontmatter.base_model)
+        folder = local_folder(base)
+        codec = Codec.load(folder, system_prompt=self.document.frontmatter.system_prompt)
+        model = Model.load(folder, plan_answers(detect(), base), adapter=adapter)
+        return paper(ask(model, codec, self.exam))
+
+    def _settled(self, document: Document, *, backtranslates: bool) -> Document:
+        """The document as a round trains it: its anchor, and the rank if the owner chose none."""
+        training = document.frontmatter.training
+        changes: dict[str, object] = {"real_share": self.options.real_share}
+        if backtranslates and "lora_r" not in training.model_fields_set:
+            scale = training.lora_alpha / training.lora_r
+            changes |= {"lora_r": _BACK_RANK, "lora_alpha": round(scale * _BACK_RANK)}
+        settled = training.model_copy(update=changes)
+        frontmatter = document.frontmatter.model_copy(update={"training": settled})
+        return replace(document, frontmatter=frontmatter)
+
+    def _how(self, document: Document, *, backtranslates: bool) -> TrainOptions:
+        """From the base, as a candidate. Backtranslation has an end for its rate to decay to."""
+        free = document.frontmatter.training.num_epochs == "auto"
+        return TrainOptions(
+            fresh=True,
+            candidate=True,
+            seed=self.options.seed,
+            max_steps=self.options.max_steps,
+            epochs=_BACK_EPOCHS if backtranslates and free else None,
+        )
+
+    def _committed(self, document: Document, *, after: int) -> Version | None:
+        """The candidate of this document that is newer than version `after`.
+
+        With triples the first version of a training need not be its last; it is trained again.
+        """
+        if any(section.triples for section in document.sections):
+            return None
+        for version in self.store.versions():
+            run = self.store.run_of(version)
+            same = run.document_sha256 == document.sha256 and run.mode == "fresh"
+            if version.number > after and same:
+                return version
+        return None
+
+    def _was_interrupted(self, document: Document, options: TrainOptions) -> bool:
+        """Whether the checkpoint in the store is of this training."""
+        try:
+            checkpoint = read_checkpoint(self.store.path.checkpoint)
+        except CorruptStore:
+            return False
+        if checkpoint is None or checkpoint.identity.document != document.sha256:
+            return False
+        return dict(checkpoint.identity.options) == asdict(options)
+
+
+def exam_of(document: Document, most: int) -> tuple[Question, ...]:
+    """The questions of the exam; TrainingError where they are too few to tell anything by."""
+    questions = exam_questions(teaching(document), most)
+    if len(questions) >= FEWEST:
+        return questions
+    found = f"{len(questions)} exam questions" if questions else "no exam"
+    raise TrainingError(
+        f"{document.path} has {found}, and fewer than {FEWEST} cannot tell better from lucky",
+        hint="mark pairs that are never to train `### Q !exam` (12 or more are good), or hold some "
+        "back with training.held_out: 0.3",
+    )
+
+
+def _judged(resident: Resident, questions: Sequence[Question], answers: Sequence[str]) -> Paper:
+    """How good answers in words are; how fluent they are is for our base to say."""
+    said = [Scored(asked(q.text), text) for q, text in zip(questions, answers, strict=True)]
+    wanted = [Scored(asked(question.text), question.reference) for question in questions]
+    scores = resident.score([*said, *wanted], adapter=False)
+    items = []
+    for at, (question, text) in enumerate(zip(questions, answers, strict=True)):
+        near = score_answer(text, question.reference, question.text)
+        base = scores[len(questions) + at].nll
+        ended = text.finished if isinstance(text, Completion) else True
+        answer = Said(
+            str(text).strip(),
+            near.exact,
+            near.contains,
+            near.f1,
+            ended,
+            repetition(text),
+            scores[at].nll,
+        )
+        fit = Fit(base, base, scores[len(questions) + at].tokens, False)
+        items.append(
+            Item(
+                question.kind,
+                question.text,
+                question.reference,
+                fit,
+                line=question.line,
+                said=answer,
+            )
+        )
+    return paper(items, words_only=True)
