@@ -100,7 +100,7 @@ def test_a_one_sided_log_is_named(folder: Path) -> None:
     ("arguments", "code", "says"),
     [
         (("gone.json",), 1, "there is no chat log gone.json"),
-        (("notes.dlm",), 1, "notes.dlm:1: this line is not JSON"),
+        (("notes.dlm",), 1, "notes.dlm:1: this is neither JSON nor a table"),
         (("chat.jsonl", "--format", "slack"), 1, "there is no chat format 'slack'"),
         (("chat.jsonl", "--format", "claude"), 1, "chat.jsonl:1: this is no conversation of"),
         (("chat.jsonl", "--apply", "--dry-run"), 2, "cannot go together"),

@@ -169,12 +169,12 @@ def test_a_broken_line_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("", "log:1: this chat log is empty"),
-        ("hello\nyou", "log:1: this line is not JSON"),
+        ("hello\nyou", "log:1: this is neither JSON nor a table"),
         ('[\n{"messages": []},\n{"messages": oops}\n]', "log:3: this is not JSON"),
         ('[\n{"messages": []}\n', "the list does not end"),
         ('[{"messages": []} {"messages": []}]', "a comma is missing"),
         ('{"a": 1}', "no chat log"),
-        ("[]", "no chat log"),
+        ("[]", "log:1: this chat log holds nothing"),
         ("[" * 100_000, "not JSON"),
         ('{"messages": 3}', "no list of messages"),
         ('{"mapping": []}', "no mapping"),
@@ -193,7 +193,7 @@ def test_missing_binary_and_forced_formats(tmp_path: Path) -> None:
     with pytest.raises(DlmError, match="no chat log"):
         read_log(path)
     path.write_bytes(b"PK\x03\x04\xff\xfe")
-    with pytest.raises(DlmError, match="not UTF-8"):
+    with pytest.raises(DlmError, match="log.zip:1: this chat log is no text: it is a zip archive"):
         read_log(path)
     path.write_text(json.dumps(messages()), "utf-8")
     with pytest.raises(DlmError, match="no conversation of the format claude"):

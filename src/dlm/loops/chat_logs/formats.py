@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from dlm.errors import DlmError
 from dlm.loops.chat_logs import chatgpt, claude, messages, open_webui, sharegpt
-from dlm.loops.chat_logs.source import LogFile
 from dlm.loops.chat_logs.values import Conversation, Log, Turn, joined
+from dlm.loops.rows_file import read_rows
 
 # Each reader gives the turns of one JSON value, and raises ValueError for one that is no
 # conversation of its format.
@@ -31,8 +31,9 @@ def read_log(path: Path, format: str | None = None) -> Log:
     if format is not None and format not in FORMATS:
         known = ", ".join(FORMATS)
         raise DlmError(f"there is no chat format {format!r}", hint=f"it is one of {known}")
-    file = LogFile.read(path)
-    items = _unwrapped(file.items())
+    hint = "name the file that the chat tool exported; --format says which format to read it as"
+    file = read_rows(path, "chat log", hint=hint, lenient=True)
+    items = _unwrapped(file.rows)
     name = format or _detected(items)
     if name is None:
         raise file.error(
