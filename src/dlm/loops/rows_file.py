@@ -344,4 +344,3 @@ def _yaml(file: RowsFile) -> Rows:
     if not isinstance(data, dict | list):
         raise file.error(1, "this YAML is neither a list nor an object")
     return [(1, value) for value in data] if isinstance(data, list) else [(1, data)]
-
