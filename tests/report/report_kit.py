@@ -20,11 +20,11 @@ from dlm.eval.items import Fit, Item, Kind, Said
 from dlm.eval.keeping import keep
 from dlm.eval.scorecard import Scorecard, scorecard
 from dlm.store import metrics, rounds, teachers
+from dlm.store.completions import SynthRun, add_synth_run
 from dlm.store.metrics import Evaluation, MetricRun, RunOutcome, StepMetric
 from dlm.store.records import RunRecord, Version
 from dlm.store.rounds import Step
 from dlm.store.store import Store
-from dlm.store.synth_runs import SynthRun, record
 from dlm.store.teachers import TeacherRecord
 
 HEAD = "---\ndlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C\ndlm_version: 15\nbase_model: pocket\n---\n"
@@ -195,7 +195,7 @@ def synthesized(store: Store, *, run: str = "synth-1", sha256: str = "d" * 64) -
         run, "base:pocket", NOON, sha256, 2, {"funnel": funnel, "strategy": "extraction"}, samples
     )
     with store.database.transaction():
-        record(store.database, made)
+        add_synth_run(store.database, made)
     return made
 
 

@@ -11,7 +11,7 @@ from dlm.doc.document import Document
 from dlm.report.facts import Facts
 from dlm.report.gather import gather
 from dlm.report.summary import helped, summarise
-from dlm.store.synth_runs import synth_runs
+from dlm.store.completions import synth_runs
 
 QUESTIONS = [f"What is the number of boat {n}?" for n in range(12)]
 TEXT = HEAD + "".join(

@@ -84,7 +84,7 @@ def test_a_damaged_scorecard_is_a_sentence(table: str) -> None:
         add_scorecard(store.database, 1, card())
         store.database.execute("PRAGMA ignore_check_constraints = ON")
         store.database.execute(f"UPDATE {table} SET {column} = '{{broken'")
-        with pytest.raises(CorruptStore, match="scorecard that is damaged"):
+        with pytest.raises(CorruptStore, match="holds a row that is damaged"):
             scorecard_of(store.database, 1)
 
 

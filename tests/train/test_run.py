@@ -14,6 +14,7 @@ from dlm.data.items import items
 from dlm.doc.parser import parse_file, parse_text
 from dlm.errors import BaseModelError, TrainingError
 from dlm.eval.items import Kind
+from dlm.store.codec import to_json
 from dlm.store.store import Store
 from dlm.train.budget import EpochFigures
 from dlm.train.options import TrainOptions
@@ -157,7 +158,7 @@ def test_the_version_and_its_record_are_in_the_store(
     assert set(sources) == {"authored", "general text", "samples of the base"}
     assert sum(sources.values()) == pytest.approx(1)
     record = json.loads((current.path / "training_run.json").read_text("utf-8"))
-    assert record["run"] == run.to_json()
+    assert record["run"] == to_json(run)
 
 
 def test_the_command_line_answers_with_what_was_taught(

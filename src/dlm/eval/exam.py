@@ -16,6 +16,7 @@ from dlm.eval.figures import Figure, mean, share
 from dlm.eval.items import Item, Kind
 from dlm.eval.questions import Question
 from dlm.eval.scorecard import ACCURACY, COHERENCE, KNOWLEDGE, coherent
+from dlm.store.codec import from_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,8 @@ class Paper:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`; raises KeyError or TypeError on anything else."""
-        return cls(tuple(Answer(**answer) for answer in data["answers"]))
+        """The inverse of `to_json`; raises ValueError on anything else."""
+        return from_json(cls, data)
 
 
 def exam_questions(teaching: Teaching, most: int) -> tuple[Question, ...]:

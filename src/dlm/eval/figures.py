@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Self
+
+from dlm.store.codec import from_json
 
 _FEWEST = 10
 _Z = 1.6448536  # the normal distribution holds 90 % within this many deviations of its mean
@@ -36,21 +38,12 @@ class Figure:
         return cls(None, note=why)
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "value": self.value,
-            "n": self.n,
-            "low": self.low,
-            "high": self.high,
-            "note": self.note,
-        }
+        return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`; raises KeyError or TypeError on anything else."""
-        numbers = (data["value"], data["low"], data["high"])
-        if not all(isinstance(number, float | int | None) for number in numbers):
-            raise TypeError("a figure that is not a number")
-        return cls(data["value"], int(data["n"]), data["low"], data["high"], str(data["note"]))
+        """The inverse of `to_json`; raises ValueError on anything else."""
+        return from_json(cls, data)
 
 
 def share(hits: Sequence[bool], *, note: str = "", why_none: str = "nothing to count") -> Figure:

@@ -5,10 +5,9 @@ Plain values. How they are obtained is known to `measure`, what they add up to, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
 _ENOUGH_F1 = 0.8
 _SURE = 0.15  # nats a token: what the automatic budget takes for a learned answer
@@ -87,25 +86,7 @@ class Item:
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"right": self.said.right if self.said else None}
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`; raises KeyError, TypeError or ValueError on anything else."""
-        known = {key: value for key, value in data.items() if key != "right"}
-        return cls(
-            **known
-            | {
-                "kind": Kind(data["kind"]),
-                "fit": Fit(**data["fit"]),
-                "said": _said(data["said"]),
-                "base_said": _said(data["base_said"]),
-            }
-        )
-
 
 def opening(text: str) -> str:
     """The first words of a text: enough to know it by."""
     return " ".join(text.split()[:12])
-
-
-def _said(data: Mapping[str, Any] | None) -> Said | None:
-    return None if data is None else Said(**data)

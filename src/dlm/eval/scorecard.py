@@ -14,7 +14,8 @@ from typing import Any, Self
 from dlm.eval.answers import normalise
 from dlm.eval.figures import Figure, mean, share
 from dlm.eval.items import Fit, Item, Kind, Said
-from dlm.store.records import moment, now
+from dlm.store.codec import from_json
+from dlm.store.records import now
 
 ACCURACY, COHERENCE, KNOWLEDGE = 0.4, 0.3, 0.3  # their weights in `overall`
 _MOST_REPETITION = 0.2
@@ -72,19 +73,8 @@ class Scorecard:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`; raises KeyError, TypeError or ValueError on anything else."""
-        return cls(
-            document_sha256=str(data["document_sha256"]),
-            measured_at=moment(data["measured_at"]),
-            items=tuple(Item.from_json(item) for item in data["items"]),
-            figures={
-                group: {name: Figure.from_json(figure) for name, figure in named.items()}
-                for group, named in data["figures"].items()
-            },
-            pairs=int(data["pairs"]),
-            asked_pairs=int(data["asked_pairs"]),
-            too_long=int(data["too_long"]),
-        )
+        """The inverse of `to_json`; raises ValueError on anything else."""
+        return from_json(cls, data)
 
 
 def scorecard(

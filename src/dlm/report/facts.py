@@ -14,8 +14,8 @@ from typing import Any
 from dlm.eval.comparison import Comparison
 from dlm.eval.figures import Figure
 from dlm.eval.scorecard import Scorecard
+from dlm.store.completions import SynthRun
 from dlm.store.metrics import RunOutcome
-from dlm.store.synth_runs import SynthRun
 from dlm.store.teachers import TeacherRecord
 
 

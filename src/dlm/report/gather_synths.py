@@ -12,9 +12,9 @@ from dlm.doc.provenance import Origin
 from dlm.doc.sections import Section
 from dlm.report.facts import SynthFacts
 from dlm.store import staged_plans
+from dlm.store.completions import SynthRun, synth_runs
 from dlm.store.staged_plans import DocumentEdit
 from dlm.store.store import Store
-from dlm.store.synth_runs import SynthRun, synth_runs
 
 WRITTEN = "written"  # the attribute of a marker with the id of the section as it was written
 

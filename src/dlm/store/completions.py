@@ -1,19 +1,40 @@
-"""What teachers answered, kept so that nothing is asked twice. Knows rows, not teachers."""
+"""What teachers answered, kept so that nothing is asked twice, and what syntheses came to.
+
+Knows rows, not teachers. A plan is gone once it is applied or discarded: what is left to tell of
+the run is its funnel and a few of its candidates.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from datetime import datetime
 from hashlib import sha256
 from itertools import islice
+from typing import Any
 
 from dlm.data.completion import Completion, Request
 from dlm.store.database import Database
 from dlm.store.records import now
 
 _AT_ONCE = 500  # keys a query; SQLite takes at most 999 values in older builds
+
+
+@dataclass(frozen=True, slots=True)
+class SynthRun:
+    """One synthesis of a text: `planned` pairs were accepted; `note` holds the funnel and the
+    options, `samples` candidates as JSON, some of each fate.
+    """
+
+    run: str
+    teacher: str
+    made_at: datetime
+    document_sha256: str
+    planned: int
+    note: Mapping[str, Any]
+    samples: tuple[Mapping[str, Any], ...] = ()
 
 
 def completion_key(identity: str, request: Request) -> str:
@@ -44,6 +65,27 @@ def add_completions(database: Database, key: str, teacher: str, texts: Sequence[
         now().isoformat(),
         json.dumps(facts),
     )
+
+
+def add_synth_run(database: Database, run: SynthRun) -> None:
+    """Keep a run; the same run done again on the same text takes its place."""
+    database.execute(
+        """INSERT OR REPLACE INTO synth_runs
+            (run, teacher, made_at, document_sha256, planned, note, samples)
+            VALUES (?, ?, ?, ?, ?, ?, ?)""",
+        run.run,
+        run.teacher.encode("utf-8", "replace").decode(),
+        run.made_at.isoformat(),
+        run.document_sha256,
+        run.planned,
+        json.dumps(dict(run.note), allow_nan=False),
+        json.dumps([dict(sample) for sample in run.samples], allow_nan=False),
+    )
+
+
+def synth_runs(database: Database) -> tuple[SynthRun, ...]:
+    """Every run that was kept, oldest first."""
+    return database.read(SynthRun, "SELECT * FROM synth_runs ORDER BY made_at, rowid")
 
 
 def _read(row: sqlite3.Row) -> list[Completion]:

@@ -7,19 +7,26 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from dlm.errors import CorruptStore, StoreError
 from dlm.files import disk_error
+from dlm.store.codec import from_json
+from dlm.store.records import version_name
 from dlm.store.tables import TABLES
 
+T = TypeVar("T")
+
 _BUSY_TIMEOUT_MS = 5000
+_HELD_AS_JSON = ("Mapping", "tuple", "dict")
 _DISK_BLOCK = 1 << 16
 _DISK_ERRORS = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
@@ -49,6 +56,7 @@ class Database:
         self.path = path
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA foreign_keys = ON")
+        self._connection.create_function("name", 1, _name, deterministic=True)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -95,6 +103,24 @@ class Database:
         """The rows a query gives."""
         with sentences(self.path):
             return self._connection.execute(sql, values).fetchall()
+
+    def read(self, kind: type[T], sql: str, *values: Any) -> tuple[T, ...]:
+        """The rows a query gives as dataclasses `kind`, whose fields its columns are named after.
+
+        A column of a field that is a mapping or a tuple holds JSON. Raises CorruptStore where a
+        row is damaged.
+        """
+        held = [one.name for one in fields(kind) if str(one.type).startswith(_HELD_AS_JSON)]  # type: ignore[arg-type]
+        with self.readable_row():
+            return tuple(from_json(kind, _decoded(row, held)) for row in self.rows(sql, *values))
+
+    @contextlib.contextmanager
+    def readable_row(self) -> Iterator[None]:
+        """Turn what goes wrong where a row is read into CorruptStore."""
+        try:
+            yield
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            raise CorruptStore(f"{self.path} holds a row that is damaged: {error}") from error
 
     def readable_rows(self, sql: str) -> Iterator[sqlite3.Row]:
         """The rows of a query up to the first that is damaged."""
@@ -170,6 +196,15 @@ def sentences(path: Path) -> Iterator[None]:
     except OSError as error:
         refused = disk_error(path, error)
         raise DiskRefuses(refused.message, hint=refused.hint) from error
+
+
+def _decoded(row: sqlite3.Row, held: list[str]) -> dict[str, Any]:
+    data = dict(row)
+    return data | {name: json.loads(data[name]) for name in held}
+
+
+def _name(number: int | None) -> str | None:
+    return None if number is None else version_name(number)
 
 
 def is_full(folder: Path) -> bool:

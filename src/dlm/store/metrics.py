@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import json
 import math
-import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from dlm.errors import CorruptStore
 from dlm.store.database import Database
-from dlm.store.records import moment, now, version_name
+from dlm.store.records import now
 
 KEPT_RUNS: Final = 1000
 """How many runs keep their outcome and evaluations; steps go earlier, see `thin`."""
 
 VANISHED: Final = "its process ended without a word"
 
-Record = TypeVar("Record")
+_RUNS: Final = """SELECT run_id, mode, base_key, document_path, started_at, planned_steps, ended_at,
+    outcome, detail, name(version) AS version FROM metric_runs"""
 
 
 class RunOutcome(StrEnum):
@@ -166,40 +165,37 @@ def add(
 
 def runs(database: Database, limit: int | None = None) -> tuple[MetricRun, ...]:
     """The newest `limit` runs (all without one), oldest first."""
-    rows = database.rows(
-        "SELECT * FROM metric_runs ORDER BY id DESC LIMIT ?", -1 if limit is None else limit
-    )
-    return _all(database, rows[::-1], _run)
+    newest = f"{_RUNS} ORDER BY id DESC LIMIT ?"
+    return database.read(MetricRun, newest, -1 if limit is None else limit)[::-1]
 
 
 def run(database: Database, run_id: str) -> MetricRun | None:
     """One run."""
-    rows = database.rows("SELECT * FROM metric_runs WHERE run_id = ?", run_id)
-    return next(iter(_all(database, rows, _run)), None)
+    return next(iter(database.read(MetricRun, f"{_RUNS} WHERE run_id = ?", run_id)), None)
 
 
 def steps(database: Database, run_id: str, *, after: int = 0) -> tuple[StepMetric, ...]:
     """The steps of a run beyond step `after`, in order."""
-    rows = database.rows(
+    return database.read(
+        StepMetric,
         """SELECT step, epoch, loss, learning_rate, tokens, tokens_per_second, seconds
         FROM metric_steps JOIN metric_runs ON run = id WHERE run_id = ? AND step > ?
         ORDER BY step""",
         run_id,
         after,
     )
-    return _all(database, rows, lambda row: StepMetric(*row))
 
 
 def evaluations(database: Database, run_id: str, *, after: int = 0) -> tuple[Evaluation, ...]:
     """The evaluations of a run beyond epoch `after`, in order."""
-    rows = database.rows(
+    return database.read(
+        Evaluation,
         """SELECT epoch, step, seconds, figures
         FROM metric_evaluations JOIN metric_runs ON run = id WHERE run_id = ? AND epoch > ?
         ORDER BY epoch""",
         run_id,
         after,
     )
-    return _all(database, rows, _evaluation)
 
 
 def thin(database: Database, keep: int) -> None:
@@ -215,35 +211,6 @@ def thin(database: Database, keep: int) -> None:
     with database.transaction():
         database.execute(f"DELETE FROM metric_steps WHERE run IN ({old})", keep)
         database.execute(f"DELETE FROM metric_runs WHERE id IN ({old})", KEPT_RUNS)
-
-
-def _run(row: sqlite3.Row) -> MetricRun:
-    ended, version = row["ended_at"], row["version"]
-    return MetricRun(
-        run_id=row["run_id"],
-        mode=row["mode"],
-        base_key=row["base_key"],
-        document_path=row["document_path"],
-        started_at=moment(row["started_at"]),
-        planned_steps=row["planned_steps"],
-        ended_at=None if ended is None else moment(ended),
-        outcome=RunOutcome(row["outcome"]),
-        detail=row["detail"],
-        version=None if version is None else version_name(version),
-    )
-
-
-def _evaluation(row: sqlite3.Row) -> Evaluation:
-    return Evaluation(row["epoch"], row["step"], row["seconds"], json.loads(row["figures"]))
-
-
-def _all(
-    database: Database, rows: list[sqlite3.Row], read: Callable[[sqlite3.Row], Record]
-) -> tuple[Record, ...]:
-    try:
-        return tuple(read(row) for row in rows)
-    except (ValueError, TypeError, KeyError, IndexError) as error:
-        raise CorruptStore(f"{database.path} holds a row that is damaged: {error}") from error
 
 
 def _finite(value: Any) -> Any:

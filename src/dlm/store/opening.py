@@ -17,10 +17,9 @@ from dlm.errors import CorruptStore, DlmError, StoreError
 from dlm.files import disk_error
 from dlm.store import queries
 from dlm.store.database import Database, DiskRefuses, sentences
-from dlm.store.derived import publish
 from dlm.store.locks import try_exclusive_lock
 from dlm.store.paths import StorePath
-from dlm.store.repair import missing, settle, sweep
+from dlm.store.repair import missing, publish, settle, sweep
 
 _WAIT_SECONDS = 2.0
 

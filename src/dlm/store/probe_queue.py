@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import json
 import secrets
-import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from dlm.errors import CorruptStore
 from dlm.store.database import Database
-from dlm.store.records import moment, now
+from dlm.store.records import now
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,21 +113,4 @@ def drop(database: Database, probe_ids: Collection[str]) -> int:
 
 
 def _all(database: Database, where: str) -> tuple[Probe, ...]:
-    rows = database.rows(f"SELECT * FROM probe_queue {where} ORDER BY seq")
-    try:
-        return tuple(_probe(row) for row in rows)
-    except (ValueError, TypeError, KeyError, IndexError) as error:
-        raise CorruptStore(f"{database.path} holds a row that is damaged: {error}") from error
-
-
-def _probe(row: sqlite3.Row) -> Probe:
-    return Probe(
-        prompt=str(row["prompt"]),
-        reference=str(row["reference"]),
-        tags=tuple(str(tag) for tag in json.loads(row["tags"])),
-        probe_id=str(row["probe_id"]),
-        pushed_at=moment(row["pushed_at"]),
-        run=row["run"],
-        put_back=bool(row["put_back"]),
-        reason=str(row["reason"]),
-    )
+    return database.read(Probe, f"SELECT * FROM probe_queue {where} ORDER BY seq")

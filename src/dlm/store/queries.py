@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
 from dlm.errors import CorruptStore
 from dlm.store import memory
+from dlm.store.codec import to_json
 from dlm.store.database import Database
 from dlm.store.records import (
     PointerMove,
@@ -23,8 +22,6 @@ from dlm.store.records import (
     version_name,
     version_number,
 )
-
-Record = TypeVar("Record")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +41,7 @@ class Meta:
 
 def meta(database: Database) -> Meta | None:
     """The single row about the store, None in a database that was just created."""
-    rows = database.rows("SELECT * FROM meta")
-    return _one(database, rows, _meta)
+    return next(iter(database.read(Meta, "SELECT * FROM meta")), None)
 
 
 def write_meta(database: Database, value: Meta) -> None:
@@ -79,7 +75,8 @@ def versions(database: Database, folder: Path) -> tuple[Version, ...]:
     rows = database.rows(
         "SELECT number, sha256, created_at, run_id, parent FROM versions ORDER BY number"
     )
-    return _all(database, rows, lambda row: _version(row, folder))
+    with database.readable_row():
+        return tuple(_version(row, folder) for row in rows)
 
 
 def add_version(database: Database, version: Version) -> None:
@@ -103,7 +100,8 @@ def delete_version(database: Database, number: int) -> None:
 def current_number(database: Database) -> int | None:
     """The number of the current version."""
     rows = database.rows("SELECT number FROM current")
-    return _one(database, rows, lambda row: int(row[0]))
+    with database.readable_row():
+        return int(rows[0][0]) if rows else None
 
 
 def move_pointer(database: Database, number: int, why: str) -> None:
@@ -126,11 +124,10 @@ def add_pointer_move(database: Database, move: PointerMove) -> None:
 
 def pointer_moves(database: Database) -> tuple[PointerMove, ...]:
     """Every move of the current pointer, oldest first."""
-    rows = database.rows("SELECT at, from_number, to_number, why FROM pointer_log ORDER BY seq")
-    return _all(
-        database,
-        rows,
-        lambda row: PointerMove(moment(row[0]), _name(row[1]), version_name(row[2]), row[3]),
+    return database.read(
+        PointerMove,
+        """SELECT at, name(from_number) AS from_version, name(to_number) AS to_version, why
+        FROM pointer_log ORDER BY seq""",
     )
 
 
@@ -141,7 +138,7 @@ def has_run(database: Database, run_id: str) -> bool:
 
 def add_run(database: Database, run: RunRecord) -> None:
     """Insert one run."""
-    data = run.to_json()
+    data = to_json(run)
     data["config"], data["figures"] = json.dumps(data["config"]), json.dumps(data["figures"])
     columns, marks = ", ".join(data), ", ".join("?" * len(data))
     database.execute(f"INSERT INTO runs ({columns}) VALUES ({marks})", *data.values())
@@ -149,15 +146,14 @@ def add_run(database: Database, run: RunRecord) -> None:
 
 def runs(database: Database, limit: int | None = None) -> tuple[RunRecord, ...]:
     """The newest `limit` runs (all without one), oldest first."""
-    rows = database.rows(
-        "SELECT * FROM runs ORDER BY rowid DESC LIMIT ?", -1 if limit is None else limit
-    )
-    return _all(database, rows[::-1], _run)
+    newest = "SELECT * FROM runs ORDER BY rowid DESC LIMIT ?"
+    return database.read(RunRecord, newest, -1 if limit is None else limit)[::-1]
 
 
 def run(database: Database, run_id: str) -> RunRecord | None:
     """One run."""
-    return _one(database, database.rows("SELECT * FROM runs WHERE run_id = ?", run_id), _run)
+    found = database.read(RunRecord, "SELECT * FROM runs WHERE run_id = ?", run_id)
+    return found[0] if found else None
 
 
 def read_all(database: Database) -> None:
@@ -193,11 +189,6 @@ def _rescue_table(database: Database, damaged: Database, name: str) -> None:
             continue
 
 
-def _meta(row: sqlite3.Row) -> Meta:
-    created, pending = moment(row["created_at"]), row["pending_number"]
-    return Meta(row["dlm_id"], row["base_model"], created, int(row["last_number"]), pending)
-
-
 def _version(row: sqlite3.Row, folder: Path) -> Version:
     name = version_name(row["number"])
     created = moment(row["created_at"])
@@ -207,27 +198,5 @@ def _version(row: sqlite3.Row, folder: Path) -> Version:
     )
 
 
-def _run(row: sqlite3.Row) -> RunRecord:
-    data = dict(row)
-    config, figures = json.loads(data["config"]), json.loads(data["figures"])
-    return RunRecord.from_json(data | {"config": config, "figures": figures})
-
-
 def _name(number: int | None) -> str | None:
     return None if number is None else version_name(number)
-
-
-def _one(
-    database: Database, rows: list[sqlite3.Row], read: Callable[[sqlite3.Row], Record]
-) -> Record | None:
-    found = _all(database, rows, read)
-    return found[0] if found else None
-
-
-def _all(
-    database: Database, rows: list[sqlite3.Row], read: Callable[[sqlite3.Row], Record]
-) -> tuple[Record, ...]:
-    try:
-        return tuple(read(row) for row in rows)
-    except (ValueError, TypeError, KeyError, IndexError) as error:
-        raise CorruptStore(f"{database.path} holds a row that is damaged: {error}") from error

@@ -1,22 +1,26 @@
 """What an open puts right: a database that is gone or behind, and the traces of a crash.
 
-Everything here runs under the store's lock, or on a database in memory.
+The files other programs read, `adapter/current.txt` and `manifest.json`, say what the database
+says; they are written here and decide nothing. Everything here runs under the store's lock, or on
+a database in memory.
 """
 
 from __future__ import annotations
 
 import contextlib
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from dlm.errors import StoreError
+from dlm.files import disk_error, write_atomic
 from dlm.store import metrics, queries, weights
 from dlm.store.database import Database, sentences
-from dlm.store.derived import read_manifest
-from dlm.store.manifest import Manifest
+from dlm.store.manifest import Manifest, load_manifest, save_manifest
 from dlm.store.paths import StorePath
 from dlm.store.records import moment, now, version_name, version_number
-from dlm.store.run_file import Found, find_version
+from dlm.store.staging import Found, find_version
 
 PRUNED = "pruned-"
 
@@ -61,6 +65,38 @@ def missing(place: StorePath, database: Database) -> list[str]:
     versions = queries.versions(database, place.versions)
     gone = [version.name for version in versions if not version.path.is_dir()]
     return [f"the files of {name} are gone from {place.versions}" for name in gone]
+
+
+def publish(place: StorePath, database: Database, checkpoint: Callable[[str], None]) -> None:
+    """Rewrite each derived file that disagrees with the database; raises DlmError."""
+    number = queries.current_number(database)
+    _point(place, None if number is None else version_name(number))
+    checkpoint("pointer file written")
+    expected = expected_manifest(place, database)
+    if read_manifest(place) != expected:
+        save_manifest(place.manifest, expected)
+    checkpoint("manifest written")
+
+
+def expected_manifest(place: StorePath, database: Database) -> Manifest:
+    """The manifest that fits the database."""
+    meta, number = queries.meta(database), queries.current_number(database)
+    return Manifest(
+        dlm_id=place.dlm_id,
+        base_model=meta.base_model if meta else "",
+        created_at=meta.created_at.isoformat() if meta else None,
+        current_version=None if number is None else version_name(number),
+        versions=tuple(v.name for v in queries.versions(database, place.versions)),
+        last_number=meta.last_number if meta else 0,
+        adapter_history=queries.pointer_moves(database),
+    )
+
+
+def read_manifest(place: StorePath) -> Manifest | None:
+    """The manifest on disk, None when it is missing or unreadable."""
+    with contextlib.suppress(StoreError):
+        return load_manifest(place.manifest)
+    return None
 
 
 def version_folders(place: StorePath) -> list[tuple[int, Path]]:
@@ -152,3 +188,16 @@ def _sweep_staged(place: StorePath, entry: Path, known: set[str]) -> None:
         shutil.rmtree(entry, ignore_errors=True)
     else:
         entry.unlink(missing_ok=True)
+
+
+def _point(place: StorePath, name: str | None) -> None:
+    try:
+        if name is None:
+            place.current_pointer.unlink(missing_ok=True)
+            return
+        expected = f"{(place.versions / name).relative_to(place.root).as_posix()}\n".encode()
+        found = place.current_pointer.read_bytes() if place.current_pointer.is_file() else b""
+        if found != expected:
+            write_atomic(place.current_pointer, expected)
+    except OSError as error:
+        raise disk_error(place.current_pointer, error) from error

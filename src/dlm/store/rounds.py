@@ -7,18 +7,14 @@ row says so, and never before all that it made is on the disk.
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
-from dlm.errors import CorruptStore
 from dlm.store.database import Database
-from dlm.store.records import moment, now
-
-Record = TypeVar("Record")
+from dlm.store.records import now
 
 _PLANS = ("plan", "parts", "handed_on")
 
@@ -105,8 +101,8 @@ def begin_run(database: Database, options: Mapping[str, Any]) -> ImproveRun:
 
 def open_run(database: Database) -> ImproveRun | None:
     """The run that has not ended, if there is one."""
-    rows = database.rows("SELECT * FROM improve_runs WHERE ended_at IS NULL ORDER BY id DESC")
-    return next(iter(_all(database, rows, _run)), None)
+    open_ones = "SELECT * FROM improve_runs WHERE ended_at IS NULL ORDER BY id DESC"
+    return next(iter(database.read(ImproveRun, open_ones)), None)
 
 
 def end_run(database: Database, run: int, outcome: str) -> None:
@@ -121,7 +117,7 @@ def end_run(database: Database, run: int, outcome: str) -> None:
 
 def runs(database: Database) -> tuple[ImproveRun, ...]:
     """Every run, oldest first."""
-    return _all(database, database.rows("SELECT * FROM improve_runs ORDER BY id"), _run)
+    return database.read(ImproveRun, "SELECT * FROM improve_runs ORDER BY id")
 
 
 def begin_round(
@@ -179,52 +175,8 @@ def advance(
 
 def rounds(database: Database, run: int | None = None) -> tuple[Round, ...]:
     """Every round, or those of one run, oldest first."""
-    found = _all(
-        database,
-        database.rows(
-            """SELECT *, row_number() OVER (ORDER BY id) AS ordinal
-            FROM improve_rounds ORDER BY id"""
-        ),
-        _round,
+    found = database.read(
+        Round,
+        "SELECT *, row_number() OVER (ORDER BY id) AS ordinal FROM improve_rounds ORDER BY id",
     )
     return tuple(one for one in found if run is None or one.run == run)
-
-
-def _run(row: sqlite3.Row) -> ImproveRun:
-    ended = row["ended_at"]
-    return ImproveRun(
-        int(row["id"]),
-        moment(row["started_at"]),
-        dict(json.loads(row["options"])),
-        moment(ended) if ended else None,
-        str(row["outcome"]),
-    )
-
-
-def _round(row: sqlite3.Row) -> Round:
-    ended = row["ended_at"]
-    return Round(
-        id=int(row["id"]),
-        run=int(row["run"]),
-        number=int(row["number"]),
-        ordinal=int(row["ordinal"]),
-        name=str(row["name"]),
-        step=Step(row["step"]),
-        teacher=str(row["teacher"]),
-        strategy=str(row["strategy"]),
-        document_sha256=str(row["document_sha256"]),
-        champion=int(row["champion"]),
-        challenger=row["challenger"],
-        facts=dict(json.loads(row["facts"])),
-        started_at=moment(row["started_at"]),
-        ended_at=moment(ended) if ended else None,
-    )
-
-
-def _all(
-    database: Database, rows: list[sqlite3.Row], read: Callable[[sqlite3.Row], Record]
-) -> tuple[Record, ...]:
-    try:
-        return tuple(read(row) for row in rows)
-    except (ValueError, TypeError, KeyError, IndexError) as error:
-        raise CorruptStore(f"{database.path} holds a round that is damaged: {error}") from error

@@ -7,11 +7,9 @@ versions can be compared question by question.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from dlm.errors import CorruptStore
 from dlm.store.database import Database
 
 
@@ -59,13 +57,11 @@ def latest_scorecards(database: Database) -> dict[int, tuple[dict[str, Any], boo
             SELECT 1 FROM scorecard_items WHERE scorecard = scorecards.id) AS asked
         FROM scorecards ORDER BY number, measured_at, id"""
     )
-    try:
+    with database.readable_row():
         return {
             row["number"]: ({**json.loads(row["card"]), "items": []}, bool(row["asked"]))
             for row in rows
         }
-    except (ValueError, TypeError) as error:
-        raise CorruptStore(f"{database.path} holds a scorecard that is damaged: {error}") from error
 
 
 def scorecard_of(
@@ -84,7 +80,5 @@ def scorecard_of(
     items = database.rows(
         "SELECT item FROM scorecard_items WHERE scorecard = ? ORDER BY position", rows[0]["id"]
     )
-    try:
+    with database.readable_row():
         return {**json.loads(rows[0]["card"]), "items": [json.loads(row["item"]) for row in items]}
-    except (ValueError, TypeError, sqlite3.Error) as error:
-        raise CorruptStore(f"{database.path} holds a scorecard that is damaged: {error}") from error

@@ -7,17 +7,12 @@ from the document alone: the rows about edits only add when, and how the file lo
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from dlm.errors import CorruptStore
 from dlm.store.database import Database
-from dlm.store.records import moment
-
-Record = TypeVar("Record")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +58,7 @@ def drop(database: Database, run: str) -> bool:
 
 def staged_plans(database: Database) -> tuple[StagedPlan, ...]:
     """Every plan that waits, oldest first."""
-    rows = database.rows("SELECT * FROM staged_plans ORDER BY created_at, rowid")
-    return _all(database, rows, _staged)
+    return database.read(StagedPlan, "SELECT * FROM staged_plans ORDER BY created_at, rowid")
 
 
 def record(database: Database, edit: DocumentEdit) -> None:
@@ -87,38 +81,4 @@ def record(database: Database, edit: DocumentEdit) -> None:
 
 def document_edits(database: Database) -> tuple[DocumentEdit, ...]:
     """Every write of the document by a run, oldest first."""
-    return _all(database, database.rows("SELECT * FROM document_edits ORDER BY id"), _edit)
-
-
-def _staged(row: sqlite3.Row) -> StagedPlan:
-    return StagedPlan(
-        row["run"], row["origin"], moment(row["created_at"]), dict(json.loads(row["plan"]))
-    )
-
-
-def _edit(row: sqlite3.Row) -> DocumentEdit:
-    return DocumentEdit(
-        row["run"],
-        row["origin"],
-        row["made_by"],
-        moment(row["at"]),
-        row["action"],
-        _texts(row["added"]),
-        _texts(row["removed"]),
-        row["before_sha256"],
-        row["after_sha256"],
-    )
-
-
-def _texts(column: str) -> tuple[str, ...]:
-    values: Sequence[object] = json.loads(column)
-    return tuple(str(value) for value in values)
-
-
-def _all(
-    database: Database, rows: list[sqlite3.Row], read: Callable[[sqlite3.Row], Record]
-) -> tuple[Record, ...]:
-    try:
-        return tuple(read(row) for row in rows)
-    except (ValueError, TypeError, KeyError, IndexError) as error:
-        raise CorruptStore(f"{database.path} holds a row that is damaged: {error}") from error
+    return database.read(DocumentEdit, "SELECT *, made_by AS by FROM document_edits ORDER BY id")

@@ -27,8 +27,7 @@ from dlm.store.records import (
     version_number,
 )
 from dlm.store.repair import PRUNED
-from dlm.store.run_file import RUN_FILE
-from dlm.store.staging import Staging
+from dlm.store.staging import RUN_FILE, Staging
 
 
 class Store:

@@ -6,7 +6,6 @@ is never removed, and `named` are the versions that must therefore never be prun
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -14,7 +13,7 @@ from typing import Any
 
 from dlm.errors import CorruptStore
 from dlm.store.database import Database
-from dlm.store.records import moment, version_name, version_number
+from dlm.store.records import version_name, version_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +83,12 @@ def serve(database: Database, number: int) -> None:
 
 def teachers(database: Database) -> tuple[TeacherRecord, ...]:
     """Every teacher that served, oldest first."""
-    rows = database.rows("SELECT * FROM teachers ORDER BY number")
-    try:
-        return tuple(_teacher(row) for row in rows)
-    except (ValueError, TypeError, IndexError) as error:
-        raise CorruptStore(f"{database.path} holds a teacher that is damaged: {error}") from error
+    return database.read(
+        TeacherRecord,
+        """SELECT number, spec, name(version) AS version, name(current) AS current, base_key,
+            score, asked, document_sha256, at, why, round
+        FROM teachers ORDER BY number""",
+    )
 
 
 def serving(database: Database) -> TeacherRecord | None:
@@ -123,26 +123,6 @@ def text_of(database: Database, digest: str) -> bytes:
     if not rows or sha256(bytes(rows[0][0])).hexdigest() != digest:
         raise CorruptStore(f"{database.path} does not hold the text {digest[:12]} any more")
     return bytes(rows[0][0])
-
-
-def _teacher(row: sqlite3.Row) -> TeacherRecord:
-    return TeacherRecord(
-        int(row["number"]),
-        str(row["spec"]),
-        _name(row["version"]),
-        _name(row["current"]),
-        str(row["base_key"]),
-        row["score"],
-        row["asked"],
-        str(row["document_sha256"]),
-        moment(row["at"]),
-        str(row["why"]),
-        str(row["round"]),
-    )
-
-
-def _name(number: int | None) -> str | None:
-    return None if number is None else version_name(number)
 
 
 def _number(name: str | None) -> int | None:

@@ -30,7 +30,7 @@ from dlm.loops.synth.candidates import Stage
 from dlm.loops.synth.options import Filter, Strategy
 from dlm.loops.synth.run import Outcome
 from dlm.loops.synth.verify import verify
-from dlm.store.synth_runs import synth_runs
+from dlm.store.completions import synth_runs
 
 MANY = {"per_section": 50, "over": 1}
 

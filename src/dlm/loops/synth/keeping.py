@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from dlm.loops.edits import EditPlan
 from dlm.loops.synth.candidates import Candidate, Stage
-from dlm.store import synth_runs
+from dlm.store import completions
 from dlm.store.database import Database
 
 SAMPLES: Final = 4
@@ -20,7 +20,7 @@ _LONGEST: Final = 400  # characters of a question or an answer
 
 def keep_run(database: Database, plan: EditPlan, candidates: Iterable[Candidate]) -> None:
     """Note what a synthesis came to, whatever happens to its plan."""
-    run = synth_runs.SynthRun(
+    run = completions.SynthRun(
         run=plan.run,
         teacher=plan.by,
         made_at=plan.created_at,
@@ -30,7 +30,7 @@ def keep_run(database: Database, plan: EditPlan, candidates: Iterable[Candidate]
         samples=tuple(_samples(candidates)),
     )
     with database.transaction():
-        synth_runs.record(database, run)
+        completions.add_synth_run(database, run)
 
 
 def _samples(candidates: Iterable[Candidate]) -> Iterator[dict[str, Any]]:
