@@ -11,8 +11,8 @@ from report_kit import TEXT, Page, improved, open_store, synthesized, train, wri
 
 from dlm.doc.document import Document
 from dlm.report.gather import gather
+from dlm.report.knowledge import MOST_BLOCKS, MOST_SHOWN, MOST_TEXT
 from dlm.report.page import page
-from dlm.report.parts.knowledge import MOST_BLOCKS, MOST_SHOWN, MOST_TEXT
 from dlm.store import metrics
 from dlm.store.metrics import MetricRun, RunOutcome
 from dlm.store.records import now

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
-from dlm.report.style import STYLE
+import dlm
+
+STYLE = (Path(dlm.__file__).parent / "report" / "report.css").read_text("utf-8")
 
 LIGHT, DARK = (
     dict(re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{3,6});", block))

@@ -22,8 +22,7 @@ def run(path: str | None, *, output: str | None, open_it: bool, as_json: bool) -
         print_json({"headline": summary.headline, "summary": summary.text, **facts.to_json()})
     if as_json and output is None and not open_it:
         return
-    from dlm.report.page import page
-    from dlm.report.write import default_path, write
+    from dlm.report.page import default_path, page, write
 
     html = page(facts)
     if output == "-":

@@ -12,10 +12,8 @@ from dlm.eval.comparison import compare
 from dlm.eval.keeping import kept
 from dlm.eval.scorecard import Scorecard
 from dlm.report.facts import Change, Facts, Move, VersionFacts
+from dlm.report.gather_history import rounds_of, runs_of, synths_of
 from dlm.report.gather_map import sections_of
-from dlm.report.gather_rounds import rounds_of
-from dlm.report.gather_runs import runs_of
-from dlm.report.gather_synths import synths_of
 from dlm.store import metrics, teachers
 from dlm.store.records import PointerMove, Version, version_name
 from dlm.store.scorecards import latest_scorecards

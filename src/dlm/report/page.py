@@ -1,96 +1,87 @@
-"""The whole page: one file that needs nothing else, no network and no script."""
+"""The whole page: one file that needs nothing else, no network and no script; and where it goes."""
 
 from __future__ import annotations
 
+from importlib import resources
+from pathlib import Path
 from typing import Final
 
+from dlm.errors import DlmError
+from dlm.files import disk_error, write_atomic
 from dlm.report.facts import Facts
-from dlm.report.html import Html, join, raw, tag, user
-from dlm.report.parts.glossary import glossary
-from dlm.report.parts.knowledge import knowledge
-from dlm.report.parts.overview import overview
-from dlm.report.parts.rounds import rounds
-from dlm.report.parts.synths import synths
-from dlm.report.parts.trainings import trainings
-from dlm.report.parts.versions import versions
-from dlm.report.style import STYLE
-from dlm.report.summary import Summary, summarise
+from dlm.report.html import join, raw, user
+from dlm.report.knowledge import knowledge
+from dlm.report.overview import overview
+from dlm.report.rounds import rounds, synths
+from dlm.report.summary import summarise
+from dlm.report.trainings import trainings
+from dlm.report.versions import versions
 from dlm.report.words import when
 
 GENERATOR: Final = "dlm report"
 """How a page says who made it; only such a file is ever overwritten."""
 
-_POLICY: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-)
-_LINKS: Final = (
-    ("figures", "Figures"),
-    ("map", "Section by section"),
-    ("versions", "Did training help?"),
-    ("trainings", "Trainings"),
-    ("synth", "What teachers wrote"),
-    ("rounds", "Rounds"),
-    ("words", "Words"),
-)
+_BEGINNING: Final = 1_000  # bytes in which a page says who made it
+_MARK: Final = f'<meta name="generator" content="{GENERATOR}">'.encode()
+_PARTS: Final = (overview, knowledge, versions, trainings, synths, rounds)
 
 
 def page(facts: Facts) -> str:
-    """The report as HTML."""
-    body = tag(
-        "body",
-        tag("a", "Skip to the report", href="#figures", class_="skip"),
-        _header(facts, summarise(facts)),
-        tag(
-            "main",
-            overview(facts),
-            knowledge(facts),
-            versions(facts),
-            trainings(facts),
-            synths(facts),
-            rounds(facts),
-            glossary(),
-        ),
-        _footer(facts),
-    )
-    return f"<!doctype html>\n{tag('html', _head(facts), body, lang='en')}\n"
+    """The report as HTML: `page.html`, filled in; what is no `Html` yet is escaped there."""
+    from jinja2 import Environment, StrictUndefined
 
-
-def _head(facts: Facts) -> Html:
-    return tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="generator", content=GENERATOR),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        tag("title", f"{facts.title}: what its model knows"),
-        raw(f"<style>{STYLE}</style>"),
-    )
-
-
-def _header(facts: Facts, summary: Summary) -> Html:
-    links = [tag("li", tag("a", words, href=f"#{name}")) for name, words in _LINKS]
-    about = f"base {facts.base} · {when(facts.made_at)}"
-    return tag(
-        "header",
-        tag("p", "What ", user(facts.title), f" knows · {about}", class_="over"),
-        tag("h1", summary.headline),
-        tag("p", _paragraph(summary), class_="lede", id="summary"),
-        tag("nav", tag("ul", links), aria_label="Parts of the report"),
-    )
-
-
-def _paragraph(summary: Summary) -> list[Html]:
-    return [join(tag("strong", label), " ", text, " ") for label, text in summary.said]
-
-
-def _footer(facts: Facts) -> Html:
     from dlm import __version__
 
-    return tag(
-        "footer",
-        tag("p", "Made by dlm ", __version__, " from ", user(facts.document), " and its store "),
-        tag(
-            "p", join("id ", facts.dlm_id, ". The page is one file and asks nothing of a network.")
-        ),
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True
     )
+    summary = summarise(facts)
+    return environment.from_string(_packaged("page.html")).render(
+        generator=GENERATOR,
+        style=raw(_packaged("report.css")),
+        title=join(facts.title),
+        document=user(facts.title),
+        base=join(facts.base),
+        made_at=when(facts.made_at),
+        headline=join(summary.headline),
+        said=[(join(label), join(text)) for label, text in summary.said],
+        parts=[part(facts) for part in _PARTS],
+        version=__version__,
+        path=user(facts.document),
+        dlm_id=join(facts.dlm_id),
+    )
+
+
+def default_path(document: Path) -> Path:
+    """`notes.report.html` beside `notes.dlm`."""
+    return document.with_name(f"{document.stem}.report.html")
+
+
+def write(page: str, path: Path) -> None:
+    """Write the page whole or not at all; raises DlmError where something else lies there."""
+    _check(path)
+    write_atomic(path, page.encode("utf-8", "replace"))
+
+
+def _check(path: Path) -> None:
+    if path.is_dir():
+        raise DlmError(f"{path} is a folder", hint="name a file in it, such as report.html")
+    if not path.parent.is_dir():
+        raise DlmError(f"there is no folder {path.parent}", hint="make it first")
+    if path.exists() and not _is_report(path):
+        raise DlmError(
+            f"{path} is there already and is no report of dlm; nothing was written",
+            hint="name another file with -o, or move that one away",
+        )
+
+
+def _is_report(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return _MARK in file.read(_BEGINNING)
+    except OSError as error:
+        raise disk_error(path, error) from error
+
+
+def _packaged(name: str) -> str:
+    return resources.files("dlm.report").joinpath(name).read_text("utf-8")

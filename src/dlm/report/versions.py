@@ -8,8 +8,7 @@ from dlm.eval.figures import Figure
 from dlm.eval.items import Item, Kind
 from dlm.report.charts import Point, trend
 from dlm.report.facts import Change, Facts, VersionFacts
-from dlm.report.html import Child, Html, join, tag, user
-from dlm.report.parts.frame import behind, figure, missing, part, table
+from dlm.report.html import Child, Html, behind, figure, join, missing, part, table, tag, user
 from dlm.report.summary import helped
 from dlm.report.words import count, hits, percent, plain, signed, when
 from dlm.store.metrics import RunOutcome

@@ -8,8 +8,7 @@ from dlm.data.examples import AUTHORED, SYNTHETIC
 from dlm.eval.figures import Figure
 from dlm.report.charts import Point, curve, letter, stack, trend
 from dlm.report.facts import EpochFacts, Facts, RunFacts
-from dlm.report.html import Child, Html, join, tag, user
-from dlm.report.parts.frame import behind, figure, missing, part, table
+from dlm.report.html import Child, Html, behind, figure, join, missing, part, table, tag, user
 from dlm.report.words import duration, percent, plain, sentences, signed, when
 from dlm.store.metrics import RunOutcome
 

@@ -7,8 +7,7 @@ from typing import Final
 
 from dlm.report.charts import strip
 from dlm.report.facts import Facts, Knowledge, PairFacts, SectionFacts
-from dlm.report.html import Html, join, tag, user
-from dlm.report.parts.frame import chip, missing, part, state_class
+from dlm.report.html import Html, chip, join, missing, part, state_class, tag, user
 from dlm.report.summary import totals
 from dlm.report.words import count, percent
 

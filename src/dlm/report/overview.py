@@ -9,8 +9,7 @@ from dlm.eval.items import Kind
 from dlm.eval.scorecard import Scorecard
 from dlm.report.charts import meter
 from dlm.report.facts import Facts
-from dlm.report.html import Html, tag
-from dlm.report.parts.frame import behind, missing, part, table
+from dlm.report.html import Html, behind, missing, part, table, tag
 from dlm.report.words import between, hits, percent, plain, signed, when
 
 
