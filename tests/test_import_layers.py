@@ -17,8 +17,10 @@ ROOT = Path(dlm.__file__).parent
 LAYERS = (
     ("", "errors", "files"),
     ("doc",),
+    ("text",),
     ("base_models", "hardware", "machine", "templates"),
     ("data",),
+    ("index",),
     ("store",),
     ("engine", "eval", "train"),
     ("loops", "testing"),
@@ -27,7 +29,18 @@ LAYERS = (
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 LIGHT = (
-    *("doc", "data", "store", "base_models", "hardware", "machine", "templates", "files"),
+    *(
+        "doc",
+        "text",
+        "data",
+        "index",
+        "store",
+        "base_models",
+        "hardware",
+        "machine",
+        "templates",
+        "files",
+    ),
     *("report", "cli"),
 )
 HEAVY = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "huggingface_hub")
