@@ -18,7 +18,7 @@ import warm
 from warm import WarmProcess
 
 from dlm.cli.watch import status_line
-from dlm.loops.standing import Facts
+from dlm.loops.watch_status import Facts
 
 HEAD = "---\ndlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C\ndlm_version: 15\nbase_model: pocket\n---\n"
 PAIR = "\n::instruction::\n### Q !probe\nWhat colour is the shed?\n\n### A\nIt is {}.\n::\n"

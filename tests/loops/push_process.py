@@ -10,8 +10,8 @@ from pathlib import Path
 
 from watch_kit import DLM_ID, RecordingScreen, RecordingTrainer
 
-from dlm.loops.standing import Standing
 from dlm.loops.watch import Watch, WatchSettings
+from dlm.loops.watch_status import WatchStatus
 from dlm.serve.server import Address, listening
 from dlm.store.store import Store
 from dlm.train.options import TrainOptions
@@ -22,15 +22,15 @@ TOKEN = "t"
 
 def main() -> None:
     path = Path(sys.argv[1])
-    standing = Standing(settle_seconds=0.02)
+    status = WatchStatus(settle_seconds=0.02)
     with Store.open(DLM_ID) as store:
         database = store.path.database
     settings = WatchSettings(saves=True, debounce_seconds=0.02)
     address = Address("127.0.0.1", 0)
-    with listening(address, standing, token=TOKEN, database=database, capacity=1000) as real:
+    with listening(address, status, token=TOKEN, database=database, capacity=1000) as real:
         print(real.url, flush=True)
         trainer, screen = RecordingTrainer(), RecordingScreen()
-        Watch(path, settings, TrainOptions(), trainer, screen, standing, Progress()).run()
+        Watch(path, settings, TrainOptions(), trainer, screen, status, Progress()).run()
 
 
 if __name__ == "__main__":

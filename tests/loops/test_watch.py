@@ -21,9 +21,8 @@ from watch_kit import (
 )
 
 from dlm.errors import DlmError
-from dlm.loops.saves import settle, stamp
-from dlm.loops.standing import Standing
-from dlm.loops.watch import Watch, WatchSettings
+from dlm.loops.watch import Watch, WatchSettings, settle, stamp
+from dlm.loops.watch_status import WatchStatus
 from dlm.store import probe_queue
 from dlm.store.probe_queue import Probe
 from dlm.store.store import Store
@@ -43,7 +42,7 @@ class Running:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.trainer, self.screen = RecordingTrainer(), RecordingScreen()
-        self.standing = Standing(settle_seconds=0.1)
+        self.status = WatchStatus(settle_seconds=0.1)
         settings = WatchSettings(debounce_seconds=0.1)
         self.watch = Watch(
             path,
@@ -51,7 +50,7 @@ class Running:
             TrainOptions(),
             self.trainer,
             self.screen,
-            self.standing,
+            self.status,
             Progress(),
         )
 
@@ -60,7 +59,7 @@ class Running:
         return [text for text, _ in self.trainer.seen]
 
     def is_waiting(self) -> bool:
-        return self.standing.facts.phase == "waiting"
+        return self.status.facts.phase == "waiting"
 
 
 @contextmanager
@@ -164,12 +163,12 @@ def test_a_push_is_written_and_its_own_write_makes_no_cycle(path: Path) -> None:
     with watching(path) as running:
         with Store.open(DLM_ID) as store:
             probe_queue.push(store.database, [Probe("Who?", "They.")], capacity=10)
-        running.standing.pushed(1)
+        running.status.pushed(1)
         until(lambda: len(running.texts) == 2)
         assert "Who?" in running.texts[-1]
         time.sleep(0.6)
         assert len(running.texts) == 2
-        assert running.standing.facts.queue_depth == 0
+        assert running.status.facts.queue_depth == 0
 
 
 def test_what_is_saved_and_pushed_during_a_cycle_makes_the_next(path: Path) -> None:
@@ -181,7 +180,7 @@ def test_what_is_saved_and_pushed_during_a_cycle_makes_the_next(path: Path) -> N
             replaced(path, f"{TEXT}\nTyped meanwhile.\n")
             with Store.open(DLM_ID) as store:
                 probe_queue.push(store.database, [Probe("Who?", "They.")], capacity=10)
-            running.standing.pushed(1)
+            running.status.pushed(1)
 
         running.trainer.before = typed_meanwhile
         replaced(path, f"{TEXT}\nTyped before.\n")
@@ -210,14 +209,14 @@ def test_two_editors_and_pushes_at_once_lose_nothing(path: Path) -> None:
             with Store.open(DLM_ID) as store:
                 probe = Probe(f"Question {number}?", f"Answer {number}.")
                 probe_queue.push(store.database, [probe], capacity=100)
-            running.standing.pushed(1)
+            running.status.pushed(1)
             time.sleep(0.05)
         for thread in threads:
             thread.join()
 
         def all_there() -> bool:
             text = path.read_text()
-            running.standing.pushed(0)
+            running.status.pushed(0)
             probes = all(text.count(f"Question {n}?") == 1 for n in range(15))
             return probes and all(
                 f"Line {n} of {e}." in text for n in range(15) for e in ("one", "two")
@@ -251,19 +250,19 @@ def test_settling_waits_for_the_last_write(tmp_path: Path) -> None:
 
 def test_the_estimate_is_of_measured_cycles() -> None:
     now = 100.0
-    standing = Standing(settle_seconds=0.4, clock=lambda: now)
-    assert standing.eta() == pytest.approx(0.4)
-    standing.pushed(1)
+    status = WatchStatus(settle_seconds=0.4, clock=lambda: now)
+    assert status.eta() == pytest.approx(0.4)
+    status.pushed(1)
     now = 100.3
-    assert standing.eta() == pytest.approx(0.1)
-    standing.begin()
-    standing.left(10.0)
-    assert 10.0 <= standing.eta() <= 12.5
+    assert status.eta() == pytest.approx(0.1)
+    status.begin()
+    status.left(10.0)
+    assert 10.0 <= status.eta() <= 12.5
     now = 106.3
-    assert standing.end() == pytest.approx(6.0)
-    standing.begin()
+    assert status.end() == pytest.approx(6.0)
+    status.begin()
     now = 108.3
-    standing.left(60.0)  # the budget usually stops long before the last step
-    assert standing.eta() == pytest.approx(4.0 + 0.4)
+    status.left(60.0)  # the budget usually stops long before the last step
+    assert status.eta() == pytest.approx(4.0 + 0.4)
     now = 120.3
-    assert standing.eta() > 40
+    assert status.eta() > 40

@@ -243,7 +243,7 @@ def test_no_length_at_all_is_an_empty_body(client: Client) -> None:
 def test_idle_connections_and_slow_heads_shut_nobody_out(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dlm.serve.connections import GuardedProtocol
+    from dlm.serve.server import GuardedProtocol
 
     monkeypatch.setattr(GuardedProtocol, "most", 64)
     monkeypatch.setattr(GuardedProtocol, "head_seconds", 1.0)

@@ -10,7 +10,7 @@ from dlm.cli.edits import document_path
 from dlm.cli.progress import TerminalProgress
 from dlm.cli.terminal import one_line
 from dlm.errors import Interrupted, UsageError
-from dlm.loops.improve.options import Watch
+from dlm.loops.improve.options import ImproveProgress
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document
@@ -49,7 +49,7 @@ def run(path: str | None, given: dict[str, Any], *, dry_run: bool, as_json: bool
         _print(file, result)
 
 
-class Screen(Watch):
+class Screen(ImproveProgress):
     """The run on standard error: a heading a round, a line a step, and what came of it."""
 
     def __init__(self) -> None:

@@ -14,8 +14,7 @@ from dlm.errors import DlmError, UsageError
 
 if TYPE_CHECKING:
     from dlm.loops.edits import Place
-    from dlm.loops.mine.candidates import Candidate, Mined
-    from dlm.loops.mine.options import MineOptions, RejectFrom
+    from dlm.loops.mine.candidates import Candidate, Mined, MineOptions, RejectFrom
     from dlm.loops.mine.run import Outcome
 
 COMMAND = "dlm preference"
@@ -59,7 +58,7 @@ def run(
 
 def as_reject_from(text: str) -> RejectFrom:
     """The value of `--reject-from`; UsageError for another word."""
-    from dlm.loops.mine.options import RejectFrom
+    from dlm.loops.mine.candidates import RejectFrom
 
     if text not in [each.value for each in RejectFrom]:
         words = ", ".join(each.value for each in RejectFrom)

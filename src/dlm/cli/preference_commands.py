@@ -82,7 +82,7 @@ def mine(
     """Let the model answer the document's questions, and keep its best and worst as pairs."""
     from dlm.cli.edits import mode_of
     from dlm.cli.mine import as_reject_from, run
-    from dlm.loops.mine.options import MineOptions
+    from dlm.loops.mine.candidates import MineOptions
 
     mode = mode_of(dry_run=dry_run, apply=apply, review=review, as_json=json)
     options = MineOptions(

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from dlm.doc.document import Document
     from dlm.loops.push import Drained
-    from dlm.loops.standing import Facts, Standing
     from dlm.loops.watch import WatchSettings
+    from dlm.loops.watch_status import Facts, WatchStatus
     from dlm.serve.server import Address
     from dlm.train.budget import EpochFigures
     from dlm.train.lock_file import LockMode
@@ -70,34 +70,34 @@ def run(
 ) -> None:
     """Train, then watch until Ctrl-C or until the cycles are done."""
     from dlm.doc.parser import parse_file
-    from dlm.loops.standing import Standing
     from dlm.loops.watch import Watch
+    from dlm.loops.watch_status import WatchStatus
 
     document = find_document(path)
     screen = TerminalScreen(document, as_json=as_json)
-    standing = Standing(settle_seconds=settings.debounce_seconds, changed=screen.show)
+    status = WatchStatus(settle_seconds=settings.debounce_seconds, changed=screen.show)
     with contextlib.ExitStack() as stack:
         if listen_rpc is not None:
             # Before torch is imported: what is pushed meanwhile is kept.
             first = parse_file(document)
             dlm_id, base = first.frontmatter.dlm_id, first.frontmatter.base_model
-            stack.enter_context(_listening(listen_rpc, standing, dlm_id, base, capacity))
+            stack.enter_context(_listening(listen_rpc, status, dlm_id, base, capacity))
         from dlm.train.resident import ResidentTrainer
 
         trainer = stack.enter_context(ResidentTrainer(resume=resume, lock=lock))
-        watch = Watch(document, settings, options, trainer, screen, standing, screen.progress)
+        watch = Watch(document, settings, options, trainer, screen, status, screen.progress)
         stack.enter_context(_ended_by_signals())
         try:
             watch.run()
         except KeyboardInterrupt:
             screen.clear()
-            current = standing.facts.version
+            current = status.facts.version
             note(f"stopped watching; {f'{current} is current' if current else 'nothing changed'}")
 
 
 @contextlib.contextmanager
 def _listening(
-    text: str, standing: Standing, dlm_id: str, base: str, capacity: int
+    text: str, status: WatchStatus, dlm_id: str, base: str, capacity: int
 ) -> Iterator[Address]:
     from dlm.serve.server import listening, parse_address, probe_token
     from dlm.store import probe_queue
@@ -105,14 +105,14 @@ def _listening(
 
     address, token = parse_address(text), probe_token()
     with Store.open(dlm_id, base_model=base) as store:  # makes its file, and checks it
-        standing.note(queue_depth=probe_queue.depth(store.database))
+        status.note(queue_depth=probe_queue.depth(store.database))
         database = store.path.database
     if not address.is_loopback:
         note(
             f"WARNING: {address.host} can be reached from other machines. Whoever has the token "
             "can write into the document, and the token travels unencrypted."
         )
-    with listening(address, standing, token=token, database=database, capacity=capacity) as real:
+    with listening(address, status, token=token, database=database, capacity=capacity) as real:
         note(f"listening for probes on {real.url}")
         yield real
 

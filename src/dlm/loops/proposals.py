@@ -127,13 +127,13 @@ class Existing:
             item.line: "sealed as !exam" if item.line in exam else "held out" for item in only_asked
         }
         self._sealed = Sealed(only_asked)
-        self._pairs: defaultdict[str, list[_Standing]] = defaultdict(list)
+        self._pairs: defaultdict[str, list[_StandingPair]] = defaultdict(list)
         self._triples: defaultdict[tuple[str, ...], list[Section]] = defaultdict(list)
         self._taken: dict[str, tuple[str, str]] = {}  # question: answer, where
         self._taken_triples: dict[tuple[str, ...], str] = {}
         for section in document.sections:
             for pair in section.pairs:
-                standing = _Standing(section, pair.line, pair.role, normal(pair.answer))
+                standing = _StandingPair(section, pair.line, pair.role, normal(pair.answer))
                 self._pairs[normal(pair.question)].append(standing)
             for triple in section.triples:
                 self._triples[_key(triple.prompt, triple.chosen, triple.rejected)].append(section)
@@ -250,7 +250,7 @@ def normal(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
+class _StandingPair:
     """A pair where it stands."""
 
     section: Section

@@ -1,6 +1,7 @@
 """A server in a thread of its own, beside the trainer: started, addressed, stopped.
 
 Binds before it starts, so that a port in use is an error of the command and not of the thread.
+Connections cannot hold it up: not by slow heads, nor idling, nor bodies that nobody will read.
 """
 
 from __future__ import annotations
@@ -15,16 +16,20 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from dlm.errors import DlmError, UsageError
-from dlm.serve.connections import GuardedProtocol
-from dlm.serve.intake import Intake
-from dlm.serve.rpc import Horizon, build_app
+from dlm.serve.rpc import Horizon, Intake, build_app
 
 TOKEN_VARIABLE: Final = "DLM_PROBE_TOKEN"
+HEAD_SECONDS: Final = 10.0  # from the first sign of a request to the end of its head
+LINGER_SECONDS: Final = 2.0  # for what is left of a body that was refused
+LINGER_BYTES: Final = 32 * 1024 * 1024
+MOST_CONNECTIONS: Final = 512
 _START_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 5
 _BACKLOG: Final = 512
@@ -91,6 +96,116 @@ def listening(
             yield Address(address.host, bound.getsockname()[1])
         finally:
             thread.stop()
+
+
+class GuardedProtocol(H11Protocol):
+    """A connection with a deadline wherever uvicorn has none.
+
+    After a refusal, what still arrives of the body is dropped unread for a moment, so that the
+    sender gets to see the answer; then the connection is closed.
+    """
+
+    head_seconds = HEAD_SECONDS
+    linger_seconds = LINGER_SECONDS
+    most = MOST_CONNECTIONS
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._deadline: asyncio.TimerHandle | None = None
+        self._dropped: int | None = None  # bytes, once the connection only lingers
+        self._since = time.monotonic()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(cast(asyncio.Transport, _Patient(transport, self)))
+        self._expect_head()
+        if len(self.connections) > self.most:
+            self._close_the_oldest()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._set_deadline(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._dropped is not None:
+            self._dropped += len(data)
+            if self._dropped > LINGER_BYTES:
+                self.transport.abort()
+            return
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE:  # part of a head
+            self._expect_head()
+        else:
+            self._set_deadline(None)
+
+    def eof_received(self) -> None:
+        if self._dropped is not None:
+            self.transport.abort()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.has_unread_body:
+            self.transport.close()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being answered."""
+        return self.cycle is None or self.cycle.response_complete
+
+    @property
+    def has_unread_body(self) -> bool:
+        """Whether a body is under way that nobody will read any more."""
+        return self.conn.their_state is h11.SEND_BODY and self.is_idle
+
+    def linger(self) -> None:
+        """Drop what arrives until the sender has seen the answer, or time is up."""
+        if self._dropped is None:
+            self._dropped = 0
+            self._unset_keepalive_if_required()
+            self._set_deadline(self.linger_seconds)
+
+    def _expect_head(self) -> None:
+        if self._deadline is None:
+            self._set_deadline(self.head_seconds)
+
+    def _set_deadline(self, seconds: float | None) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = None if seconds is None else self.loop.call_later(seconds, self._give_up)
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        self.transport.abort()
+
+    def _close_the_oldest(self) -> None:
+        idle = [
+            other
+            for other in self.connections
+            if isinstance(other, GuardedProtocol) and other.is_idle and other is not self
+        ]
+        if idle:
+            min(idle, key=lambda other: other._since).transport.abort()
+
+
+class _Patient:
+    """A transport that is closed only when the other side had the time to read what was sent.
+
+    Closing a socket with unread bytes resets it, and the answer may be lost with it.
+    """
+
+    def __init__(self, transport: asyncio.Transport, protocol: GuardedProtocol) -> None:
+        self._transport, self._protocol = transport, protocol
+
+    def close(self) -> None:
+        if not self._protocol.has_unread_body or self._transport.is_closing():
+            self._transport.close()
+            return
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._transport.resume_reading()
+        self._protocol.linger()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 class _ServerThread(threading.Thread):

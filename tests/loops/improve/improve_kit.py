@@ -21,7 +21,7 @@ from dlm.doc.provenance import Origin, Provenance
 from dlm.eval.figures import Figure
 from dlm.loops.edits import Addition, EditPlan, NewPair, plan_to_json
 from dlm.loops.improve.context import Context
-from dlm.loops.improve.options import Clock, ImproveOptions, Watch
+from dlm.loops.improve.options import Clock, ImproveOptions, ImproveProgress
 from dlm.loops.improve.teachers import enrol, own
 from dlm.store import rounds
 from dlm.store.records import RunRecord, Version
@@ -125,7 +125,9 @@ def context(
     store: Store, path: Path, checkpoint: Callable[[str], None] = lambda step: None
 ) -> Context:
     options = ImproveOptions()
-    return Context(path, parse_file(path), options, store, (), Watch(), Clock(None), checkpoint)
+    return Context(
+        path, parse_file(path), options, store, (), ImproveProgress(), Clock(None), checkpoint
+    )
 
 
 def in_child(action: Callable[[], object]) -> int:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dlm.data.examples import Example
 from dlm.loops.mine.candidates import Candidate, Drop, Funnel, Mined
-from dlm.loops.mine.contrast import contrasted
+from dlm.loops.mine.judging import contrasted
 
 ASKED = "How long does the dryer take to warm up?"
 KNOWN = "The dryer takes nine minutes to warm up."

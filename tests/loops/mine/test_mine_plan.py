@@ -14,7 +14,7 @@ from dlm.doc.parser import parse_file
 from dlm.doc.provenance import Origin
 from dlm.loops.edits import apply_to_file, revert_to_file
 from dlm.loops.mine.candidates import Candidate, Contrast, Mined
-from dlm.loops.mine.plan import addition_of
+from dlm.loops.mine.run import addition_of
 from dlm.loops.mine.sampling import _with
 from dlm.loops.proposals import Proposer
 

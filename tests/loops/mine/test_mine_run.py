@@ -29,10 +29,8 @@ from dlm.engine.resident import Resident
 from dlm.errors import JudgeError, StoreError, TrainingError, UsageError
 from dlm.loops.edits import apply_to_file, revert_to_file, stage, staged
 from dlm.loops.judges import Question, SwayJudge
-from dlm.loops.mine.candidates import Drop
-from dlm.loops.mine.options import MineOptions, RejectFrom
-from dlm.loops.mine.run import Outcome, mine
-from dlm.loops.mine.sampling import prompts
+from dlm.loops.mine.candidates import Drop, MineOptions, RejectFrom
+from dlm.loops.mine.run import Outcome, mine, prompts
 from dlm.store.store import Store
 
 HEAD = f"---\ndlm_id: {DLM_ID}\ndlm_version: 15\nbase_model: pocket\n"

@@ -30,7 +30,7 @@ from dlm.eval.questions import Question
 from dlm.eval.scorecard import Scorecard
 from dlm.eval.version import measure_version
 from dlm.hardware import detect, plan_answers
-from dlm.loops.improve.options import Bounded, Clock, ImproveOptions, Watch
+from dlm.loops.improve.options import Bounded, Clock, ImproveOptions, ImproveProgress
 from dlm.loops.judges.sway import asked
 from dlm.loops.synth.options import Strategy
 from dlm.loops.teachers import Cached, open_teacher
@@ -57,7 +57,7 @@ class Context:
     options: ImproveOptions
     store: Store
     exam: tuple[Question, ...]
-    watch: Watch
+    progress: ImproveProgress
     clock: Clock
     checkpoint: Callable[[str], None]
 
@@ -70,9 +70,9 @@ class Context:
         with self.database.transaction():
             return rounds.advance(self.database, one, step, **facts)
 
-    def progress(self, what: str, done: int, of: int) -> None:
+    def asking(self, what: str, done: int, of: int) -> None:
         """Tell how far the asking of a teacher is; raises TimeIsUp."""
-        self.watch.asking(what, done, of)
+        self.progress.asking(what, done, of)
         self.clock.check()
 
     def train_challenger(self, one: Round, document: Document) -> Version:
@@ -87,7 +87,7 @@ class Context:
 
     def train(self, document: Document, options: TrainOptions) -> Version:
         """The version of a training, which goes on where it was interrupted."""
-        progress = Bounded(self.watch.training, self.clock)
+        progress = Bounded(self.progress.training, self.clock)
         if self._was_interrupted(document, options):
             try:
                 return train(document, options, progress, resume=True).version

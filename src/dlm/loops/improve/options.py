@@ -1,4 +1,4 @@
-"""What the owner may choose about improving, how long it may take, and who watches it."""
+"""What the owner may choose about improving, how long it may take, and what it tells."""
 
 from __future__ import annotations
 
@@ -91,8 +91,10 @@ def is_external(teacher: str) -> bool:
     return teacher != "base" and not teacher.startswith("self")
 
 
-class Watch:
-    """Override what should be shown; silent by default. `training` watches the trainings."""
+class ImproveProgress:
+    """What a run tells whoever watches; override what should be shown. `training` is told of its
+    trainings.
+    """
 
     def __init__(self, training: Progress | None = None) -> None:
         self.training = training or Progress()

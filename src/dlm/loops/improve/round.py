@@ -21,7 +21,7 @@ from dlm.loops.improve import writing
 from dlm.loops.improve.context import Context
 from dlm.loops.improve.options import is_external
 from dlm.loops.improve.teachers import enrol, own
-from dlm.loops.mine.options import MineOptions
+from dlm.loops.mine.candidates import MineOptions
 from dlm.loops.mine.run import mine
 from dlm.loops.proposals import Proposer
 from dlm.loops.synth.options import Strategy
@@ -68,12 +68,12 @@ def _propose(context: Context, one: Round) -> Round:
     shares = writing.parts_of(one.facts["sections"], strategy, context.options, one.teacher)
     parts: list[Mapping[str, Any]] = list(one.facts.get("parts", []))
     while len(parts) < len(shares):
-        context.watch.step(f"{one.teacher} writes ({one.strategy})")
+        context.progress.step(f"{one.teacher} writes ({one.strategy})")
         parts.append(_written(context, one, shares[len(parts)], parts))
         one = context.advance(one, Step.OPENED, parts=parts)
         context.checkpoint(f"part {len(parts)}")
     if context.options.with_preferences and not parts[-1].get("mined"):
-        context.watch.step(f"{version_name(one.champion)} answers, to mine preferences")
+        context.progress.step(f"{version_name(one.champion)} answers, to mine preferences")
         parts.append(_mined(context, one))
         one = context.advance(one, Step.OPENED, parts=parts)
         context.checkpoint("mined")
@@ -88,9 +88,9 @@ def _written(
     so_far = together(one, before, context.document)
     document, teacher = applied(context.document, so_far), one.teacher
     if before and so_far:
-        context.watch.step("training a sampler with the pairs so far")
+        context.progress.step("training a sampler with the pairs so far")
         teacher = own(context.train_challenger(one, document))
-        context.watch.told("sampler", f"refreshed: {teacher} writes the rest")
+        context.progress.told("sampler", f"refreshed: {teacher} writes the rest")
     hints: tuple[Any, ...] = ()
     if not before and strategy is not Strategy.BACKTRANSLATE:
         card = context.card_of(one.champion, context.document)
@@ -101,14 +101,14 @@ def _written(
         writing.synth_options(strategy, sections, seed, one.ordinal, len(before)),
         Asking(teacher=teacher, judge=_JUDGE),
         context.database,
-        context.progress,
+        context.asking,
         Commission(one.name, one.started_at, hints),
     )
     for text in outcome.notes:
-        context.watch.note(text)
+        context.progress.note(text)
     if outcome.gave_up:
-        context.watch.note(f"{outcome.gave_up.message}; going on with what it gave before")
-    context.watch.told("funnel", str(outcome.funnel))
+        context.progress.note(f"{outcome.gave_up.message}; going on with what it gave before")
+    context.progress.told("funnel", str(outcome.funnel))
     return {
         "teacher": teacher,
         "plan": plan_to_json(outcome.plan),
@@ -120,10 +120,10 @@ def _written(
 def _mined(context: Context, one: Round) -> dict[str, Any]:
     """What the champion's own answers show of better and worse, as one more part."""
     options = MineOptions(judge=_JUDGE, seed=int(one.facts["seed"]))
-    outcome = mine(context.document, options, context.database, context.progress)
+    outcome = mine(context.document, options, context.database, context.asking)
     for text in outcome.notes:
-        context.watch.note(text)
-    context.watch.told("mined", str(outcome.funnel))
+        context.progress.note(text)
+    context.progress.told("mined", str(outcome.funnel))
     plan = plan_to_json(outcome.plan.renamed(one.name))
     return {"mined": True, "plan": plan, "funnel": {}, "said": []}
 
@@ -132,7 +132,7 @@ def _planned(context: Context, one: Round, parts: Sequence[Mapping[str, Any]]) -
     plan = together(one, parts, context.document)
     strategy = Strategy(one.strategy)
     written = writing.diversity([(str(q), str(a)) for part in parts for q, a in part["said"]])
-    context.watch.told("diversity", f"{written}")
+    context.progress.told("diversity", f"{written}")
     kinds = strategy is not Strategy.BACKTRANSLATE
     fallen = writing.collapsed(written, _first(context.database, one), kinds=kinds)
     synthetic = [
@@ -162,32 +162,32 @@ def _planned(context: Context, one: Round, parts: Sequence[Mapping[str, Any]]) -
 
 
 def _train(context: Context, one: Round) -> Round:
-    context.watch.step(f"training a challenger from the base, with {one.facts['brings']} more")
+    context.progress.step(f"training a challenger from the base, with {one.facts['brings']} more")
     version = context.train_challenger(one, _document_with_plan(context, one))
     runs = context.runs_of(version)
     steps = sum(run.steps for run in runs)
     shares = {str(each["source"]): each["share"] for each in runs[0].figures.get("shares", [])}
     why = "; ".join(run.stop_reason for run in runs)
-    context.watch.told("challenger", f"{version.name}, {steps} steps ({why})")
+    context.progress.told("challenger", f"{version.name}, {steps} steps ({why})")
     return context.advance(one, Step.TRAINED, challenger=version.number, steps=steps, shares=shares)
 
 
 def _examine(context: Context, one: Round) -> Round:
-    context.watch.step(f"the exam: {len(context.exam)} questions that never train")
+    context.progress.step(f"the exam: {len(context.exam)} questions that never train")
     assert one.challenger is not None
     papers = {
         "champion": context.paper_of(one.champion),
         "challenger": context.paper_of(one.challenger),
     }
     for who, number in (("champion", one.champion), ("challenger", one.challenger)):
-        context.watch.told(who, f"{version_name(number)} {_told(papers[who].overall)}")
+        context.progress.told(who, f"{version_name(number)} {_told(papers[who].overall)}")
     facts: dict[str, Any] = {}
     if is_external(one.teacher):
         papers["teacher"] = context.paper_of_teacher(one.teacher)
         student, teacher = papers["challenger"].spoken, papers["teacher"].spoken
         facts["surpasses"] = (student.value or 0.0) > (teacher.value or 0.0)
         how_much = "surpasses" if facts["surpasses"] else "does not surpass"
-        context.watch.told(
+        context.progress.told(
             "teacher",
             f"{one.teacher} {_told(teacher)} without the passage; the challenger by its words "
             f"{_told(student)}: it {how_much} its teacher",
@@ -213,7 +213,7 @@ def _judge(context: Context, one: Round) -> Round:
     )
     for title, texts in (("holds", verdict.met), ("fails", verdict.reasons)):
         for text in texts:
-            context.watch.told(title, text)
+            context.progress.told(title, text)
     return context.advance(one, Step.DECIDED, verdict=verdict.to_json(), harmless=verdict.harmless)
 
 

@@ -18,8 +18,8 @@ from dlm.loops.improve.context import Context, exam_of
 from dlm.loops.improve.options import (
     Clock,
     ImproveOptions,
+    ImproveProgress,
     TimeIsUp,
-    Watch,
     is_external,
     round_name,
 )
@@ -84,7 +84,7 @@ class Preview:
 def improve(
     path: Path,
     options: ImproveOptions,
-    watch: Watch | None = None,
+    progress: ImproveProgress | None = None,
     *,
     resume: bool = True,
     checkpoint: Callable[[str], None] = lambda step: None,
@@ -95,17 +95,17 @@ def improve(
     than these is given up. `checkpoint` is called with the name of each durable step. Raises
     DlmError before anything is changed, or Interrupted; what was done until then is kept.
     """
-    watch = watch or Watch()
+    progress = progress or ImproveProgress()
     document = parse_file(path)
     exam_of(document, options.benchmark_samples)
     if options.teacher is not None and is_external(options.teacher):
         with open_teacher(options.teacher, document):
             pass  # one that does not exist should not cost a training first
     with _alone(document) as store:
-        run = _run_to_do(store, options, watch, resume=resume)
+        run = _run_to_do(store, options, progress, resume=resume)
         options = replace(ImproveOptions.from_json(run.options), max_minutes=options.max_minutes)
         clock = Clock(options.max_minutes)
-        loop = _Loop(path, options, store, run, watch, clock, checkpoint)
+        loop = _Loop(path, options, store, run, progress, clock, checkpoint)
         try:
             outcome, ended = loop.execute(), True
         except TimeIsUp as error:
@@ -165,14 +165,16 @@ def _alone(document: Document) -> Iterator[Store]:
         yield store
 
 
-def _run_to_do(store: Store, options: ImproveOptions, watch: Watch, *, resume: bool) -> ImproveRun:
+def _run_to_do(
+    store: Store, options: ImproveOptions, progress: ImproveProgress, *, resume: bool
+) -> ImproveRun:
     unfinished = rounds.open_run(store.database)
     if unfinished is not None:
         before = replace(ImproveOptions.from_json(unfinished.options), max_minutes=None)
         if resume or before == replace(options, max_minutes=None):
-            watch.note(f"going on with the run that began at {unfinished.started_at:%H:%M}")
+            progress.note(f"going on with the run that began at {unfinished.started_at:%H:%M}")
             return unfinished
-        watch.note("an unfinished run with other options is given up")
+        progress.note("an unfinished run with other options is given up")
         with store.database.transaction():
             for one in rounds.rounds(store.database, unfinished.id):
                 if not one.step.ends:
@@ -190,7 +192,7 @@ class _Loop:
     options: ImproveOptions
     store: Store
     run: ImproveRun
-    watch: Watch
+    progress: ImproveProgress
     clock: Clock
     checkpoint: Callable[[str], None]
 
@@ -209,7 +211,9 @@ class _Loop:
             document = self._document_of(one)
             if document is None:
                 continue
-            self.watch.round(one.name, one.number, self.options.rounds, one.teacher, one.strategy)
+            self.progress.round(
+                one.name, one.number, self.options.rounds, one.teacher, one.strategy
+            )
             one = go_on(self._context(document), one)
             self._close(one)
 
@@ -260,7 +264,7 @@ class _Loop:
 
     def _champion(self, context: Context) -> Version:
         """The current version, once it was taught what the document says."""
-        self.watch.step("the champion: the current version, taught what the document says now")
+        self.progress.step("the champion: the current version, taught what the document says now")
         options = TrainOptions(seed=self.options.seed, max_steps=self.options.max_steps)
         if (current := self.store.current()) is not None:
             if self.store.run_of(current).document_sha256 == context.document.sha256:
@@ -282,13 +286,13 @@ class _Loop:
             changed = "the document was edited"
         if changed is None:
             return document
-        self.watch.note(f"round {one.name} is given up: {changed} since it began")
+        self.progress.note(f"round {one.name} is given up: {changed} since it began")
         with self.store.database.transaction():
             rounds.advance(self.store.database, one, Step.ABANDONED, reasons=[changed])
         return None
 
     def _close(self, one: Round) -> None:
-        self.watch.ended(one)
+        self.progress.ended(one)
         with self.store.lock("improve"):
             self.store.prune(self.options.keep_last_n)
         self.checkpoint("pruned")
@@ -300,7 +304,7 @@ class _Loop:
             self.options,
             self.store,
             exam_of(document, self.options.benchmark_samples),
-            self.watch,
+            self.progress,
             self.clock,
             self.checkpoint,
         )

@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Final
 
+from dlm.data.examples import Example, teaching
 from dlm.data.preferences import Balance, balance
 from dlm.doc.document import Document
 from dlm.doc.provenance import Origin
 from dlm.engine.resident import Resident
-from dlm.errors import JudgeError
-from dlm.loops.edits import EditPlan, NewTriple
+from dlm.errors import JudgeError, TrainingError
+from dlm.eval.answers import normalise
+from dlm.loops.edits import Addition, EditPlan, NewTriple
 from dlm.loops.judges import open_judge
-from dlm.loops.mine.candidates import Funnel, Mined
+from dlm.loops.mine.candidates import AUTHORED, Contrast, Funnel, Mined, MineOptions
 from dlm.loops.mine.judging import judged
-from dlm.loops.mine.options import MineOptions
-from dlm.loops.mine.plan import addition_of, triple_of
 from dlm.loops.mine.sampling import Progress, sample
 from dlm.loops.proposals import Existing, Proposer, run_id
 from dlm.loops.teachers import Counts
 from dlm.store.database import Database
+
+CHOSEN_FROM: Final = "chosen_from"
+REJECTED_FROM: Final = "rejected_from"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,8 @@ def mine(
     with Resident.open(document) as resident:
         # Before anything is drawn: a judge that does not exist should not cost minutes.
         judge = open_judge(options.judge, resident, timeout=options.timeout)
-        sampled = sample(document, resident, options, database, progress)
+        examples, notes = prompts(document)
+        sampled = sample(document, examples, resident, options, database, progress)
         threshold = judge.margin if options.threshold is None else options.threshold
         found, gave_up = judged(sampled.mined, judge, threshold, progress)
         version = resident.version
@@ -81,8 +86,57 @@ def mine(
         calls={name: counts.to_json() for name, counts in sampled.counts},
     )
     return Outcome(
-        plan, tuple(found), funnel, measured, tuple(sampled.counts), tuple(sampled.notes), gave_up
+        plan,
+        tuple(found),
+        funnel,
+        measured,
+        tuple(sampled.counts),
+        (*notes, *sampled.notes),
+        gave_up,
     )
+
+
+def prompts(document: Document) -> tuple[list[Example], list[str]]:
+    """The questions that train, each once, and a note on those that are left out.
+
+    Exam and held-out questions are not among them. Raises DlmError for a document with none.
+    """
+    existing = Existing(document)
+    found: dict[str, Example] = {}
+    near = 0
+    for pair in teaching(document).pairs:
+        if existing.sealed(pair.question or "", pair.text):
+            near += 1
+        else:
+            found.setdefault(normalise(pair.question or ""), pair)
+    if not found:
+        raise TrainingError(
+            f"{document.path} has no question to mine",
+            hint="write an ::instruction:: section, or let `dlm synth instructions` write some",
+        )
+    notes = [f"{near} left out: they nearly repeat a question that is only asked"] if near else []
+    return list(found.values()), notes
+
+
+def addition_of(mined: Mined, found: Contrast, proposer: Proposer) -> Addition:
+    """The preference section of a contrast, behind the section that asks the question."""
+    chosen_from = found.chosen.source
+    if chosen_from != AUTHORED and normalise(found.chosen.text) == normalise(mined.answer):
+        chosen_from = f"{chosen_from}, as authored"
+    return proposer.triple(
+        _triple(mined, found),
+        mined.example.section_id,
+        after=mined.example.section_id,
+        scores={
+            "chosen": round(found.chosen.score, 4),
+            "rejected": round(found.rejected.score, 4),
+        },
+        extra={CHOSEN_FROM: chosen_from, REJECTED_FROM: found.rejected.source},
+    )
+
+
+def _triple(mined: Mined, found: Contrast) -> NewTriple:
+    return NewTriple(mined.prompt, found.chosen.text, found.rejected.text)
 
 
 def _new(document: Document, mined: Iterable[Mined]) -> list[Mined]:
@@ -90,7 +144,7 @@ def _new(document: Document, mined: Iterable[Mined]) -> list[Mined]:
     existing = Existing(document)
     found = []
     for each in mined:
-        triple = triple_of(each, each.contrast) if each.contrast else None
+        triple = _triple(each, each.contrast) if each.contrast else None
         reason = existing.why_not_triple(triple) if triple else None
         found.append(each.without_contrast(reason) if reason else each)
     return found
@@ -110,4 +164,4 @@ def _beyond(mined: Mined) -> Mined:
 def _triples(mined: Iterable[Mined]) -> Iterator[NewTriple]:
     for each in mined:
         if each.contrast and each.kept:
-            yield triple_of(each, each.contrast)
+            yield _triple(each, each.contrast)

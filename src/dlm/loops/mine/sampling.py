@@ -1,29 +1,34 @@
-"""The questions that are asked, and the answers of each as candidates."""
+"""Answers to the questions of a document, as candidates, and who gives them.
+
+The current version answers, the same with less of its adapter, the base, or the oldest version.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from dlm.data.completion import Completion, Refused, Request
-from dlm.data.examples import Example, teaching
+from dlm.data.examples import Example
 from dlm.doc.document import Document
 from dlm.doc.render import render_triple
 from dlm.engine.resident import Resident, Scored
-from dlm.errors import DocumentError, TrainingError
+from dlm.errors import DocumentError, StoreError, UsageError
 from dlm.eval.answers import normalise, repetition
 from dlm.loops.judges.sway import asked
-from dlm.loops.mine import voices
-from dlm.loops.mine.candidates import AUTHORED, Candidate, Drop, Mined
-from dlm.loops.mine.options import MineOptions
-from dlm.loops.proposals import Existing
+from dlm.loops.mine.candidates import AUTHORED, Candidate, Drop, Mined, MineOptions, RejectFrom
 from dlm.loops.synth.cleaning import clean
 from dlm.loops.teachers import Cached, Counts
 from dlm.loops.teachers.local import LocalTeacher
 from dlm.store.database import Database
+from dlm.store.store import Store
 
+# Of an adapter that knows an answer by heart: with less of it the model half remembers, and what it
+# says is near the truth and wrong.
+_LESS: Final = ((0.5, "half"), (0.25, "a quarter of its"))
 _MOST_REPEATED: Final = 0.3  # share of word trigrams that stood in the answer before
 _FLUENT: Final = 1.0  # nats a token above what the base gives the answer of the document
 
@@ -42,6 +47,7 @@ class Sampled:
 
 def sample(
     document: Document,
+    examples: Sequence[Example],
     resident: Resident,
     options: MineOptions,
     database: Database,
@@ -52,8 +58,7 @@ def sample(
     Where that is the current version too, and it says the same each time, it is asked again with
     less of its adapter. What was answered before comes from the store.
     """
-    examples, notes = prompts(document)
-    sampled = Sampled([Mined(example) for example in examples], notes=notes)
+    sampled = Sampled([Mined(example) for example in examples])
     mined = sampled.mined
 
     def draw(voice: LocalTeacher, places: Sequence[int], *, better: bool, worse: bool) -> None:
@@ -66,13 +71,13 @@ def sample(
             mined[place] = _with(mined[place], texts, roles)
         mined[:] = _fluent(mined, voice.name, resident)
 
-    voice = voices.current(document, resident)
+    voice = _current(document, resident)
     every = range(len(mined))
-    with voices.rejected(document, resident, options.reject_from) as other:
+    with _rejected(document, resident, options.reject_from) as other:
         draw(voice, every, better=True, worse=other is None)
         if other is not None:
             draw(other, every, better=False, worse=True)
-        for weaker in () if other else voices.weakened(voice):
+        for weaker in () if other else _weakened(voice):
             if alone := [place for place in every if len(mined[place].left) < 2]:
                 draw(weaker, alone, better=False, worse=True)
     alike = sum(len(each.left) < 2 for each in mined)
@@ -86,26 +91,51 @@ def sample(
     return sampled
 
 
-def prompts(document: Document) -> tuple[list[Example], list[str]]:
-    """The questions that train, each once, and a note on those that are left out.
-
-    Exam and held-out questions are not among them. Raises DlmError for a document with none.
-    """
-    existing = Existing(document)
-    found: dict[str, Example] = {}
-    near = 0
-    for pair in teaching(document).pairs:
-        if existing.sealed(pair.question or "", pair.text):
-            near += 1
-        else:
-            found.setdefault(normalise(pair.question or ""), pair)
-    if not found:
-        raise TrainingError(
-            f"{document.path} has no question to mine",
-            hint="write an ::instruction:: section, or let `dlm synth instructions` write some",
+def _current(document: Document, resident: Resident) -> LocalTeacher:
+    """The current version; StoreError when there is none yet."""
+    if resident.version is None:
+        raise StoreError(
+            f"{document.path} is not trained yet, so it has no answers of its own to compare",
+            hint=f"run `dlm train {document.path}` first",
         )
-    notes = [f"{near} left out: they nearly repeat a question that is only asked"] if near else []
-    return list(found.values()), notes
+    return LocalTeacher(resident, f"self:{resident.version.name}", adapter=True)
+
+
+def _weakened(voice: LocalTeacher) -> Iterator[LocalTeacher]:
+    """The same version with half of its adapter, then with a quarter."""
+    for strength, word in _LESS:
+        name = f"{voice.name} at {word} strength"
+        yield LocalTeacher(voice.resident, name, adapter=True, strength=strength)
+
+
+@contextlib.contextmanager
+def _rejected(
+    document: Document, resident: Resident, kind: RejectFrom
+) -> Iterator[LocalTeacher | None]:
+    """The model whose answers are rejected; None when it is the current version itself.
+
+    Raises UsageError when the oldest version there is is the current one.
+    """
+    if kind is RejectFrom.SELF:
+        yield None
+    elif kind is RejectFrom.BASE:
+        yield LocalTeacher(resident, f"base:{resident.base.key}", adapter=False)
+    else:
+        name = _oldest(document, resident)
+        with Resident.open(document, version=name) as opened:
+            yield LocalTeacher(opened, f"self:{name}", adapter=True)
+
+
+def _oldest(document: Document, resident: Resident) -> str:
+    frontmatter = document.frontmatter
+    with Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store:
+        first = min(store.versions(), key=lambda version: version.number)
+    if resident.version is None or first.number == resident.version.number:
+        raise UsageError(
+            f"{first.name} is the oldest version and the current one, so neither can be rejected",
+            hint="--reject-from base, or train again first",
+        )
+    return first.name
 
 
 def _request(document: Document, prompt: str, options: MineOptions) -> Request:

@@ -35,7 +35,7 @@ class Facts:
     error: str | None = None
 
 
-class Standing:
+class WatchStatus:
     """The facts, and how long it takes until what is pushed now is written."""
 
     def __init__(
