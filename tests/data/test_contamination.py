@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from dlm.data.contamination import Finding, findings, refuse_contamination
 from dlm.data.examples import Example, teaching

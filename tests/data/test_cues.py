@@ -6,8 +6,7 @@ import random
 import re
 from dataclasses import replace
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from dlm.data.cues import Answers, cue, told
 from dlm.data.examples import Example

@@ -6,8 +6,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from strategies import (
     dlm_texts,
     filled_strings,
@@ -16,9 +15,9 @@ from strategies import (
     noise,
     provenances,
     sections,
+    splices as splices_of,
     strings,
 )
-from strategies import splices as splices_of
 
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_bytes, parse_text

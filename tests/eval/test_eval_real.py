@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 import dlm.cli.eval as eval_command
-import dlm.cli.learned as learned_command
-from dlm.cli.train import print_report
+from dlm.cli.train_report import print_report
 from dlm.doc.parser import parse_file
 from dlm.errors import BaseModelError, CorruptStore, StoreError
 from dlm.eval.items import Kind
@@ -175,7 +174,7 @@ def test_an_edited_document_is_measured_as_it_stands(
     assert "learned    3 of 4 answers word for word" in printed
     assert "not learned yet, line 37: Where is it mended?" in printed
     assert "not learned" in printed.splitlines()[-2]
-    learned_command.run(parse_file(edited), as_json=True)
+    eval_command.show_learned(parse_file(edited), as_json=True)
     states = [one["state"] for one in json.loads(capsys.readouterr().out)["sections"]]
     assert states[-1] == "not learned"
 
@@ -221,7 +220,7 @@ def test_an_untrained_document_is_a_sentence(lamp: Path, tmp_path: Path) -> None
     other.write_text(TEXT.replace("1B2C", "1B2D"), "utf-8")
     for call in (
         lambda: eval_command.run(str(other), version=None, by_section=False, as_json=False),
-        lambda: learned_command.run(parse_file(other), as_json=False),
+        lambda: eval_command.show_learned(parse_file(other), as_json=False),
     ):
         with pytest.raises(StoreError, match="is not trained yet"):
             call()

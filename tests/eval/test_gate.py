@@ -5,8 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from dlm.eval.exam import Answer, Paper
 from dlm.eval.gate import CHANCE, FEWEST, contest, mcnemar, randomisation

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 from edits_kit import HEAD, addition, document, plan
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from strategies import strings
 
 from dlm.doc.parser import parse_file, parse_text

@@ -7,8 +7,7 @@ import tempfile
 from pathlib import Path
 
 from edits_kit import plans, texts
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_text

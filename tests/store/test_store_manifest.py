@@ -5,8 +5,7 @@ from datetime import UTC
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from store_kit import DLM_ID, commit
 
 from dlm.errors import CorruptStore, StoreError

@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from dlm.cli import (
-    exam_commands,
-    harvest_commands,
+    exam as exam_commands,
+    harvest as harvest_commands,
     improve_commands,
-    metrics_commands,
-    preference_commands,
-    replay_commands,
-    synth_commands,
-    train_commands,
+    metrics as metrics_commands,
+    preference as preference_commands,
+    replay as replay_commands,
+    synth as synth_commands,
+    train as train_commands,
 )
 from dlm.cli.options import JsonOption, PathArgument, SeedOption, TopPOption
 
@@ -90,7 +90,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
 ) -> None:
     """Create a document."""
-    from dlm.cli.init import run
+    from dlm.cli.init import create as run
 
     run(path, base=base, source=source, template=template, force=force)
 
@@ -114,9 +114,9 @@ def prompt(
     json: JsonOption = False,
 ) -> None:
     """Ask the trained document a question."""
-    from dlm.cli.prompt import run
+    from dlm.cli.asking import ask_one
 
-    run(
+    ask_one(
         path,
         question,
         max_tokens=max_tokens,
@@ -140,9 +140,9 @@ def repl(
     base_only: BaseOnlyOption = False,
 ) -> None:
     """Ask one question after another."""
-    from dlm.cli.repl import run
+    from dlm.cli.asking import ask_many
 
-    run(
+    ask_many(
         path,
         max_tokens=max_tokens,
         temperature=temp,
@@ -194,9 +194,9 @@ def evaluate(
 @app.command()
 def history(path: PathArgument = None, json: JsonOption = False) -> None:
     """List the versions of the document's adapter."""
-    from dlm.cli.history import run
+    from dlm.cli.versions import print_history
 
-    run(path, as_json=json)
+    print_history(path, as_json=json)
 
 
 @app.command()
@@ -209,9 +209,9 @@ def rollback(
     json: JsonOption = False,
 ) -> None:
     """Make an earlier version current again."""
-    from dlm.cli.rollback import run
+    from dlm.cli.versions import roll_back
 
-    run(path, version, as_json=json)
+    roll_back(path, version, as_json=json)
 
 
 @app.command()
@@ -251,9 +251,9 @@ def migrate(
     ] = False,
 ) -> None:
     """Bring the frontmatter of an older document up to date."""
-    from dlm.cli.migrate import run
+    from dlm.cli.init import bring_up_to_date
 
-    run(path, dry_run=dry_run)
+    bring_up_to_date(path, dry_run=dry_run)
 
 
 app.command()(harvest_commands.harvest)

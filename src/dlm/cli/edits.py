@@ -8,8 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlm.cli.common import count, note, print_json
-from dlm.cli.terminal import one_line, plain, print_diff, require_terminal
+from dlm.cli.common import count, note, one_line, plain, print_diff, print_json, require_terminal
+from dlm.cli.edits_review import reviewed, size
 from dlm.errors import EditConflict, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -99,7 +99,6 @@ def review(
 
     What was rejected is gone from the staged plan, what was edited has its new text there.
     """
-    from dlm.cli.edits_review import reviewed
     from dlm.loops.edits import discard, stage
 
     answers = reviewed(document, plan, ids, place)
@@ -171,16 +170,6 @@ def document_path(document: Document) -> Path:
     """Where the document lies; those on the command line all come from a file."""
     assert document.path is not None
     return document.path
-
-
-def size(plan: EditPlan) -> str:
-    """`3 additions`, `1 removal`, or both."""
-    parts = [
-        count(len(items), noun)
-        for items, noun in ((plan.additions, "addition"), (plan.removals, "removal"))
-        if items
-    ]
-    return " and ".join(parts) or "no change"
 
 
 def plan_json(plan: EditPlan) -> dict[str, Any]:

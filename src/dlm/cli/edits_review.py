@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from dlm.cli.common import count, note
-from dlm.cli.terminal import green, one_line, shown
+from dlm.cli.common import count, green, note, one_line, shown
 from dlm.errors import DlmError
 
 if TYPE_CHECKING:
@@ -40,7 +39,6 @@ def reviewed(
     document: Document, plan: EditPlan, ids: Collection[str] | None, place: Place
 ) -> Reviewed:
     """Ask about each change that fits the document; the others stay as they are."""
-    from dlm.cli.edits import size
     from dlm.loops.edits import rebase
 
     rebased = rebase(document, plan, ids, place)
@@ -144,3 +142,13 @@ def _with(plan: EditPlan, before: Addition | Removal, after: Addition | Removal)
         return plan
     additions = tuple(after if each is before else each for each in plan.additions)
     return replace(plan, additions=additions)
+
+
+def size(plan: EditPlan) -> str:
+    """`3 additions`, `1 removal`, or both."""
+    parts = [
+        count(len(items), noun)
+        for items, noun in ((plan.additions, "addition"), (plan.removals, "removal"))
+        if items
+    ]
+    return " and ".join(parts) or "no change"

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from dlm.cli.common import count, note, print_json, read_document
+from dlm.cli.options import JsonOption, PathArgument
 from dlm.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -115,3 +118,25 @@ def _first_line(item: Example) -> str:
 def _short(text: str) -> str:
     words = " ".join(text.split())
     return words if len(words) <= 100 else f"{words[:99]}…"
+
+
+app = typer.Typer(
+    help="The questions that are only asked, never trained on.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+@app.command("list")
+def list_(path: PathArgument = None, json: JsonOption = False) -> None:
+    """List the exam questions, and the pairs that are held out."""
+
+    list_exam(path, as_json=json)
+
+
+@app.command()
+def verify(path: PathArgument = None, json: JsonOption = False) -> None:
+    """Check that nothing which trains nearly repeats an exam question."""
+
+    verify_exam(path, as_json=json)

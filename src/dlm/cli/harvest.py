@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dlm.cli.common import count, note, print_json, read_document
+from dlm.cli.options import ApplyOption, JsonOption, PathArgument, ReviewOption
 from dlm.errors import DlmError, EditConflict
 
 if TYPE_CHECKING:
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
     from dlm.loops.reports import Recovery, Report
     from dlm.store.database import Database
 
+
 _COMMAND = "dlm harvest"
 _NO_CANDIDATES = 2
 
 
-def run(
+def take_report(
     path: str | None,
     *,
     report: Path | None,
@@ -77,7 +79,9 @@ def run(
     _present(document, done.plan, mode, facts, as_json=as_json)
 
 
-def revert(path: str | None, run: str | None, *, force: bool, dry_run: bool, as_json: bool) -> None:
+def revert_harvest(
+    path: str | None, run: str | None, *, force: bool, dry_run: bool, as_json: bool
+) -> None:
     """Take what was harvested or pushed out of the document again."""
     from dlm.cli.edits_verbs import revert
     from dlm.doc.provenance import Origin
@@ -88,7 +92,7 @@ def revert(path: str | None, run: str | None, *, force: bool, dry_run: bool, as_
 
 def _tell(path: Path, report: Report, recovery: Recovery, done: Harvest) -> None:
     """On standard error: what the report holds, and each failing probe that adds nothing."""
-    from dlm.cli.terminal import one_line
+    from dlm.cli.common import one_line
 
     failing = f"{report.failing} of {count(report.probes, 'probe')} failed"
     made = [
@@ -114,8 +118,9 @@ def _present(
     document: Document, plan: EditPlan, mode: Mode, facts: dict[str, Any], *, as_json: bool
 ) -> None:
     """Show the plan as a diff and, where `mode` says so, write it into the document."""
-    from dlm.cli.edits import Mode, open_database, plan_json, review, say, size
-    from dlm.cli.terminal import print_diff
+    from dlm.cli.common import print_diff
+    from dlm.cli.edits import Mode, open_database, plan_json, review, say
+    from dlm.cli.edits_review import size
     from dlm.loops.edits import diff, discard
 
     shown = diff(document, plan, place="end")
@@ -171,7 +176,7 @@ def _write(
 
 
 def _facts(path: Path, report: Report, done: Harvest) -> dict[str, Any]:
-    from dlm.cli.terminal import plain
+    from dlm.cli.common import plain
 
     return {
         "report": str(path),
@@ -189,3 +194,95 @@ def _facts(path: Path, report: Report, done: Harvest) -> dict[str, Any]:
             {name: plain(value) for name, value in asdict(each).items()} for each in done.unusable
         ],
     }
+
+
+def harvest(
+    path: PathArgument = None,
+    sway_json: Annotated[
+        Path | None,
+        typer.Option("--sway-json", metavar="REPORT", help="A JSON report of dlm-sway."),
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="FILE", help="A report of another tool, or a list of pairs."
+        ),
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="Read --from as sway, promptfoo, lm-eval, jsonl or csv; otherwise found out.",
+        ),
+    ] = None,
+    apply: ApplyOption = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the change without making it (default).")
+    ] = False,
+    review: ReviewOption = False,
+    tag: Annotated[
+        str, typer.Option("--tag", metavar="NAME", help="First part of the source of each section.")
+    ] = "auto-harvest",
+    min_confidence: Annotated[
+        float,
+        typer.Option(
+            "--min-confidence", metavar="F", min=0.0, help="Leave out what is less sure than this."
+        ),
+    ] = 0.0,
+    seal: Annotated[
+        float,
+        typer.Option(
+            "--seal",
+            metavar="F",
+            min=0.0,
+            max=1.0,
+            help="Keep this fraction of the new pairs as !exam, never trained on.",
+        ),
+    ] = 0.0,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict/--lax", help="Refuse, or skip, failing probes without a reference."),
+    ] = False,
+    revert: Annotated[
+        bool, typer.Option("--revert", help="Take what was harvested out of the document again.")
+    ] = False,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="ID", help="With --revert: only this run.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --revert: what was edited since, too.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Take what an evaluation reports as failing into the document."""
+
+    reports = [report for report in (sway_json, source) if report is not None]
+    if revert:
+        if reports or apply or review:
+            other = "a report" if reports else "--apply" if apply else "--review"
+            raise DlmError(
+                f"--revert and {other} cannot go together",
+                hint="take back first, then harvest again",
+            )
+        revert_harvest(path, run, force=force, dry_run=dry_run, as_json=json)
+        return
+    if len(reports) > 1:
+        raise DlmError("--sway-json and --from cannot go together", hint="harvest one at a time")
+    if run is not None or force:
+        raise DlmError("--run and --force belong to --revert", hint="add --revert, or leave it out")
+    if sway_json is not None and format not in (None, "sway"):
+        raise DlmError(f"--sway-json is not read as {format}", hint="use --from FILE --format NAME")
+    take_report(
+        path,
+        report=reports[0] if reports else None,
+        format="sway" if sway_json is not None else format,
+        tag=tag,
+        min_confidence=min_confidence,
+        sealed=seal,
+        strict=strict,
+        apply=apply,
+        dry_run=dry_run,
+        review=review,
+        as_json=json,
+    )

@@ -130,7 +130,7 @@ def run(
 @app.command()
 def history(path: PathArgument = None, json: JsonOption = False) -> None:
     """List every teacher that served, and the rounds that were refused."""
-    from dlm.cli.improve_history import history
+    from dlm.cli.improve import history
 
     history(path, as_json=json)
 
@@ -148,6 +148,6 @@ def rollback(
     json: JsonOption = False,
 ) -> None:
     """Let an earlier teacher serve again, with the version that was current then."""
-    from dlm.cli.improve_history import rollback
+    from dlm.cli.improve import rollback
 
     rollback(path, to, with_document=document, as_json=json)

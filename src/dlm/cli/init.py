@@ -1,19 +1,20 @@
-"""`dlm init`: a new document, from a bundled text or from notes that exist already."""
+"""`dlm init` and `dlm migrate`: a new document, and the frontmatter of an older one."""
 
 from __future__ import annotations
 
+import difflib
 import os
 import secrets
 import time
 from pathlib import Path
 
-from dlm.cli.common import note
+from dlm.cli.common import note, read_document
 from dlm.errors import DlmError, UsageError
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-def run(path: str, *, base: str, source: str | None, template: str, force: bool) -> None:
+def create(path: str, *, base: str, source: str | None, template: str, force: bool) -> None:
     from dlm.base_models import resolve
     from dlm.base_models.advice import describe
     from dlm.doc.parser import parse_text
@@ -89,3 +90,24 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def bring_up_to_date(path: str | None, *, dry_run: bool) -> None:
+    from dlm.doc.migrations import migrate
+    from dlm.loops.edits import replace_document
+
+    document = read_document(path)
+    splices = migrate(document)
+    if not splices:
+        print(f"{document.path} is up to date (dlm_version {document.frontmatter.dlm_version})")
+        return
+    migrated = document.apply(splices)
+    before, after = document.text.splitlines(True), migrated.text.splitlines(True)
+    for line in difflib.unified_diff(before, after, "now", "migrated", n=1):
+        print(line.rstrip("\r\n"))
+    if dry_run:
+        print("nothing was changed (--dry-run)")
+        return
+    assert document.path is not None
+    replace_document(document.path, document, migrated)
+    print(f"{document.path} is now dlm_version {migrated.frontmatter.dlm_version}")

@@ -1,13 +1,16 @@
-"""What the current version remembers: list it, count it, drop what the document no longer holds."""
+"""`dlm replay list|stats|prune`: what the current version remembers."""
 
 from __future__ import annotations
 
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from dlm.cli.common import count, note, print_json, print_table, read_document
+from dlm.cli.options import JsonOption, PathArgument
 from dlm.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -120,3 +123,42 @@ def _state(one: Remembered) -> str:
 
 def _tally(counts: Counter[str]) -> str:
     return ", ".join(f"{name} {number}" for name, number in sorted(counts.items()))
+
+
+app = typer.Typer(
+    help="What the current version remembers, and what retraining replays.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+@app.command("list")
+def list_items(path: PathArgument = None, json: JsonOption = False) -> None:
+    """List every pair and paragraph that the current version was taught."""
+
+    list_memory(path, as_json=json)
+
+
+@app.command()
+def stats(path: PathArgument = None, json: JsonOption = False) -> None:
+    """Count what is remembered, by origin and by the version that learned it."""
+
+    print_stats(path, as_json=json)
+
+
+@app.command()
+def prune(
+    path: PathArgument = None,
+    item: Annotated[
+        list[str] | None,
+        typer.Option("--item", metavar="ID", help="Only this one; may be given several times."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Stop replaying what was removed from the document."""
+
+    prune_removed(path, item or [], dry_run=dry_run, as_json=json)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def run(path: str | None, *, sections: bool, mask: bool, learned: bool, as_json: bool) -> None:
     document = read_document(path)
     if learned:
-        from dlm.cli.learned import run as show_learned
+        from dlm.cli.eval import show_learned
 
         show_learned(document, as_json=as_json)
         return

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
-from dlm.cli.common import count, note, print_json, print_table, read_document
-from dlm.cli.preference_report import preference_rows, print_despite, print_refusal
-from dlm.cli.scorecard import figure_rows, print_questions
-from dlm.cli.watch import check
-from dlm.cli.watch import run as run_watch
+import typer
+
+from dlm.cli.common import count, note, print_json, read_document
+from dlm.cli.options import JsonOption, PathArgument
+from dlm.cli.train_report import print_report, say_nothing_to_train
 from dlm.errors import UsageError
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document
     from dlm.train.options import Phase
     from dlm.train.recorder import Board
-    from dlm.train.report import TrainingReport
-    from dlm.train.start import NothingToTrain
+
 
 PHASES = ("sft", "preference", "all")
 
 
-def run(
+def run_training(
     path: str | None,
     *,
     fresh: bool,
@@ -56,6 +55,8 @@ def run(
         raise UsageError(f"{name} is about prose and pairs, which --phase preference leaves alone")
     stays = watch or max_cycles is not None or listen_rpc is not None
     if stays:
+        from dlm.cli.watch import check
+
         check(
             watch=watch,
             max_cycles=max_cycles,
@@ -85,7 +86,7 @@ def run(
         force=force,
     )
     if plan:
-        from dlm.cli.plan import show_plan
+        from dlm.cli.train_report import show_plan
 
         show_plan(document, options, as_json=as_json)
         return
@@ -93,6 +94,7 @@ def run(
 
     lock = LockMode.STRICT if strict_lock else LockMode.UPDATE if update_lock else LockMode.WARN
     if stays:
+        from dlm.cli.watch import run as run_watch
         from dlm.loops.watch import WatchSettings
 
         _say_what_waits(document)
@@ -129,7 +131,7 @@ def run(
     if document.path is not None and not isinstance(report, NothingToTrain):
         _say_if_edited(document, document.path)
     if report.refused:
-        from dlm.cli.preference_report import refusal_error
+        from dlm.cli.train_report import refusal_error
 
         raise refusal_error(document, report.refused)
 
@@ -184,44 +186,106 @@ def _say_what_waits(document: Document) -> None:
         note("note: watching trains prose and pairs; `dlm train` trains the preference triples")
 
 
-def say_nothing_to_train(document: Document, found: NothingToTrain, *, as_json: bool) -> None:
-    """The current version knows it all; what was removed stays known until it is forgotten."""
-    if as_json:
-        kept = [{"line": item.line, "text": item.first_words} for item in found.kept]
-        refused = {"refused": found.refused.to_json()} if found.refused else {}
-        print_json({"version": None, "unchanged": not refused, "kept": kept, **refused})
-        return
-    if found.refused:
-        print_refusal(found.refused)
-        return
-    print(f"nothing to train: {found.version.name} knows all that {document.path} says")
-    for item in found.kept:
-        print(f"  still known, though removed: {item.first_words}")
-    if found.kept:
-        note("hint: `dlm train --forget` makes it forget what was removed")
-    else:
-        note("hint: edit the document, or use --fresh to start over from the base")
-
-
-def print_report(document: Document, report: TrainingReport) -> None:
-    """The scorecard, one line each, then what was lost and what is not learned yet."""
-    if report.earlier:
-        print_report(document, report.earlier)
-    outcome = report.outcome
-    print(f"{report.version.name} of {document.path}")
-    rows = figure_rows(outcome.card, report.compared)
-    if report.preference:
-        rows = {**preference_rows(report.preference), **rows}
-    work = f"{count(len(outcome.epochs), 'epoch')}, {count(outcome.steps, 'step')}"
-    rows["stopped"] = f"{outcome.stop_reason} ({work}, {outcome.seconds:.0f} s)"
-    print_table(rows)
-    print_questions(outcome.card, report.compared, document.path)
-    print_despite(report.despite)
-    if report.refused:
-        print_refusal(report.refused)
-
-
 def _say_if_edited(document: Document, path: Path) -> None:
     if not path.exists() or path.read_bytes() != document.to_bytes():
         note(f"note: {path} was edited while it trained; this version knows the text as it was")
         note("hint: run `dlm train` again to teach it the rest")
+
+
+def train(
+    path: PathArgument = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start over from the base, on this document alone.")
+    ] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Unlearn what was removed from the document.")
+    ] = False,
+    phase: Annotated[
+        str,
+        typer.Option(
+            "--phase", help="sft: prose and pairs; preference: triples; all: what is new of both."
+        ),
+    ] = "all",
+    no_mined: Annotated[
+        bool, typer.Option("--no-mined", help="Leave out the triples that were mined.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Keep a preference phase that would be refused.")
+    ] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show what would be trained and why, and stop.")
+    ] = False,
+    epochs: Annotated[
+        int | None,
+        typer.Option("--epochs", min=1, help="Train this many epochs instead of until learned."),
+    ] = None,
+    max_steps: Annotated[
+        int | None,
+        typer.Option("--max-steps", min=1, help="Stop after this many steps at the latest."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Seed of the run; default from the frontmatter.")
+    ] = None,
+    tensorboard: Annotated[
+        str | None,
+        typer.Option("--tensorboard", metavar="DIR", help="Write TensorBoard events there too."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run that was interrupted.")
+    ] = False,
+    strict_lock: Annotated[
+        bool, typer.Option("--strict-lock", help="Refuse if the environment is not the locked one.")
+    ] = False,
+    update_lock: Annotated[
+        bool, typer.Option("--update-lock", help="Lock the environment of this training.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Stay, and train again after every save.")
+    ] = False,
+    watch_debounce_ms: Annotated[
+        int,
+        typer.Option("--watch-debounce-ms", min=0, help="How long a save must have rested."),
+    ] = 400,
+    watch_max_steps: Annotated[
+        int,
+        typer.Option("--watch-max-steps", min=1, help="Most steps of one cycle of watching."),
+    ] = 100,
+    max_cycles: Annotated[
+        int | None,
+        typer.Option("--max-cycles", min=1, help="End after this many retrainings."),
+    ] = None,
+    listen_rpc: Annotated[
+        str | None,
+        typer.Option("--listen-rpc", metavar="HOST:PORT", help="Take pushed probes there."),
+    ] = None,
+    queue_capacity: Annotated[
+        int,
+        typer.Option("--queue-capacity", min=1, help="Most pushed probes that may wait."),
+    ] = 1000,
+    json: JsonOption = False,
+) -> None:
+    """Train until the document is learned; keep it as a version."""
+
+    run_training(
+        path,
+        fresh=fresh,
+        forget=forget,
+        phase=phase,
+        no_mined=no_mined,
+        force=force,
+        plan=plan,
+        epochs=epochs,
+        max_steps=max_steps,
+        seed=seed,
+        tensorboard=tensorboard,
+        resume=resume,
+        strict_lock=strict_lock,
+        update_lock=update_lock,
+        watch=watch,
+        watch_debounce_ms=watch_debounce_ms,
+        watch_max_steps=watch_max_steps,
+        max_cycles=max_cycles,
+        listen_rpc=listen_rpc,
+        queue_capacity=queue_capacity,
+        as_json=json,
+    )

@@ -179,7 +179,7 @@ class TerminalScreen:
             self.say(f"kept in the queue: {_short(held.probe.prompt)}: {held.reason}")
 
     def trained(self, document: Document, report: TrainingReport, seconds: float) -> None:
-        from dlm.cli.train import print_report
+        from dlm.cli.train_report import print_report
         from dlm.eval.items import Kind
 
         card, facts = report.outcome.card, self._facts

@@ -11,8 +11,7 @@ from dlm.data.contamination import refuse_contamination
 from dlm.data.examples import Example, Teaching, teaching
 from dlm.doc.document import Document
 from dlm.doc.schema import TrainingConfig
-from dlm.hardware import Plan, detect, plan_again
-from dlm.hardware import plan as plan_hardware
+from dlm.hardware import Plan, detect, plan as plan_hardware, plan_again
 from dlm.train.options import TrainOptions
 from dlm.train.settings import sequence_length
 from dlm.train.tools import Tools

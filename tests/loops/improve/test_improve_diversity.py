@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from dlm.loops.improve.options import round_name
 from dlm.loops.improve.writing import FEWEST, Diversity, collapsed, diversity

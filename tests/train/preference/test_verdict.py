@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dlm.cli.preference_report import preference_rows, refusal_error
+from dlm.cli.train_report import preference_rows, refusal_error
 from dlm.data.preferences import balance
 from dlm.data.triples import Preference, contradictions, distinct
 from dlm.doc.parser import parse_text
