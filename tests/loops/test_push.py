@@ -17,9 +17,8 @@ from dlm.doc.provenance import Origin
 from dlm.errors import DocumentError
 from dlm.loops.edits import revert_to_file, take_back
 from dlm.loops.push import Drained, drain
-from dlm.store import probe_queue
 from dlm.store.database import Database
-from dlm.store.probe_queue import Probe
+from dlm.store.edits import Probe, push_probes, queue_depth, waiting_probes
 
 HEAD = "---\ndlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C\ndlm_version: 15\nbase_model: pocket\n---\n"
 BODY = """
@@ -56,7 +55,7 @@ def queue(tmp_path: Path) -> Iterator[Database]:
 
 
 def push(queue: Database, *probes: Probe) -> tuple[Probe, ...]:
-    assert probe_queue.push(queue, probes, capacity=10_000) == len(probes)
+    assert push_probes(queue, probes, capacity=10_000) == len(probes)
     return probes
 
 
@@ -75,7 +74,7 @@ def test_a_probe_becomes_a_section_at_the_end(path: Path, queue: Database) -> No
     assert section.content == "### Q !probe\nWho owns it?\n\n### A\nThe club.\n"
     (pair,) = section.pairs
     assert (pair.question, pair.answer, pair.role) == ("Who owns it?", "The club.", PairRole.PROBE)
-    assert probe_queue.depth(queue) == 0
+    assert queue_depth(queue) == 0
     before = path.read_bytes()
     assert drain(queue, path) == Drained()
     assert path.read_bytes() == before
@@ -86,7 +85,7 @@ def test_what_the_document_asks_already_is_not_added_again(path: Path, queue: Da
     push(queue, Probe("What colour is the shed?", "It is teal. \n"))
     assert len(drain(queue, path).known) == 1
     assert path.read_bytes() == before
-    assert probe_queue.depth(queue) == 0
+    assert queue_depth(queue) == 0
 
 
 def test_twins_are_written_once(path: Path, queue: Database) -> None:
@@ -115,7 +114,7 @@ def test_what_cannot_stand_beside_the_document_waits_and_says_why(
         "it is too long",
         "a probe before it asks it too, with another answer",
     ]
-    assert [probe.reason for probe in probe_queue.waiting(queue)] == [
+    assert [probe.reason for probe in waiting_probes(queue)] == [
         held.reason for held in drained.held
     ]
     path.write_text(path.read_text().replace("It is teal.", "It is red."))
@@ -128,7 +127,7 @@ def test_a_document_that_cannot_be_read_loses_no_probe(path: Path, queue: Databa
     path.write_text(whole + "\n::instruction::\n### A\nno question\n::\n")
     with pytest.raises(DocumentError, match="shed"):
         drain(queue, path)
-    assert probe_queue.depth(queue) == 1
+    assert queue_depth(queue) == 1
     path.write_text(whole)
     assert len(drain(queue, path).added) == 1
 
@@ -166,7 +165,7 @@ def test_a_kill_at_any_step_writes_each_probe_once(
     push(queue, Probe("One more?", "Yes."))
     assert [probe.prompt for probe in drain(queue, path).added] == ["One more?"]
     assert asked(path) == {"One more?": 1} | {f"Question {n}?": 1 for n in range(20)}
-    assert probe_queue.depth(queue) == 0
+    assert queue_depth(queue) == 0
 
 
 def _die() -> None:

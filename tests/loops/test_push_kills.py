@@ -19,7 +19,7 @@ from push_process import TOKEN
 from watch_kit import DLM_ID, TEXT, until
 
 from dlm.doc.parser import parse_file
-from dlm.store import probe_queue
+from dlm.store.edits import queue_depth
 from dlm.store.store import Store
 
 SCRIPT = Path(__file__).with_name("push_process.py")
@@ -99,7 +99,7 @@ def test_what_was_acknowledged_is_in_the_document_exactly_once(
 
     def queue_is_empty() -> bool:
         with Store.open(DLM_ID) as store:
-            return probe_queue.depth(store.database) == 0
+            return queue_depth(store.database) == 0
 
     try:
         until(queue_is_empty, seconds=120)

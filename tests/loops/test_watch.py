@@ -23,8 +23,7 @@ from watch_kit import (
 from dlm.errors import DlmError
 from dlm.loops.watch import Watch, WatchSettings, settle, stamp
 from dlm.loops.watch_status import WatchStatus
-from dlm.store import probe_queue
-from dlm.store.probe_queue import Probe
+from dlm.store.edits import Probe, push_probes
 from dlm.store.store import Store
 from dlm.train.options import TrainOptions
 from dlm.train.progress import Progress
@@ -162,7 +161,7 @@ def test_a_document_behind_a_link_is_watched_where_it_lies(tmp_path: Path) -> No
 def test_a_push_is_written_and_its_own_write_makes_no_cycle(path: Path) -> None:
     with watching(path) as running:
         with Store.open(DLM_ID) as store:
-            probe_queue.push(store.database, [Probe("Who?", "They.")], capacity=10)
+            push_probes(store.database, [Probe("Who?", "They.")], capacity=10)
         running.status.pushed(1)
         until(lambda: len(running.texts) == 2)
         assert "Who?" in running.texts[-1]
@@ -179,7 +178,7 @@ def test_what_is_saved_and_pushed_during_a_cycle_makes_the_next(path: Path) -> N
             running.trainer.before = stop
             replaced(path, f"{TEXT}\nTyped meanwhile.\n")
             with Store.open(DLM_ID) as store:
-                probe_queue.push(store.database, [Probe("Who?", "They.")], capacity=10)
+                push_probes(store.database, [Probe("Who?", "They.")], capacity=10)
             running.status.pushed(1)
 
         running.trainer.before = typed_meanwhile
@@ -208,7 +207,7 @@ def test_two_editors_and_pushes_at_once_lose_nothing(path: Path) -> None:
         for number in range(15):
             with Store.open(DLM_ID) as store:
                 probe = Probe(f"Question {number}?", f"Answer {number}.")
-                probe_queue.push(store.database, [probe], capacity=100)
+                push_probes(store.database, [probe], capacity=100)
             running.status.pushed(1)
             time.sleep(0.05)
         for thread in threads:

@@ -19,13 +19,12 @@ from dlm.eval.answers import repetition, score_answer
 from dlm.eval.items import Fit, Item, Kind, Said
 from dlm.eval.keeping import keep
 from dlm.eval.scorecard import Scorecard, scorecard
-from dlm.store import metrics, rounds, teachers
+from dlm.store import improving, metrics
 from dlm.store.completions import SynthRun, add_synth_run
+from dlm.store.improving import Step, TeacherRecord
 from dlm.store.metrics import Evaluation, MetricRun, RunOutcome, StepMetric
 from dlm.store.records import RunRecord, Version
-from dlm.store.rounds import Step
 from dlm.store.store import Store
-from dlm.store.teachers import TeacherRecord
 
 HEAD = "---\ndlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C\ndlm_version: 15\nbase_model: pocket\n---\n"
 TEXT = (
@@ -214,9 +213,9 @@ def improved(store: Store, document: Document, *, promoted: bool) -> None:
             teacher = TeacherRecord(
                 number, spec, None, None, "pocket", 0.3, 20, document.sha256, NOON, f"why {number}"
             )
-            teachers.add_teacher(database, teacher, document.to_bytes())
-        run = rounds.begin_run(database, {})
-        one = rounds.begin_round(
+            improving.add_teacher(database, teacher, document.to_bytes())
+        run = improving.begin_run(database, {})
+        one = improving.begin_round(
             database,
             run.id,
             name="brisk-heron-01",
@@ -226,7 +225,7 @@ def improved(store: Store, document: Document, *, promoted: bool) -> None:
             champion=last.number - 1,
             facts={},
         )
-        rounds.advance(
+        improving.advance(
             database,
             one,
             Step.PROMOTED if promoted else Step.REFUSED,

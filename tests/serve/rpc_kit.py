@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from dlm.serve.server import Address, listening
-from dlm.store import probe_queue
 from dlm.store.database import Database
-from dlm.store.probe_queue import Probe
+from dlm.store.edits import Probe, waiting_probes
 
 TOKEN = "correct horse battery"
 
@@ -85,7 +84,7 @@ class Client:
     def waiting(self) -> tuple[Probe, ...]:
         database = Database.open(self.database)
         with contextlib.closing(database):
-            return probe_queue.waiting(database)
+            return waiting_probes(database)
 
 
 @contextlib.contextmanager

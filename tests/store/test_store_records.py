@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, strategies as st
 from store_kit import run_record
 
-from dlm.store.codec import from_json, to_json
 from dlm.store.records import (
     PointerMove,
     RunRecord,
+    from_json,
     moment,
+    to_json,
     version_name,
     version_number,
 )

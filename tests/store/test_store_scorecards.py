@@ -10,7 +10,7 @@ import pytest
 from store_kit import DLM_ID, commit, in_child, run_record, write_adapter
 
 from dlm.errors import CorruptStore
-from dlm.store.scorecards import add_scorecard, scorecard_of
+from dlm.store.metrics import add_scorecard, scorecard_of
 from dlm.store.store import Store
 
 

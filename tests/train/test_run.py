@@ -14,7 +14,7 @@ from dlm.data.items import items
 from dlm.doc.parser import parse_file, parse_text
 from dlm.errors import BaseModelError, TrainingError
 from dlm.eval.items import Kind
-from dlm.store.codec import to_json
+from dlm.store.records import to_json
 from dlm.store.store import Store
 from dlm.train.budget import EpochFigures
 from dlm.train.options import TrainOptions

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dlm.doc.provenance import Origin
     from dlm.doc.sections import Section
     from dlm.loops.edits import EditPlan, Place
-    from dlm.store.staged_plans import DocumentEdit
+    from dlm.store.edits import DocumentEdit
 
 
 def apply(
@@ -76,16 +76,16 @@ def discard(
     as_json: bool = False,
 ) -> None:
     """Forget the staged plans of these origins, or one run of theirs."""
-    from dlm.store import staged_plans
+    from dlm.store.edits import drop_plan, staged_plans
 
     document = read_document(path)
     names = {origin.value for origin in origins}
     with open_database(document) as database:
         # The plans themselves are not read: one that is damaged can be forgotten, too.
-        runs = [each.run for each in staged_plans.staged_plans(database) if each.origin in names]
+        runs = [each.run for each in staged_plans(database) if each.origin in names]
         if run is not None and run not in runs:
             raise _no_such_run(run, command)
-        gone = [name for name in runs if run in (None, name) and staged_plans.drop(database, name)]
+        gone = [name for name in runs if run in (None, name) and drop_plan(database, name)]
     text = f"discarded {', '.join(map(one_line, gone))}" if gone else "nothing is staged"
     say({"discarded": list(map(plain, gone))}, text, as_json=as_json)
 
@@ -200,8 +200,8 @@ def list_runs(
 def _kept(document: Document, origins: Sequence[Origin]) -> _Kept:
     """What the store says; a document without a store gets none for this."""
     from dlm.loops.edits import staged
+    from dlm.store.edits import document_edits
     from dlm.store.paths import for_dlm
-    from dlm.store.staged_plans import document_edits
     from dlm.store.store import Store
 
     frontmatter = document.frontmatter

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from dlm.doc.document import Document
     from dlm.loops.improve.options import ImproveOptions
     from dlm.loops.improve.run import Improved
-    from dlm.store.rounds import Round
-    from dlm.store.teachers import TeacherRecord
+    from dlm.store.improving import Round, TeacherRecord
 
 
 def run(path: str | None, given: dict[str, Any], *, dry_run: bool, as_json: bool) -> None:
@@ -146,7 +145,7 @@ def _show_plan(document: Document, options: ImproveOptions, *, as_json: bool) ->
 
 def history(path: str | None, *, as_json: bool) -> None:
     """Every teacher, the one that serves marked, and every round that promoted none."""
-    from dlm.store import rounds, teachers
+    from dlm.store import improving
     from dlm.store.store import Store
 
     document = read_document(path)
@@ -154,9 +153,9 @@ def history(path: str | None, *, as_json: bool) -> None:
     with Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store:
         for text in store.notices:
             note(f"note: {text}")
-        known = teachers.teachers(store.database)
-        serving = teachers.serving(store.database)
-        held = rounds.rounds(store.database)
+        known = improving.teachers(store.database)
+        serving = improving.serving(store.database)
+        held = improving.rounds(store.database)
     number = serving.number if serving else None
     if as_json:
         print_json(

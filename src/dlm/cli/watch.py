@@ -100,12 +100,12 @@ def _listening(
     text: str, status: WatchStatus, dlm_id: str, base: str, capacity: int
 ) -> Iterator[Address]:
     from dlm.serve.server import listening, parse_address, probe_token
-    from dlm.store import probe_queue
+    from dlm.store.edits import queue_depth
     from dlm.store.store import Store
 
     address, token = parse_address(text), probe_token()
     with Store.open(dlm_id, base_model=base) as store:  # makes its file, and checks it
-        status.note(queue_depth=probe_queue.depth(store.database))
+        status.note(queue_depth=queue_depth(store.database))
         database = store.path.database
     if not address.is_loopback:
         note(

@@ -16,7 +16,7 @@ from dlm.eval.figures import Figure, mean, share
 from dlm.eval.items import Item, Kind
 from dlm.eval.questions import Question
 from dlm.eval.scorecard import ACCURACY, COHERENCE, KNOWLEDGE, coherent
-from dlm.store.codec import from_json
+from dlm.store.records import from_json
 
 
 @dataclass(frozen=True, slots=True)

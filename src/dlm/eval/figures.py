@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from dlm.store.codec import from_json
+from dlm.store.records import from_json
 
 _FEWEST = 10
 _Z = 1.6448536  # the normal distribution holds 90 % within this many deviations of its mean

@@ -6,8 +6,8 @@ from dlm.errors import CorruptStore
 from dlm.eval.comparison import Comparison, compare
 from dlm.eval.scorecard import Scorecard
 from dlm.store.database import Database
+from dlm.store.metrics import add_scorecard, scorecard_of
 from dlm.store.records import Version
-from dlm.store.scorecards import add_scorecard, scorecard_of
 from dlm.store.store import Store
 
 

@@ -14,8 +14,7 @@ from typing import Any, Self
 from dlm.eval.answers import normalise
 from dlm.eval.figures import Figure, mean, share
 from dlm.eval.items import Fit, Item, Kind, Said
-from dlm.store.codec import from_json
-from dlm.store.records import now
+from dlm.store.records import from_json, now
 
 ACCURACY, COHERENCE, KNOWLEDGE = 0.4, 0.3, 0.3  # their weights in `overall`
 _MOST_REPETITION = 0.2

@@ -20,11 +20,20 @@ from dlm.doc.sections import PairRole
 from dlm.errors import DlmError, DocumentError, EditConflict
 from dlm.loops.edits import Addition, Applied, NewPair, apply_to_file, new_run_id
 from dlm.loops.proposals import Existing, Proposer
-from dlm.store import probe_queue, staged_plans
 from dlm.store.database import Database
-from dlm.store.probe_queue import Probe
+from dlm.store.edits import (
+    DocumentEdit,
+    Probe,
+    document_edits,
+    drop_probes,
+    mark_held,
+    mark_waiting,
+    mark_written,
+    record_edit,
+    waiting_probes,
+    written_probes,
+)
 from dlm.store.records import now
-from dlm.store.staged_plans import DocumentEdit
 
 _BY: Final = "rpc"
 _TRIES: Final = 5  # when somebody saves the file at the same moment
@@ -93,27 +102,27 @@ def _settle(database: Database, document: Document) -> tuple[Probe, ...]:
     """
     here = set(_ids(document))
     removed: list[Probe] = []
-    for run, probes in _by_run(probe_queue.written(database)).items():
+    for run, probes in _by_run(written_probes(database)).items():
         ids = [probe.probe_id for probe in probes]
-        edits = [edit for edit in staged_plans.document_edits(database) if edit.run == run]
+        edits = [edit for edit in document_edits(database) if edit.run == run]
         if any(e.action == _APPLY and e.after_sha256 == document.sha256 for e in edits):
             continue  # nobody saved the file since
         if here.isdisjoint(ids) and not any(edit.action == _REVERT for edit in edits):
             again = [probe.probe_id for probe in probes if not probe.put_back]
-            probe_queue.mark_waiting(database, again)
+            mark_waiting(database, again)
             ids = [name for name in ids if name not in again]
         removed += [p for p in probes if p.probe_id in ids and p.probe_id not in here]
-        probe_queue.drop(database, ids)
+        drop_probes(database, ids)
     return tuple(removed)
 
 
 def _not_in(database: Database, document: Document) -> list[Probe]:
     """The probes that wait and do not stand in the document; the others are marked so."""
     here = dict(_runs(document))
-    waiting = probe_queue.waiting(database)
+    waiting = waiting_probes(database)
     found = {p.probe_id: here[p.probe_id] for p in waiting if p.probe_id in here}
     if found:  # a kill came between the file and the mark
-        probe_queue.mark_written(database, found)
+        mark_written(database, found)
     return [probe for probe in waiting if probe.probe_id not in found]
 
 
@@ -139,8 +148,8 @@ def _write(
     if outcome is not None:
         _mark(database, outcome, sorted_)
         checkpoint("marked")
-    probe_queue.mark_held(database, sorted_.held)
-    probe_queue.drop(database, sorted_.known)
+    mark_held(database, sorted_.held)
+    drop_probes(database, sorted_.known)
     by_id = {probe.probe_id: probe for probe in waiting}
     added = [by_id[i] for i in sorted_.additions if i not in sorted_.held]
     return Drained(
@@ -200,8 +209,8 @@ def _mark(database: Database, outcome: Applied, found: _Sorted) -> None:
         after_sha256=outcome.after.sha256,
     )
     if made:
-        staged_plans.record(database, edit)
-        probe_queue.mark_written(database, dict.fromkeys(made, found.proposer.run))
+        record_edit(database, edit)
+        mark_written(database, dict.fromkeys(made, found.proposer.run))
 
 
 def _runs(document: Document) -> Iterator[tuple[str, str]]:

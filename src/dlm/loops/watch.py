@@ -26,7 +26,7 @@ from dlm.errors import DlmError, Interrupted
 from dlm.eval.items import Kind
 from dlm.loops.push import Drained, Fits, drain
 from dlm.loops.watch_status import WatchStatus
-from dlm.store import probe_queue
+from dlm.store.edits import queue_depth, waiting_probes, written_probes
 from dlm.store.store import Store
 from dlm.train.options import TrainOptions
 from dlm.train.progress import Progress, Relay, StepFigures
@@ -160,14 +160,14 @@ class Watch:
         self._seen = stamp(self._path)
         document = self._read()
         with _store_of(document) as store:
-            if probe_queue.depth(store.database) or probe_queue.written(store.database):
+            if queue_depth(store.database) or written_probes(store.database):
                 with store.lock("writing pushed probes", wait=_LOCK_SECONDS):
                     drained = drain(store.database, self._path, fits=self._trainer.fits(document))
                 self._seen = stamp(self._path)
                 document = self._read()
                 self._screen.drained(drained)
-            depth = probe_queue.depth(store.database)
-            held = sum(bool(probe.reason) for probe in probe_queue.waiting(store.database))
+            depth = queue_depth(store.database)
+            held = sum(bool(probe.reason) for probe in waiting_probes(store.database))
         self._status.note(queue_depth=depth, held=held)
         return document
 

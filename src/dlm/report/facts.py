@@ -15,8 +15,8 @@ from dlm.eval.comparison import Comparison
 from dlm.eval.figures import Figure
 from dlm.eval.scorecard import Scorecard
 from dlm.store.completions import SynthRun
+from dlm.store.improving import TeacherRecord
 from dlm.store.metrics import RunOutcome
-from dlm.store.teachers import TeacherRecord
 
 
 class Knowledge(StrEnum):

@@ -14,9 +14,9 @@ from dlm.eval.scorecard import Scorecard
 from dlm.report.facts import Change, Facts, Move, VersionFacts
 from dlm.report.gather_history import rounds_of, runs_of, synths_of
 from dlm.report.gather_map import sections_of
-from dlm.store import metrics, teachers
+from dlm.store import improving, metrics
+from dlm.store.metrics import latest_scorecards
 from dlm.store.records import PointerMove, Version, version_name
-from dlm.store.scorecards import latest_scorecards
 from dlm.store.store import Store
 
 COMPARED = 12
@@ -44,7 +44,7 @@ def gather(document: Document, store: Store | None) -> Facts:
 
 
 def _with_history(facts: Facts, document: Document, store: Store) -> Facts:
-    serving = teachers.serving(store.database)
+    serving = improving.serving(store.database)
     return replace(
         facts,
         versions=tuple(_versions(store)),
@@ -53,7 +53,7 @@ def _with_history(facts: Facts, document: Document, store: Store) -> Facts:
         moves=tuple(_moves(store)),
         synths=synths_of(document, store),
         rounds=rounds_of(store.database),
-        teachers=teachers.teachers(store.database),
+        teachers=improving.teachers(store.database),
         teacher=serving.number if serving else None,
     )
 

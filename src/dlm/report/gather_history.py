@@ -13,13 +13,13 @@ from dlm.doc.provenance import Origin
 from dlm.doc.sections import Section
 from dlm.eval.figures import Figure
 from dlm.report.facts import EpochFacts, RoundFacts, RunFacts, SynthFacts
-from dlm.store import metrics, staged_plans
+from dlm.store import metrics
 from dlm.store.completions import SynthRun, synth_runs
 from dlm.store.database import Database
+from dlm.store.edits import DocumentEdit, document_edits, staged_plans
+from dlm.store.improving import Round, rounds
 from dlm.store.metrics import Evaluation, MetricRun, RunOutcome
 from dlm.store.records import RunRecord, Version, version_name
-from dlm.store.rounds import Round, rounds
-from dlm.store.staged_plans import DocumentEdit
 from dlm.store.store import Store
 
 SHOWN = 50
@@ -145,8 +145,8 @@ WRITTEN = "written"  # the attribute of a marker with the id of the section as i
 def synths_of(document: Document, store: Store) -> tuple[SynthFacts, ...]:
     """Every synthesis whose funnel was kept, oldest first."""
     database = store.database
-    staged = {plan.run: plan for plan in staged_plans.staged_plans(database)}
-    edits = staged_plans.document_edits(database)
+    staged = {plan.run: plan for plan in staged_plans(database)}
+    edits = document_edits(database)
     written: dict[str, list[Section]] = {}
     for section in document.sections:
         made = section.provenance

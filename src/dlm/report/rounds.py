@@ -10,7 +10,7 @@ from dlm.report.facts import Facts, Knowledge, RoundFacts, SynthFacts
 from dlm.report.html import Html, behind, chip, figure, join, missing, part, table, tag, user
 from dlm.report.summary import last_round
 from dlm.report.words import count, plain, signed, when
-from dlm.store.rounds import Step
+from dlm.store.improving import Step
 
 _MOST: Final = 12  # rounds that are told of
 _STANDS: Final = {

@@ -21,8 +21,8 @@ from dlm.report.facts import (
     VersionFacts,
 )
 from dlm.report.words import count, hits, listed, percent
+from dlm.store.improving import Step
 from dlm.store.metrics import RunOutcome
-from dlm.store.rounds import Step
 
 _NAMED: Final = 3  # questions that are named in the paragraph
 _TAUGHT: Final = (Knowledge.LEARNED, Knowledge.PARTLY, Knowledge.NOT)

@@ -11,8 +11,8 @@ from dlm.report.facts import Change, Facts, VersionFacts
 from dlm.report.html import Child, Html, behind, figure, join, missing, part, table, tag, user
 from dlm.report.summary import helped
 from dlm.report.words import count, hits, percent, plain, signed, when
+from dlm.store.improving import Step
 from dlm.store.metrics import RunOutcome
-from dlm.store.rounds import Step
 
 _SHOWN = 8  # questions of one kind in one change; the rest is counted
 _LONG = 300  # characters of an answer

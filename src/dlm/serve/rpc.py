@@ -25,9 +25,8 @@ from starlette.routing import Route
 
 from dlm.errors import DlmError
 from dlm.serve.envelope import Call, Complaint, Injection, Message, answer, read_message
-from dlm.store import probe_queue
 from dlm.store.database import Database
-from dlm.store.probe_queue import Probe
+from dlm.store.edits import Probe, push_probes, queue_depth
 
 BODY_LIMIT: Final = 64 * 1024  # bytes
 BODY_SECONDS: Final = 15.0  # for a whole body to arrive
@@ -85,7 +84,7 @@ class Intake:
     async def depth(self) -> int:
         """How many probes wait."""
         return await asyncio.get_running_loop().run_in_executor(
-            self._thread, lambda: probe_queue.depth(self._connected())
+            self._thread, lambda: queue_depth(self._connected())
         )
 
     def close(self) -> None:
@@ -116,8 +115,8 @@ class Intake:
 
     def _put(self, probes: list[Probe]) -> tuple[int, int]:
         database = self._connected()
-        taken = probe_queue.push(database, probes, capacity=self._capacity)
-        return taken, probe_queue.depth(database)
+        taken = push_probes(database, probes, capacity=self._capacity)
+        return taken, queue_depth(database)
 
     def _connected(self) -> Database:
         if self._database is None:

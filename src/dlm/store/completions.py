@@ -58,29 +58,14 @@ def add_completions(database: Database, key: str, teacher: str, texts: Sequence[
     """Keep an answer; it is on the disk when this returns."""
     plain = [text if isinstance(text, Completion) else Completion(text) for text in texts]
     facts = [[str(one), one.reasoning, one.finished, one.tokens] for one in plain]
-    database.execute(
-        "INSERT OR REPLACE INTO completions (key, teacher, created_at, texts) VALUES (?, ?, ?, ?)",
-        key,
-        teacher,
-        now().isoformat(),
-        json.dumps(facts),
-    )
+    row = {"key": key, "teacher": teacher, "created_at": now(), "texts": facts}
+    database.insert("completions", row, replace=True)
 
 
 def add_synth_run(database: Database, run: SynthRun) -> None:
     """Keep a run; the same run done again on the same text takes its place."""
-    database.execute(
-        """INSERT OR REPLACE INTO synth_runs
-            (run, teacher, made_at, document_sha256, planned, note, samples)
-            VALUES (?, ?, ?, ?, ?, ?, ?)""",
-        run.run,
-        run.teacher.encode("utf-8", "replace").decode(),
-        run.made_at.isoformat(),
-        run.document_sha256,
-        run.planned,
-        json.dumps(dict(run.note), allow_nan=False),
-        json.dumps([dict(sample) for sample in run.samples], allow_nan=False),
-    )
+    samples = [dict(sample) for sample in run.samples]
+    database.insert("synth_runs", run, replace=True, samples=samples)
 
 
 def synth_runs(database: Database) -> tuple[SynthRun, ...]:

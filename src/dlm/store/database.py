@@ -1,6 +1,6 @@
 """The SQLite file of one store: opening it safely, its schema, and its errors as sentences.
 
-Knows no versions or sections; `queries` does. The tables themselves stand in `tables`.
+Knows no versions or sections; `queries` does. The tables themselves stand in `schema.sql`.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from datetime import datetime
+from enum import Enum
+from importlib import resources
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from dlm.errors import CorruptStore, StoreError
 from dlm.files import disk_error
-from dlm.store.codec import from_json
-from dlm.store.records import version_name
-from dlm.store.tables import TABLES
+from dlm.store.records import finite, from_json, printable, version_name
 
 T = TypeVar("T")
 
@@ -42,6 +43,17 @@ _DAMAGED = (
     "Could not decode to UTF-8",
     "unsupported file format",
 )
+
+
+def _steps() -> Iterator[tuple[str, ...]]:
+    """The statements of each step of the schema."""
+    text = resources.files("dlm.store").joinpath("schema.sql").read_text("utf-8")
+    for step in text.split("\n-- step ")[1:]:
+        _, _, statements = step.partition("\n")
+        yield tuple(one.strip() for one in statements.split(";") if one.strip())
+
+
+TABLES: Final = tuple(_steps())
 
 
 class DiskRefuses(StoreError):
@@ -113,6 +125,21 @@ class Database:
         held = [one.name for one in fields(kind) if str(one.type).startswith(_HELD_AS_JSON)]  # type: ignore[arg-type]
         with self.readable_row():
             return tuple(from_json(kind, _decoded(row, held)) for row in self.rows(sql, *values))
+
+    def insert(self, table: str, row: Any, *, replace: bool = False, **columns: Any) -> int:
+        """Insert a dataclass or a mapping, by the names of its fields, and return the row's id.
+
+        `columns` are added to it, or take the place of a field. What is a mapping or a list is
+        held as JSON. With `replace`, a row with the same key gives way.
+        """
+        if not isinstance(row, Mapping):
+            row = {one.name: getattr(row, one.name) for one in fields(row)}
+        data = {name: _column(value) for name, value in {**row, **columns}.items()}
+        verb = "INSERT OR REPLACE" if replace else "INSERT"
+        names, marks = ", ".join(data), ", ".join("?" * len(data))
+        with sentences(self.path):
+            sql = f"{verb} INTO {table} ({names}) VALUES ({marks})"
+            return self._connection.execute(sql, tuple(data.values())).lastrowid or 0
 
     @contextlib.contextmanager
     def readable_row(self) -> Iterator[None]:
@@ -201,6 +228,19 @@ def sentences(path: Path) -> Iterator[None]:
 def _decoded(row: sqlite3.Row, held: list[str]) -> dict[str, Any]:
     data = dict(row)
     return data | {name: json.loads(data[name]) for name in held}
+
+
+def _column(value: Any) -> Any:
+    """A value as SQLite holds it."""
+    if isinstance(value, Mapping):
+        value = dict(value)
+    if isinstance(value, dict | list | tuple):
+        return json.dumps(value, allow_nan=False)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return printable(value) if isinstance(value, str) else finite(value)
 
 
 def _name(number: int | None) -> str | None:

@@ -1,12 +1,13 @@
-"""All SQL about what a training measured: runs, their steps and their evaluations.
+"""All SQL about what was measured: runs, their steps and evaluations, and scorecards of versions.
 
 Writers hold the store's lock; readers need none, since the database keeps a write-ahead log.
+Scorecards are JSON here, which `dlm.eval` reads and writes; their items lie in rows of their own,
+so that versions can be compared question by question.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +15,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from dlm.store.database import Database
-from dlm.store.records import now
+from dlm.store.records import finite, now, printable
 
 KEPT_RUNS: Final = 1000
 """How many runs keep their outcome and evaluations; steps go earlier, see `thin`."""
@@ -122,7 +123,7 @@ def end(
         WHERE run_id = ? AND version IS NULL""",
         now().isoformat(),
         outcome.value,
-        detail.encode("utf-8", "replace").decode(),
+        printable(detail),
         version,
         run_id,
     )
@@ -150,17 +151,10 @@ def add(
         rows = database.rows("SELECT id FROM metric_runs WHERE run_id = ?", run_id)
         for key in (row[0] for row in rows):
             for one in steps:
-                database.execute(
-                    "INSERT OR REPLACE INTO metric_steps VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    *(key, one.step, one.epoch, _finite(one.loss), one.learning_rate),
-                    *(one.tokens, one.tokens_per_second, one.seconds),
-                )
+                database.insert("metric_steps", one, replace=True, run=key)
             for found in evaluations:
-                figures = {name: _finite(value) for name, value in found.figures.items()}
-                database.execute(
-                    "INSERT OR REPLACE INTO metric_evaluations VALUES (?, ?, ?, ?, ?)",
-                    *(key, found.epoch, found.step, found.seconds, json.dumps(figures)),
-                )
+                figures = {name: finite(value) for name, value in found.figures.items()}
+                database.insert("metric_evaluations", found, replace=True, run=key, figures=figures)
 
 
 def runs(database: Database, limit: int | None = None) -> tuple[MetricRun, ...]:
@@ -213,6 +207,60 @@ def thin(database: Database, keep: int) -> None:
         database.execute(f"DELETE FROM metric_runs WHERE id IN ({old})", KEPT_RUNS)
 
 
-def _finite(value: Any) -> Any:
-    """SQLite and JSON cannot both hold what is not a number."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def add_scorecard(database: Database, number: int, card: Mapping[str, Any]) -> None:
+    """Keep a scorecard of version `number`; an earlier one on the same document gives way.
+
+    Of versions that were pruned the figures stay and the items go. Call it in a transaction.
+    """
+    sha256 = card["document_sha256"]
+    database.execute(
+        "DELETE FROM scorecards WHERE number = ? AND document_sha256 = ?", number, sha256
+    )
+    facts = {key: value for key, value in card.items() if key != "items"}
+    row = {"number": number, "document_sha256": sha256, "measured_at": card["measured_at"]}
+    identity = database.insert("scorecards", row, card=facts)
+    database.execute(
+        """DELETE FROM scorecard_items WHERE scorecard IN (SELECT id FROM scorecards
+            WHERE number <> ? AND number NOT IN (SELECT number FROM versions))""",
+        number,
+    )
+    for position, item in enumerate(card["items"]):
+        row = {"scorecard": identity, "position": position, "is_right": item["right"]}
+        row |= {"kind": item["kind"], "question": item["question"], "item": item}
+        database.insert("scorecard_items", row)
+
+
+def latest_scorecards(database: Database) -> dict[int, tuple[dict[str, Any], bool]]:
+    """The latest scorecard of each version ever measured, by number, without its items; and
+    whether those are kept. Raises CorruptStore where one is damaged.
+    """
+    rows = database.rows(
+        """SELECT number, card, EXISTS (
+            SELECT 1 FROM scorecard_items WHERE scorecard = scorecards.id) AS asked
+        FROM scorecards ORDER BY number, measured_at, id"""
+    )
+    with database.readable_row():
+        return {
+            row["number"]: ({**json.loads(row["card"]), "items": []}, bool(row["asked"]))
+            for row in rows
+        }
+
+
+def scorecard_of(
+    database: Database, number: int, document_sha256: str | None = None
+) -> dict[str, Any] | None:
+    """The scorecard of a version on a document, or its latest; raises CorruptStore if damaged."""
+    rows = database.rows(
+        """SELECT id, card FROM scorecards
+        WHERE number = ?1 AND (?2 IS NULL OR document_sha256 = ?2)
+        ORDER BY measured_at DESC, id DESC LIMIT 1""",
+        number,
+        document_sha256,
+    )
+    if not rows:
+        return None
+    items = database.rows(
+        "SELECT item FROM scorecard_items WHERE scorecard = ? ORDER BY position", rows[0]["id"]
+    )
+    with database.readable_row():
+        return {**json.loads(rows[0]["card"]), "items": [json.loads(row["item"]) for row in items]}

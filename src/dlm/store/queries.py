@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from dlm.errors import CorruptStore
 from dlm.store import memory
-from dlm.store.codec import to_json
 from dlm.store.database import Database
 from dlm.store.records import (
     PointerMove,
@@ -19,6 +15,7 @@ from dlm.store.records import (
     Version,
     moment,
     now,
+    to_json,
     version_name,
     version_number,
 )
@@ -46,16 +43,7 @@ def meta(database: Database) -> Meta | None:
 
 def write_meta(database: Database, value: Meta) -> None:
     """Set the single row about the store."""
-    database.execute(
-        """INSERT OR REPLACE INTO meta
-            (id, dlm_id, base_model, created_at, last_number, pending_number)
-            VALUES (1, ?, ?, ?, ?, ?)""",
-        value.dlm_id,
-        value.base_model,
-        value.created_at.isoformat(),
-        value.last_number,
-        value.pending_number,
-    )
+    database.insert("meta", value, replace=True, id=1)
 
 
 def reserve_number(database: Database, number: int) -> None:
@@ -81,14 +69,8 @@ def versions(database: Database, folder: Path) -> tuple[Version, ...]:
 
 def add_version(database: Database, version: Version) -> None:
     """Insert one version; its run must be there."""
-    database.execute(
-        "INSERT INTO versions (number, sha256, created_at, run_id, parent) VALUES (?, ?, ?, ?, ?)",
-        version.number,
-        version.sha256,
-        version.created_at.isoformat(),
-        version.run_id,
-        None if version.parent is None else version_number(version.parent),
-    )
+    row = {name: getattr(version, name) for name in ("number", "sha256", "created_at", "run_id")}
+    database.insert("versions", row, parent=_number(version.parent))
 
 
 def delete_version(database: Database, number: int) -> None:
@@ -113,13 +95,9 @@ def move_pointer(database: Database, number: int, why: str) -> None:
 
 def add_pointer_move(database: Database, move: PointerMove) -> None:
     """Note a move of the pointer that was made earlier."""
-    database.execute(
-        "INSERT INTO pointer_log (at, from_number, to_number, why) VALUES (?, ?, ?, ?)",
-        move.at.isoformat(),
-        None if move.from_version is None else version_number(move.from_version),
-        version_number(move.to_version),
-        move.why,
-    )
+    before, after = _number(move.from_version), _number(move.to_version)
+    row = {"at": move.at, "from_number": before, "to_number": after, "why": move.why}
+    database.insert("pointer_log", row)
 
 
 def pointer_moves(database: Database) -> tuple[PointerMove, ...]:
@@ -138,10 +116,7 @@ def has_run(database: Database, run_id: str) -> bool:
 
 def add_run(database: Database, run: RunRecord) -> None:
     """Insert one run."""
-    data = to_json(run)
-    data["config"], data["figures"] = json.dumps(data["config"]), json.dumps(data["figures"])
-    columns, marks = ", ".join(data), ", ".join("?" * len(data))
-    database.execute(f"INSERT INTO runs ({columns}) VALUES ({marks})", *data.values())
+    database.insert("runs", to_json(run))
 
 
 def runs(database: Database, limit: int | None = None) -> tuple[RunRecord, ...]:
@@ -156,39 +131,6 @@ def run(database: Database, run_id: str) -> RunRecord | None:
     return found[0] if found else None
 
 
-def read_all(database: Database) -> None:
-    """Read every row once; raises CorruptStore where one is damaged."""
-    meta(database)
-    versions(database, Path())
-    current_number(database)
-    pointer_moves(database)
-    runs(database)
-    for version in versions(database, Path()):
-        memory.recall(database, version.number)
-
-
-def rescue(database: Database, damaged: Database) -> None:
-    """Copy every row that can still be read, except what the version folders say better."""
-    tables = database.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
-    database.execute("PRAGMA foreign_keys = OFF")  # the versions come back after the rows
-    for name in (row[0] for row in tables):
-        if name not in ("meta", "versions", "current"):
-            with contextlib.suppress(CorruptStore), database.transaction():
-                _rescue_table(database, damaged, name)
-                read_all(database)
-    database.execute("PRAGMA foreign_keys = ON")
-
-
-def _rescue_table(database: Database, damaged: Database, name: str) -> None:
-    for row in damaged.readable_rows(f"SELECT * FROM {name} ORDER BY rowid"):
-        columns = ", ".join(row.keys())
-        marks = ", ".join("?" * len(row))
-        try:
-            database.execute(f"INSERT OR IGNORE INTO {name} ({columns}) VALUES ({marks})", *row)
-        except (sqlite3.DatabaseError, CorruptStore):
-            continue
-
-
 def _version(row: sqlite3.Row, folder: Path) -> Version:
     name = version_name(row["number"])
     created = moment(row["created_at"])
@@ -200,3 +142,7 @@ def _version(row: sqlite3.Row, folder: Path) -> Version:
 
 def _name(number: int | None) -> str | None:
     return None if number is None else version_name(number)
+
+
+def _number(name: str | None) -> int | None:
+    return None if name is None else version_number(name)

@@ -1,22 +1,31 @@
-"""The values a store hands out: versions, runs, remembered items, moves of the pointer.
+"""The values a store hands out, and plain values into JSON and back.
 
-They know neither SQL nor the disk; `codec` turns them into JSON and back.
+Versions, runs, remembered items and moves of the pointer know neither SQL nor the disk. What a
+dataclass is made of is written down only there: reading goes through pydantic, which is imported
+when the first value is read.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime
+from enum import Enum
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from dlm.data.items import Item
-from dlm.store.codec import from_json, to_json
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+T = TypeVar("T")
 
 MAX_NUMBER = 999_999_999
 
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {}  # making one takes longer than using it
 _VERSION = re.compile(r"v?0*([0-9]{1,9})")
 
 
@@ -128,3 +137,54 @@ def moment(text: str) -> datetime:
     """The UTC time an ISO text names; a text without a zone is taken as UTC."""
     parsed = datetime.fromisoformat(text)
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+def to_json(value: Any) -> Any:
+    """JSON for any value; a dataclass becomes an object of its fields.
+
+    Nothing is refused, so that a finished training is never lost to a figure of an odd type: a
+    number that is not finite becomes null, a type JSON lacks its text.
+    """
+    if isinstance(value, Enum):
+        return to_json(value.value)
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return finite(float(value))
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if is_dataclass(value):
+        return {one.name: to_json(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(to_json(str(key))): to_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [to_json(item) for item in value]
+    if hasattr(value, "tolist"):
+        return to_json(value.tolist())
+    return to_json(str(value))
+
+
+def from_json(kind: type[T], data: object) -> T:
+    """The dataclass `kind` from what `to_json` made of it; unknown keys are left out.
+
+    Raises ValueError on anything else, saying which field is wrong.
+    """
+    adapter = _ADAPTERS.get(kind)
+    if adapter is None:
+        from pydantic import TypeAdapter
+
+        adapter = _ADAPTERS[kind] = TypeAdapter(kind)
+    found: T = adapter.validate_python(data)
+    return found
+
+
+def finite(value: Any) -> Any:
+    """The value, or None in place of a number that is not one, which JSON and SQL cannot hold."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def printable(text: str) -> str:
+    """The text, a path perhaps, without the lone surrogates that JSON and SQLite cannot hold."""
+    return str(text).encode("utf-8", "replace").decode("utf-8")

@@ -16,15 +16,16 @@ from typing import Any
 from dlm.errors import DlmError, StoreError
 from dlm.files import disk_error, fsync_directory, fsync_tree, write_atomic
 from dlm.store import memory, queries, weights
-from dlm.store.codec import from_json, to_json
 from dlm.store.database import Database, is_full, sentences
 from dlm.store.paths import StorePath
 from dlm.store.records import (
     Remembered,
     RunRecord,
     Version,
+    from_json,
     moment,
     now,
+    to_json,
     version_name,
     version_number,
 )

@@ -13,10 +13,10 @@ from types import TracebackType
 from typing import Self
 
 from dlm.errors import CorruptStore, StoreError
-from dlm.store import memory, metrics, queries, teachers, weights
+from dlm.store import improving, memory, metrics, queries, weights
 from dlm.store.database import Database, sentences
 from dlm.store.locks import OPEN_FILES_PIN_FOLDERS, exclusive_lock, shared_use, sole_use
-from dlm.store.opening import Opened, open_store, published, put_right
+from dlm.store.opening import PRUNED, Opened, open_store, published, put_right
 from dlm.store.paths import StorePath, for_dlm
 from dlm.store.records import (
     PointerMove,
@@ -26,7 +26,6 @@ from dlm.store.records import (
     version_name,
     version_number,
 )
-from dlm.store.repair import PRUNED
 from dlm.store.staging import RUN_FILE, Staging
 
 
@@ -226,7 +225,7 @@ class Store:
         """
         with self._exclusively("prune"):
             current = queries.current_number(self.database)
-            named = teachers.named(self.database)
+            named = improving.named(self.database)
             stay = {version_number(name) for name in (*protect, *named)} | {current}
             versions = self.versions()
             old = versions[: max(len(versions) - keep, 0)]

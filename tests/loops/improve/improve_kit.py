@@ -23,9 +23,9 @@ from dlm.loops.edits import Addition, EditPlan, NewPair, plan_to_json
 from dlm.loops.improve.context import Context
 from dlm.loops.improve.options import Clock, ImproveOptions, ImproveProgress
 from dlm.loops.improve.teachers import enrol, own
-from dlm.store import rounds
+from dlm.store import improving
+from dlm.store.improving import Round, Step
 from dlm.store.records import RunRecord, Version
-from dlm.store.rounds import Round, Step
 from dlm.store.store import Store
 
 HEAD = f"---\ndlm_id: {DLM_ID}\ndlm_version: 15\nbase_model: pocket\n---\n\n"
@@ -105,8 +105,8 @@ def decided(store: Store, path: Path, number: int, *, promote: bool = True) -> R
         },
     }
     with store.database.transaction():
-        run = rounds.open_run(store.database) or rounds.begin_run(store.database, {})
-        one = rounds.begin_round(
+        run = improving.open_run(store.database) or improving.begin_run(store.database, {})
+        one = improving.begin_round(
             store.database,
             run.id,
             name=f"round-{number}",
@@ -116,7 +116,7 @@ def decided(store: Store, path: Path, number: int, *, promote: bool = True) -> R
             champion=champion.number,
             facts={},
         )
-        return rounds.advance(
+        return improving.advance(
             store.database, one, Step.DECIDED, challenger=challenger.number, **facts
         )
 

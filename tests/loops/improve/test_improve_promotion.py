@@ -15,8 +15,8 @@ from dlm.doc.parser import parse_file
 from dlm.errors import StoreError
 from dlm.loops.improve.round import go_on
 from dlm.loops.improve.teachers import roll_back
-from dlm.store import rounds, teachers
-from dlm.store.rounds import Step
+from dlm.store import improving
+from dlm.store.improving import Step
 from dlm.store.store import Store
 
 
@@ -34,7 +34,7 @@ def store(path: Path) -> Iterator[Store]:
 
 def state(store: Store, path: Path) -> tuple[bytes, str, str]:
     """Document, current version and teacher."""
-    current, teacher = store.current(), teachers.serving(store.database)
+    current, teacher = store.current(), improving.serving(store.database)
     assert current is not None
     assert teacher is not None
     return path.read_bytes(), current.name, teacher.spec
@@ -52,7 +52,7 @@ def test_a_promotion_is_one_run_in_the_document_and_the_next_teacher(
     after = promoted(store, path, 1)
     assert b"What is fact 1?" in after[0]
     assert after[1:] == ("v0002", "self:v0002")
-    (row,) = [each for each in teachers.teachers(store.database) if each.round == "round-1"]
+    (row,) = [each for each in improving.teachers(store.database) if each.round == "round-1"]
     assert (row.version, row.score, row.asked) == ("v0002", 0.5, 20)
     assert row.why == "promoted: +0.100 overall, p = 0.01"
     assert before != after[0]
@@ -103,9 +103,9 @@ def test_a_rollback_ends_the_run_that_was_under_way(store: Store, path: Path) ->
     promoted(store, path, 1)
     one = decided(store, path, 2)
     roll_back(path, 1, with_document=True)
-    assert rounds.open_run(store.database) is None
-    assert rounds.rounds(store.database)[-1].id == one.id
-    assert rounds.rounds(store.database)[-1].step is Step.ABANDONED
+    assert improving.open_run(store.database) is None
+    assert improving.rounds(store.database)[-1].id == one.id
+    assert improving.rounds(store.database)[-1].step is Step.ABANDONED
 
 
 @pytest.mark.parametrize("to", [None, 7])
@@ -163,13 +163,13 @@ def test_a_promotion_that_was_killed_is_finished(tmp_path: Path, point: str) -> 
         warnings.simplefilter("ignore", DeprecationWarning)
         assert in_child(work) == -signal.SIGKILL
     with opened(path) as store:
-        (again,) = rounds.rounds(store.database)
+        (again,) = improving.rounds(store.database)
         again = go_on(context(store, path), again)
         assert again.step is Step.PROMOTED
         text, current, teacher = state(store, path)
         assert (current, teacher) == ("v0002", "self:v0002")
         assert text.count(b"What is fact 1?") == 1
-        assert [one.spec for one in teachers.teachers(store.database)] == [
+        assert [one.spec for one in improving.teachers(store.database)] == [
             "base",
             "self:v0001",
             "self:v0002",

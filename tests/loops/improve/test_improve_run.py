@@ -18,7 +18,7 @@ import pytest
 from improve_kit import HEAD
 
 from dlm.doc.parser import parse_file
-from dlm.store import teachers
+from dlm.store import improving
 from dlm.store.paths import StorePath
 from dlm.store.store import Store
 
@@ -222,7 +222,7 @@ def test_the_history_has_the_base_the_teacher_and_the_student(
     place, _ = done
     monkeypatch.setenv("DLM_HOME", str(place.home))
     with Store.open(place.id) as store:
-        known = teachers.teachers(store.database)
+        known = improving.teachers(store.database)
     assert [one.spec for one in known] == ["base", place.teacher, "self:v0002"]
     assert [one.current for one in known] == ["v0001", "v0001", "v0002"]
     assert all(one.score is not None and one.asked == len(EXAM) for one in known)

@@ -17,7 +17,7 @@ from dlm.loops.improve import writing
 from dlm.loops.improve.options import ImproveOptions
 from dlm.loops.improve.round import together
 from dlm.loops.synth.options import Strategy
-from dlm.store.rounds import Round, Step
+from dlm.store.improving import Round, Step
 
 BODY = """# The shed
 

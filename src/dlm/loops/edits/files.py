@@ -21,11 +21,17 @@ from dlm.errors import CorruptStore, DlmError, DocumentError
 from dlm.files import sweep_leftovers, write_atomic
 from dlm.loops.edits.applying import Refusal, Reverted, fitted, rebase, reverted
 from dlm.loops.edits.plan import EditPlan, Place, plan_from_json, plan_to_json
-from dlm.store import staged_plans
 from dlm.store.database import Database
+from dlm.store.edits import (
+    DocumentEdit,
+    StagedPlan,
+    drop_plan,
+    record_edit,
+    stage_plan,
+    staged_plans,
+)
 from dlm.store.locks import document_lock
 from dlm.store.records import now
-from dlm.store.staged_plans import DocumentEdit, StagedPlan
 
 _STALE_SECONDS: Final = 60.0
 
@@ -94,18 +100,18 @@ def replace_document(path: Path, before: Document, after: Document) -> None:
 def stage(database: Database, plan: EditPlan) -> None:
     """Keep a plan until it is applied or discarded; one of the same run is replaced."""
     kept = StagedPlan(plan.run, plan.origin.value, plan.created_at, plan_to_json(plan))
-    staged_plans.put(database, kept)
+    stage_plan(database, kept)
 
 
 def staged(database: Database, origins: Collection[Origin] = tuple(Origin)) -> list[EditPlan]:
     """The plans of these origins that wait, oldest first."""
     wanted = {origin.value for origin in origins}
-    return [_plan(each) for each in staged_plans.staged_plans(database) if each.origin in wanted]
+    return [_plan(each) for each in staged_plans(database) if each.origin in wanted]
 
 
 def discard(database: Database, run: str) -> bool:
     """Forget the staged plan of a run; False when there is none."""
-    return staged_plans.drop(database, run)
+    return drop_plan(database, run)
 
 
 def carry_out(
@@ -125,7 +131,7 @@ def carry_out(
         else:
             discard(database, plan.run)
         if outcome.made:
-            staged_plans.record(database, _edit_of(plan, outcome))
+            record_edit(database, _edit_of(plan, outcome))
     return outcome
 
 
@@ -148,7 +154,7 @@ def take_back(
     with database.transaction():
         for (name, origin, by), ids in removed.items():
             edit = DocumentEdit(name, origin, by, now(), "revert", (), tuple(ids), *shas)
-            staged_plans.record(database, edit)
+            record_edit(database, edit)
     return outcome
 
 

@@ -34,10 +34,10 @@ from dlm.loops.improve.options import Bounded, Clock, ImproveOptions, ImprovePro
 from dlm.loops.judges.sway import asked
 from dlm.loops.synth.options import Strategy
 from dlm.loops.teachers import Cached, open_teacher
-from dlm.store import rounds
+from dlm.store import improving
 from dlm.store.database import Database
+from dlm.store.improving import Round, Step
 from dlm.store.records import RunRecord, Version, version_name
-from dlm.store.rounds import Round, Step
 from dlm.store.store import Store
 from dlm.train.checkpoint import read_checkpoint
 from dlm.train.options import TrainOptions
@@ -68,7 +68,7 @@ class Context:
     def advance(self, one: Round, step: Step, **facts: Any) -> Round:
         """Note how far a round has come, in one transaction."""
         with self.database.transaction():
-            return rounds.advance(self.database, one, step, **facts)
+            return improving.advance(self.database, one, step, **facts)
 
     def asking(self, what: str, done: int, of: int) -> None:
         """Tell how far the asking of a teacher is; raises TimeIsUp."""
@@ -119,7 +119,7 @@ class Context:
     def paper_of(self, number: int) -> Paper:
         """The paper of a version, from an earlier round where it sat the same exam there."""
         asked = [(question.text, question.reference) for question in self.exam]
-        for one in rounds.rounds(self.database):
+        for one in improving.rounds(self.database):
             for who, version in (("champion", one.champion), ("challenger", one.challenger)):
                 if version == number and "exam" in one.facts:
                     paper = Paper.from_json(one.facts["exam"][who])

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 from dlm.doc.document import Document
 from dlm.errors import DlmError
 from dlm.loops.synth.options import Strategy
-from dlm.store.rounds import Round
+from dlm.store.improving import Round
 from dlm.train.progress import Progress, Relay, StepFigures
 
 MIXED: Final = "mixed"

@@ -26,10 +26,10 @@ from dlm.loops.mine.run import mine
 from dlm.loops.proposals import Proposer
 from dlm.loops.synth.options import Strategy
 from dlm.loops.synth.run import Asking, Commission, synthesize
-from dlm.store import rounds
+from dlm.store import improving
 from dlm.store.database import Database
+from dlm.store.improving import Round, Step
 from dlm.store.records import version_name
-from dlm.store.rounds import Round, Step
 
 _JUDGE: Final = "sway"
 
@@ -238,10 +238,10 @@ def _promote_or_refuse(context: Context, one: Round) -> Round:
 
     def also(database: Database) -> None:
         enrol(database, after, own(version), version, overall, why, one.name)
-        rounds.advance(database, one, Step.PROMOTED)
+        improving.advance(database, one, Step.PROMOTED)
 
     context.store.set_current(version, why=f"improve {one.name}", also=also)
-    return next(each for each in rounds.rounds(context.database) if each.id == one.id)
+    return next(each for each in improving.rounds(context.database) if each.id == one.id)
 
 
 def _document_with_plan(context: Context, one: Round) -> Document:
@@ -250,7 +250,7 @@ def _document_with_plan(context: Context, one: Round) -> Document:
 
 def _first(database: Database, one: Round) -> writing.Diversity | None:
     """What the first round with the same strategy found."""
-    for earlier in rounds.rounds(database):
+    for earlier in improving.rounds(database):
         same = earlier.id < one.id and earlier.strategy == one.strategy
         if same and "diversity" in earlier.facts and "collapsed" not in earlier.facts:
             return writing.Diversity.from_json(earlier.facts["diversity"])

@@ -27,10 +27,10 @@ from dlm.loops.improve.round import go_on
 from dlm.loops.improve.teachers import choose_teacher
 from dlm.loops.synth.passages import sources
 from dlm.loops.teachers import open_teacher
-from dlm.store import rounds, teachers
+from dlm.store import improving
+from dlm.store.improving import ImproveRun, Round, Step, TeacherRecord
 from dlm.store.locks import exclusive_lock
 from dlm.store.records import Version
-from dlm.store.rounds import ImproveRun, Round, Step
 from dlm.store.store import Store
 from dlm.train.options import TrainOptions
 
@@ -45,7 +45,7 @@ class Improved:
     ended: bool
     rounds: tuple[Round, ...]
     current: str
-    teacher: teachers.TeacherRecord | None
+    teacher: TeacherRecord | None
 
     @property
     def promoted(self) -> tuple[Round, ...]:
@@ -115,17 +115,17 @@ def improve(
                 raise
             outcome, ended = f"the {options.max_minutes:g} minutes are over", False
         except DlmError as error:
-            if not rounds.rounds(store.database, run.id):  # nothing to go on with
+            if not improving.rounds(store.database, run.id):  # nothing to go on with
                 with store.database.transaction():
-                    rounds.end_run(store.database, run.id, f"failed: {error.message}")
+                    improving.end_run(store.database, run.id, f"failed: {error.message}")
             raise
         current = store.current()
         return Improved(
             outcome,
             ended,
-            rounds.rounds(store.database, run.id),
+            improving.rounds(store.database, run.id),
             current.name if current else "none",
-            teachers.serving(store.database),
+            improving.serving(store.database),
         )
 
 
@@ -134,10 +134,10 @@ def preview(document: Document, options: ImproveOptions) -> Preview:
     questions = exam_of(document, options.benchmark_samples)
     frontmatter = document.frontmatter
     with Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store:
-        current, serving = store.current(), teachers.serving(store.database)
+        current, serving = store.current(), improving.serving(store.database)
         card = kept(store, current, document.sha256) if current else None
-        ordinal = len(rounds.rounds(store.database)) + 1
-        interrupted = rounds.open_run(store.database) is not None
+        ordinal = len(improving.rounds(store.database)) + 1
+        interrupted = improving.open_run(store.database) is not None
     prose = [source.id for source in sources(document)]
     return Preview(
         name=round_name(frontmatter.dlm_id, ordinal),
@@ -168,7 +168,7 @@ def _alone(document: Document) -> Iterator[Store]:
 def _run_to_do(
     store: Store, options: ImproveOptions, progress: ImproveProgress, *, resume: bool
 ) -> ImproveRun:
-    unfinished = rounds.open_run(store.database)
+    unfinished = improving.open_run(store.database)
     if unfinished is not None:
         before = replace(ImproveOptions.from_json(unfinished.options), max_minutes=None)
         if resume or before == replace(options, max_minutes=None):
@@ -176,12 +176,12 @@ def _run_to_do(
             return unfinished
         progress.note("an unfinished run with other options is given up")
         with store.database.transaction():
-            for one in rounds.rounds(store.database, unfinished.id):
+            for one in improving.rounds(store.database, unfinished.id):
                 if not one.step.ends:
-                    rounds.advance(store.database, one, Step.ABANDONED, reasons=["given up"])
-            rounds.end_run(store.database, unfinished.id, "given up for other options")
+                    improving.advance(store.database, one, Step.ABANDONED, reasons=["given up"])
+            improving.end_run(store.database, unfinished.id, "given up for other options")
     with store.database.transaction():
-        return rounds.begin_run(store.database, options.to_json())
+        return improving.begin_run(store.database, options.to_json())
 
 
 @dataclass(slots=True)
@@ -199,12 +199,12 @@ class _Loop:
     def execute(self) -> str:
         """All rounds that are left; returns why the run is over."""
         while True:
-            done = rounds.rounds(self.store.database, self.run.id)
+            done = improving.rounds(self.store.database, self.run.id)
             one = next((each for each in done if not each.step.ends), None)
             if one is None:
                 if (reason := self._why_over(done)) is not None:
                     with self.store.database.transaction():
-                        rounds.end_run(self.store.database, self.run.id, reason)
+                        improving.end_run(self.store.database, self.run.id, reason)
                     return reason
                 self.clock.check()
                 one = self._begin(done)
@@ -235,7 +235,7 @@ class _Loop:
         context = self._context(document)
         champion = self._champion(context)
         teacher = choose_teacher(context, champion, done)
-        ordinal = len(rounds.rounds(self.store.database)) + 1
+        ordinal = len(improving.rounds(self.store.database)) + 1
         card = context.card_of(champion.number, document)
         seed = document.frontmatter.training.seed
         seed = (seed if self.options.seed is None else self.options.seed) + ordinal
@@ -249,7 +249,7 @@ class _Loop:
             "after": self.store.versions()[-1].number,
         }
         with self.store.database.transaction():
-            one = rounds.begin_round(
+            one = improving.begin_round(
                 self.store.database,
                 self.run.id,
                 name=name,
@@ -288,7 +288,7 @@ class _Loop:
             return document
         self.progress.note(f"round {one.name} is given up: {changed} since it began")
         with self.store.database.transaction():
-            rounds.advance(self.store.database, one, Step.ABANDONED, reasons=[changed])
+            improving.advance(self.store.database, one, Step.ABANDONED, reasons=[changed])
         return None
 
     def _close(self, one: Round) -> None:

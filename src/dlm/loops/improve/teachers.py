@@ -17,13 +17,12 @@ from dlm.files import write_atomic
 from dlm.loops.edits import replace_document
 from dlm.loops.improve.context import Context
 from dlm.loops.improve.options import is_external
-from dlm.store import rounds, teachers
+from dlm.store import improving
 from dlm.store.database import Database
+from dlm.store.improving import Round, Step, TeacherRecord
 from dlm.store.locks import exclusive_lock
 from dlm.store.records import Version, now
-from dlm.store.rounds import Round, Step
 from dlm.store.store import Store
-from dlm.store.teachers import TeacherRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +39,11 @@ class RolledBack:
 def choose_teacher(context: Context, champion: Version, done: Sequence[Round]) -> str:
     """Who writes the next round, noted in the history; returns how it is named."""
     database = context.database
-    first = teachers.serving(database) is None
+    first = improving.serving(database) is None
     base = context.paper_of_base().overall if first else None
     spec = _wanted(context, champion, done)
-    known = {one.spec: one.number for one in teachers.teachers(database)}
-    serving = teachers.serving(database)
+    known = {one.spec: one.number for one in improving.teachers(database)}
+    serving = improving.serving(database)
     if serving is not None and serving.spec == spec:
         return spec
     score = None if spec in known or spec == "base" else _score(context, champion, spec)
@@ -56,7 +55,7 @@ def choose_teacher(context: Context, champion: Version, done: Sequence[Round]) -
             why = "the current version" if spec == own(champion) else "named as teacher"
             enrol(database, document, spec, champion, score, why)
         elif not first:
-            teachers.serve(database, known[spec])
+            improving.serve(database, known[spec])
     context.checkpoint("teacher")
     return spec
 
@@ -72,7 +71,7 @@ def enrol(
 ) -> TeacherRecord:
     """Note a teacher that serves from now on. Call it in a transaction."""
     teacher = TeacherRecord(
-        number=teachers.next_number(database),
+        number=improving.next_number(database),
         spec=spec,
         version=current.name if spec == own(current) else None,
         current=current.name,
@@ -84,7 +83,7 @@ def enrol(
         why=why,
         round=round,
     )
-    teachers.add_teacher(database, teacher, document.to_bytes())
+    improving.add_teacher(database, teacher, document.to_bytes())
     return teacher
 
 
@@ -110,7 +109,7 @@ def roll_back(path: Path, to: int | None, *, with_document: bool) -> RolledBack:
         before, wanted = _choose(store.database, path, to)
         if wanted.current is None:
             raise StoreError(f"teacher {wanted.number} was noted without a version")
-        text = teachers.text_of(store.database, wanted.document_sha256)
+        text = improving.text_of(store.database, wanted.document_sha256)
         store.verify(wanted.current)
         saved = None
         if with_document and document.to_bytes() != text:
@@ -126,7 +125,7 @@ def roll_back(path: Path, to: int | None, *, with_document: bool) -> RolledBack:
 
 
 def _wanted(context: Context, champion: Version, done: Sequence[Round]) -> str:
-    wanted, serving = context.options.teacher, teachers.serving(context.database)
+    wanted, serving = context.options.teacher, improving.serving(context.database)
     if wanted is None and serving is not None and not serving.spec.startswith("self"):
         wanted = serving.spec
     if wanted is None or wanted == "self":
@@ -144,13 +143,13 @@ def _score(context: Context, champion: Version, spec: str) -> Figure:
 
 
 def _choose(database: Database, path: Path, to: int | None) -> tuple[TeacherRecord, TeacherRecord]:
-    serving = teachers.serving(database)
+    serving = improving.serving(database)
     if serving is None:
         raise StoreError(
             f"{path} was never improved, so no teacher can be brought back",
             hint="`dlm rollback` makes an earlier version current",
         )
-    known = {teacher.number: teacher for teacher in teachers.teachers(database)}
+    known = {teacher.number: teacher for teacher in improving.teachers(database)}
     number = serving.number - 1 if to is None else to
     if number not in known:
         raise StoreError(
@@ -162,19 +161,19 @@ def _choose(database: Database, path: Path, to: int | None) -> tuple[TeacherReco
 
 def _serve(database: Database, number: int) -> None:
     """Let it serve, and give up what was under way with another."""
-    teachers.serve(database, number)
-    open_run = rounds.open_run(database)
+    improving.serve(database, number)
+    open_run = improving.open_run(database)
     if open_run is not None:
-        for one in rounds.rounds(database, open_run.id):
+        for one in improving.rounds(database, open_run.id):
             if not one.step.ends:
-                rounds.advance(database, one, rounds.Step.ABANDONED, reasons=["rolled back"])
-        rounds.end_run(database, open_run.id, "rolled back")
+                improving.advance(database, one, Step.ABANDONED, reasons=["rolled back"])
+        improving.end_run(database, open_run.id, "rolled back")
 
 
 def _put_aside(store: Store, document: Document) -> Path:
     """Keep the text that a rollback replaces; the owner may have written some of it."""
     with store.database.transaction():
-        digest = teachers.keep_text(store.database, document.to_bytes())
+        digest = improving.keep_text(store.database, document.to_bytes())
     folder = store.path.root / "documents"
     folder.mkdir(mode=0o700, exist_ok=True)
     saved = folder / f"{digest[:12]}.dlm"

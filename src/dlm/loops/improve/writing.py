@@ -26,7 +26,7 @@ from dlm.loops.improve.options import ImproveOptions, is_external
 from dlm.loops.synth.grounding import Ground
 from dlm.loops.synth.options import Strategy, SynthOptions
 from dlm.loops.synth.passages import Source, document_topics, sources
-from dlm.store.rounds import Round, Step
+from dlm.store.improving import Round, Step
 
 PER_SECTION: Final = 4  # pairs kept of what stands under one heading
 _CANDIDATES: Final = 8  # requests drawn for one text
