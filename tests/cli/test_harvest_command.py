@@ -101,7 +101,7 @@ def test_a_real_report_is_applied_and_all_of_it_taken_back(folder: Path) -> None
     [
         ([], 1, "there is no report to harvest"),
         (["--sway-json", "gone.json"], 1, "there is no report gone.json"),
-        (["--sway-json", "notes.dlm"], 1, "notes.dlm:1: this is not JSON"),
+        (["--sway-json", "notes.dlm"], 1, "notes.dlm:1: this is neither JSON nor a table"),
         (["--sway-json", "bare.json"], 2, "no failing probe with a reference"),
         (["--sway-json", "good.json", "--min-confidence", "1.5"], 2, "no failing probe"),
         (["--sway-json", "mixed.json", "--strict"], 1, "hint: --lax"),

@@ -215,8 +215,9 @@ def test_promptfoo_results() -> None:
         ("Where is the ladder kept?", "In the loft.", "ladder"),
         ("Who presses the cider?", "Agnes", "test-2"),
     ]
-    assert [one.probe for one in report.unusable] == ["test-3", "test-4"]
-    assert (report.probes, report.failing) == (5, 4)
+    assert [one.probe for one in report.unusable] == ["test-3"]
+    assert (report.probes, report.failing) == (5, 3)
+    assert report.notes == ("1 of 5 got no answer or no verdict: no failure of the model",)
 
 
 def test_lm_evaluation_harness_samples() -> None:

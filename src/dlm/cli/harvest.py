@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dlm.doc.document import Document
     from dlm.loops.edits import EditPlan
     from dlm.loops.harvest import Harvest
-    from dlm.loops.reports import Recovery, Report
+    from dlm.loops.reports import Choices, Recovery, Report
     from dlm.store.database import Database
 
 
@@ -30,6 +30,7 @@ def take_report(
     *,
     report: Path | None,
     format: str | None,
+    choices: Choices,
     tag: str,
     min_confidence: float,
     sealed: float,
@@ -52,7 +53,7 @@ def take_report(
         )
     mode = mode_of(dry_run=dry_run, apply=apply, review=review, as_json=as_json)
     document = read_document(path)
-    read = read_report(report, format)
+    read = read_report(report, format, choices)
     recovery = complete(read, document, report.parent)
     done = harvest(
         document,
@@ -213,8 +214,31 @@ def harvest(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="Read --from as sway, promptfoo, lm-eval, jsonl or csv; otherwise found out.",
+            help="Read --from as sway, lm-eval, promptfoo, deepeval, openai-evals, jsonl or csv; "
+            "otherwise found out.",
         ),
+    ] = None,
+    prompt_field: Annotated[
+        str | None,
+        typer.Option("--prompt-field", metavar="COLUMN", help="The column of the questions."),
+    ] = None,
+    reference_field: Annotated[
+        str | None,
+        typer.Option(
+            "--reference-field", metavar="COLUMN", help="The column of the right answers."
+        ),
+    ] = None,
+    failed_when: Annotated[
+        str | None,
+        typer.Option(
+            "--failed-when",
+            metavar="CONDITION",
+            help="Which rows failed, as correct=false or score<0.5.",
+        ),
+    ] = None,
+    provider: Annotated[
+        str | None,
+        typer.Option("--provider", metavar="NAME", help="Only what this one answered."),
     ] = None,
     apply: ApplyOption = False,
     dry_run: Annotated[
@@ -256,6 +280,7 @@ def harvest(
     json: JsonOption = False,
 ) -> None:
     """Take what an evaluation reports as failing into the document."""
+    from dlm.loops.reports.values import Choices
 
     reports = [report for report in (sway_json, source) if report is not None]
     if revert:
@@ -277,6 +302,7 @@ def harvest(
         path,
         report=reports[0] if reports else None,
         format="sway" if sway_json is not None else format,
+        choices=Choices(prompt_field, reference_field, failed_when, provider),
         tag=tag,
         min_confidence=min_confidence,
         sealed=seal,

@@ -1,48 +1,87 @@
-"""Samples of lm-evaluation-harness (`--log_samples`): JSONL, one question and filter a line.
+"""Samples of lm-evaluation-harness (`--log_samples`): one question and filter a row.
 
-A question counts as failed when no filter and no metric found its answer right.
+Versions to 0.4.2 write one JSON list a task, later ones JSONL; `arguments` is a list or an object,
+and `target` a value or its text. A question counts as failed when no filter and no metric found its
+answer right.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from dlm.loops.reports.source import ReportFile, number_of, text_of
-from dlm.loops.reports.values import Recovered, Report, Unusable
-
-_RIGHT: Final = (
-    "acc",
-    "acc_norm",
-    "acc_bytes",
-    "exact_match",
-    "em",
-    "exact",
-    "contains",
-    "f1",
-    "mc1",
-    "is_correct",
+from dlm.loops.reports.prompts import (
+    Unclear,
+    answers_of,
+    chat_of,
+    number_of,
+    question_of,
+    text_of,
+    words,
 )
-_QUESTION: Final = ("question", "query", "problem", "prompt", "input", "instruction", "ctx")
+from dlm.loops.reports.values import Recovered, Report, Unusable
+from dlm.loops.rows_file import RowsFile
+
+_NO_METRICS: Final = words(
+    "doc_id doc target arguments resps filtered_resps filter metrics task task_name idx "
+    "doc_hash prompt_hash target_hash limit model"
+)
+# Metrics of which more is not better, or which say nothing about one answer.
+_NOT_RIGHT: Final = words(
+    "perplexity bits loss nll brier ece wer cer ter bypass stderr diff logprob time tokens length"
+)
+_QUESTION: Final = words(
+    "question query problem prompt input instruction ctx goal sentence text question_text"
+)
+_LONG: Final = 20  # characters from which a text of the document is known to be itself
+
+_Row = Mapping[str, Any]
 
 
-def read(file: ReportFile) -> Report:
-    """One pair a question that failed; raises DlmError where a line is malformed."""
-    asked: dict[str, list[Mapping[str, Any]]] = {}
-    for line, row in file.json_lines():
-        if "doc_id" not in row and "doc" not in row:
-            raise file.malformed(line, "a sample of lm-evaluation-harness has a 'doc_id'")
-        asked.setdefault(f"{row.get('doc_id', line)}", []).append(row)
+def is_sample(row: object) -> bool:
+    """Whether a row is a sample: `doc_id` with `doc` or `arguments`."""
+    return isinstance(row, dict) and ("doc_id" in row or {"doc", "arguments"} <= row.keys())
+
+
+def is_totals(data: object) -> bool:
+    """Whether a value is the file of aggregated results that stands beside the samples."""
+    return (
+        isinstance(data, dict)
+        and isinstance(data.get("results"), dict)
+        and "samples" not in data
+        and ("configs" in data or "versions" in data or "n-shot" in data)
+    )
+
+
+def read(file: RowsFile) -> Report:
+    """One pair a question that failed; raises DlmError where a row is malformed."""
+    if is_totals(file.whole):
+        raise file.error(
+            1,
+            "these are the totals of lm-evaluation-harness, without the questions: run it with "
+            "--log_samples and name the samples_*.jsonl beside this file",
+        )
+    asked: dict[tuple[str, ...], list[_Row]] = {}
+    for line, row, task in _rows(file):
+        if not is_sample(row):
+            raise file.error(line, "a sample of lm-evaluation-harness has a 'doc_id'")
+        task = text_of(row.get("task_name") or row.get("task")) or task
+        doc = json.dumps(row.get("doc"), sort_keys=True, default=str)
+        asked.setdefault((task, f"{row.get('doc_id', line)}", doc), []).append(row)
+    metrics = _metrics([row for rows in asked.values() for row in rows])
     pairs: list[Recovered] = []
     unusable: list[Unusable] = []
     failing = 0
-    for doc_id, rows in asked.items():
-        scores = [score for row in rows for score in _scores(row).values()]
+    for (task, doc_id, _), rows in asked.items():
+        scores = [score for row in rows for score in _scores(row, metrics).values()]
         if any(score >= 1 for score in scores):
             continue
-        name = f"{file.path.stem}-{doc_id}"
+        name = f"{task or file.path.stem}-{doc_id}"
         failing += 1
-        found = _pair(rows[0], name) if scores else "no metric says whether an answer is right"
+        found = _pair(rows[0], name, metrics)
+        if not scores:
+            found = "no metric says whether an answer is right"
         if isinstance(found, Recovered):
             pairs.append(found)
         else:
@@ -51,40 +90,87 @@ def read(file: ReportFile) -> Report:
     return Report(tool, len(asked), failing, tuple(pairs), unusable=tuple(unusable))
 
 
-def _scores(row: Mapping[str, Any]) -> dict[str, float]:
-    """The metrics of a sample that say right (1) or wrong, by name."""
-    found: dict[str, float] = {}
-    for name in _RIGHT:
-        value = row.get(name)
-        number = float(value) if isinstance(value, bool) else number_of(value)
-        if number is not None:
-            found[name] = number
+def _rows(file: RowsFile) -> Iterator[tuple[int, Any, str]]:
+    """Line, sample and task; also of results that hold their samples by task."""
+    data = file.whole
+    samples = data.get("samples") if isinstance(data, dict) else None
+    if isinstance(samples, dict):
+        for task, rows in samples.items():
+            for index, row in enumerate(rows if isinstance(rows, list) else [rows]):
+                yield file.line_of("samples", task, index), row, task
+        return
+    for line, row in file.rows:
+        if not isinstance(row, dict):
+            raise file.error(line, "this line is not a JSON object")
+        yield line, row, ""
+
+
+def _metrics(rows: Sequence[_Row]) -> set[str]:
+    """The metrics of a file that say right (1) or wrong (0) of an answer, by name.
+
+    A metric that passes these bounds anywhere is on another scale, and says neither.
+    """
+    names = {name for row in rows for name in row if name not in _NO_METRICS}
+    listed = {name for row in rows for name in row.get("metrics") or () if isinstance(name, str)}
+    found: set[str] = set()
+    for name in names & listed if listed else names:
+        if any(word in name.lower().replace("-", "_").split("_") for word in _NOT_RIGHT):
+            continue
+        values = [value for row in rows if (value := _score(row.get(name))) is not None]
+        if values and all(0 <= value <= 1 for value in values):
+            found.add(name)
     return found
 
 
-def _pair(row: Mapping[str, Any], name: str) -> Recovered | str:
+def _score(value: object) -> float | None:
+    """A metric's value; that of a list of verdicts is the worst of them."""
+    if isinstance(value, bool):
+        return float(value)
+    if isinstance(value, list):
+        parts = [float(part) for part in value if isinstance(part, bool)]
+        return min(parts) if parts and len(parts) == len(value) else None
+    return number_of(value)
+
+
+def _scores(row: _Row, metrics: set[str]) -> dict[str, float]:
+    found = {name: _score(row.get(name)) for name in sorted(metrics)}
+    return {name: score for name, score in found.items() if score is not None}
+
+
+def _pair(row: _Row, name: str, metrics: set[str]) -> Recovered | str:
+    """The pair of a sample, or why there is none."""
     requests = _requests(row.get("arguments"))
-    if not requests or not (context := text_of(requests[0][0])):
+    if not requests or not requests[0][0]:
         return "it records no request"
     target = row.get("target")
-    choices = [text_of(continuation) for _, continuation in requests]
     how = "context and target of the sample"
     reference: str | None
     if len(requests) > 1 or (isinstance(target, int) and isinstance(requests[0][1], str)):
-        chosen = _index(target, len(requests))
+        choices = [text_of(continuation) for _, continuation in requests]
+        chosen = _index(target, choices)
         if chosen is None:
             return f"its target {target!r} names none of its {len(requests)} choices"
-        if len({request[0] for request in requests}) > 1:
+        if len({json.dumps(request[0], default=str) for request in requests}) > 1:
             return "its choices stand in the context, so no question has a single answer"
         reference, how = choices[chosen], "context and right choice of the sample"
     else:
-        targets = target if isinstance(target, list) else [target]
-        reference = text_of(targets[0]) if targets else None
-        if len(targets) > 1:
-            how = f"context and first of {len(targets)} targets"
+        answers = answers_of(target)
+        reference = answers[0] if answers else None
+        if len(answers) > 1:
+            how = f"context and first of {len(answers)} targets"
     if reference is None:
         return "its target is empty"
-    return Recovered(_last_shot(context, row), reference, name, how, scores=_scores(row))
+    try:
+        question = _question(requests[0][0], row)
+    except Unclear as error:
+        return str(error)
+    return Recovered(question, reference, name, how, scores=_scores(row, metrics))
+
+
+def _question(context: object, row: _Row) -> str:
+    """The last question of a context, without system prompt and worked examples."""
+    question = question_of(context, last=True)
+    return _last_shot(question if chat_of(context) else str(context).rstrip(), row).strip()
 
 
 def _requests(arguments: object) -> list[tuple[object, object]]:
@@ -102,25 +188,55 @@ def _requests(arguments: object) -> list[tuple[object, object]]:
     ]
 
 
-def _index(target: object, choices: int) -> int | None:
-    """Which choice the target is: its number, also when written as text."""
+def _index(target: object, choices: Sequence[str | None]) -> int | None:
+    """Which choice the target is: its number, also when written as text, or its words."""
     if isinstance(target, list) and len(target) == 1:
         target = target[0]
-    if isinstance(target, str) and target.strip().isdecimal():
-        target = int(target)
-    if isinstance(target, int) and not isinstance(target, bool) and 0 <= target < choices:
+    if isinstance(target, str) and target.strip() in choices:
+        return choices.index(target.strip())
+    if isinstance(target, str) and target.strip().strip("[]").isdecimal():
+        target = int(target.strip().strip("[]"))
+    if isinstance(target, int) and not isinstance(target, bool) and 0 <= target < len(choices):
         return target
     return None
 
 
-def _last_shot(context: str, row: Mapping[str, Any]) -> str:
-    """The context without the worked examples before the question, where that can be told."""
+def _last_shot(context: str, row: _Row) -> str:
+    """The context without the worked examples before the question, where that can be told.
+
+    What follows the question (`Answer:`) ends each example too, whatever separates them; what opens
+    the context (`Question:`) opens each of them.
+    """
     recorded = row.get("doc")
     doc = recorded if isinstance(recorded, dict) else {}
-    for key in _QUESTION:
-        question = text_of(doc.get(key))
-        at = context.rfind(question) if question else -1
-        if at >= 0:
-            before = context.rfind("\n\n", 0, at)
-            return context[before + 2 :] if before >= 0 else context
+    question = next((text for key in _QUESTION if (text := text_of(doc.get(key)))), None)
+    at = context.rfind(question) if question else -1
+    if question is None or at < 0:
+        return _by_last_line(context)
+    cue = context[at + len(question) :].strip().rsplit("\n", 1)[-1]
+    after = context.rfind(cue, 0, at) if cue else -1
+    start = after + len(cue) if after >= 0 else 0
+    own = [text for value in doc.values() if (text := text_of(value)) and len(text) >= _LONG]
+    begins = min([at, *(place for text in own if 0 <= (place := context.find(text, start)) < at)])
+    before = context[start:begins]
+    if after >= 0 and (opening := _opening(before, context)):
+        return context[begins - len(opening) :]
+    paragraph = before.rfind("\n\n")
+    if paragraph >= 0:
+        return context[start + paragraph + 2 :]
+    line = before.rfind("\n")
+    return context[start + line + 1 :] if after >= 0 and line >= 0 else context[start:]
+
+
+def _opening(before: str, context: str) -> str:
+    """The end of `before` with which the context begins, as every example does."""
+    return next((before[at:] for at in range(len(before)) if context.startswith(before[at:])), "")
+
+
+def _by_last_line(context: str) -> str:
+    """The last example of a context whose last line ends the examples before it too."""
+    cue = context.rstrip().rsplit("\n", 1)[-1].strip()
+    paragraphs = context.split("\n\n")
+    if len(paragraphs) > 1 and cue and cue in "\n\n".join(paragraphs[:-1]):
+        return paragraphs[-1]
     return context

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from dlm.loops.reports.source import ReportFile, number_of, numbers, text_of
+from dlm.loops.reports.prompts import number_of, numbers, text_of
 from dlm.loops.reports.values import (
     Cut,
     Recovered,
@@ -20,6 +20,7 @@ from dlm.loops.reports.values import (
     WeakSection,
     WeakTriples,
 )
+from dlm.loops.rows_file import RowsFile
 
 _FAILED: Final = ("fail", "failed")
 _BROKEN: Final = ("error", "errored")
@@ -46,19 +47,19 @@ class _Found:
     notes: list[str] = field(default_factory=list)
 
 
-def read(file: ReportFile) -> Report:
+def read(file: RowsFile) -> Report:
     """Everything a report says of its failing probes; raises DlmError where it is malformed."""
-    data = file.json()
+    data = file.whole
     probes = data.get("probes") if isinstance(data, dict) else None
     if not isinstance(probes, list):
         line = file.line_of("probes")
-        raise file.malformed(line, "a dlm-sway report is an object with a list 'probes'")
+        raise file.error(line, "a dlm-sway report is an object with a list 'probes'")
     found = _Found()
     failing = broken = 0
     for index, probe in enumerate(probes):
         if not isinstance(probe, dict) or not isinstance(probe.get("evidence", {}), dict | None):
             what = f"probe {index + 1} is not an object with an object 'evidence'"
-            raise file.malformed(file.line_of("probes", index), what)
+            raise file.error(file.line_of("probes", index), what)
         broken += _verdict(probe) in _BROKEN
         if _failed(probe):
             failing += 1
