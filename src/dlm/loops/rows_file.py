@@ -119,7 +119,7 @@ def _decode(file: RowsFile, kind: str) -> None:
             raise file.error(line, f"this is not {name} text") from error
         file.text = text
         file.notes.append(f"{file.path.name}:{line}: this is not UTF-8; read as Windows-1252")
-    file.text = file.text.rstrip("\0")  # what a crash leaves after the last line
+    file.text = file.text.lstrip("\ufeff").rstrip("\0")  # a crash leaves zeros at the end
     if (at := file.text.find("\0")) >= 0:
         raise file.error(_line(file.text, at), "there is a NUL byte in this text")
 

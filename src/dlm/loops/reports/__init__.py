@@ -64,7 +64,7 @@ FORMATS: Final[Mapping[str, Format]] = {
         lambda file: (
             promptfoo.is_table(file)
             or promptfoo.is_result(file.rows[0][1])
-            or _value(file, "results") is not None
+            or isinstance(_value(file, "results"), dict | list)
         ),
         promptfoo.read,
         ("prompt_field", "reference_field", "provider"),
@@ -90,7 +90,7 @@ def read_report(path: Path, format: str | None = None, choices: Choices = NO_CHO
         known = ", ".join(FORMATS)
         raise DlmError(f"there is no report format {format!r}", hint=f"it is one of {known}")
     hint = "write the report anew; --format says which format to read it as"
-    file = read_rows(path, "report", hint=hint)
+    file = _unwrapped(read_rows(path, "report", hint=hint))
     name = format or next((name for name, each in FORMATS.items() if each.is_it(file)), None)
     if name is None and choices.prompt_field and choices.reference_field:
         name = "jsonl"
@@ -109,6 +109,18 @@ def read_report(path: Path, format: str | None = None, choices: Choices = NO_CHO
         )
     report = FORMATS[name].read(file, choices)
     return replace(report, notes=(*file.notes, *report.notes))
+
+
+def _unwrapped(file: RowsFile) -> RowsFile:
+    """The rows that stand alone under one key of an object, as those of the file."""
+    for key in ("data", "rows", "examples", "samples", "results", "predictions"):
+        rows = _value(file, key)
+        if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
+            lines = [(file.line_of(key, 0) if len(rows) == 1 else 1, row) for row in rows]
+            inner = replace(file, rows=lines, syntax="jsonl")
+            if tables.is_table(inner) and not promptfoo.is_result(rows[0]):
+                return inner
+    return file
 
 
 def _value(file: RowsFile, key: str) -> object:

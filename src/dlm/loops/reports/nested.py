@@ -102,6 +102,8 @@ def _samples(events: Rows) -> Iterator[tuple[int, dict[str, Any]]]:
             row["expected"] = data.get("expected")
             right = bool(data.get("correct")) or row.get("passed") == "pass"
             row["passed"] = "pass" if right else "fail"
+        elif kind == "metrics" and isinstance(data.get("score"), int | float):
+            row.setdefault("passed", "pass" if data["score"] >= 1 else "fail")
         elif kind == "error":
             row.setdefault("passed", "error")
     yield from (found for found in samples.values() if "passed" in found[1])

@@ -191,7 +191,8 @@ def _verdict(row: _Row) -> str:
         return "pass"
     if row.get("failureReason") == _ERRORED or _object(row.get("response")).get("error"):
         return "error"
-    if row.get("error") and not row.get("gradingResult"):
+    said = _object(row.get("response")).get("output")
+    if row.get("error") and not row.get("gradingResult") and said in (None, ""):
         return "error"
     failed = list(_failed_parts(row))
     judged = [part for part in failed if _is_judged(part)]

@@ -28,7 +28,7 @@ _REFERENCES: Final = words(
     "answer_key true_answer truth target targets target_answer label labels"
 )
 _EITHER: Final = words(
-    "answer answers output outputs completion completions response responses result solution text"
+    "answer answers output outputs completion completions response responses result solution"
 )
 # Columns that only an evaluation has, by kind.
 _SIGNS: Final = {
@@ -62,8 +62,10 @@ _METRIC: Final = re.compile(
     r"(faithfulness|relevanc|precision|recall|correctness|similarity|_score|rouge|bleu|accuracy)"
 )
 _WORDS: Final = {
-    "pass": "pass passed ok true 1 1.0 yes y success correct right match matched [pass] ✓ ✅",
-    "fail": "fail failed false 0 0.0 no n failure incorrect wrong mismatch [fail] ✗ ❌",
+    "pass": "pass passed ok true 1 1.0 yes y success correct right match matched [pass] ✓ ✔ ✅ "
+    "wahr vrai verdadero vero",  # as spreadsheets in other languages write what is true
+    "fail": "fail failed false 0 0.0 no n failure incorrect wrong mismatch [fail] ✗ ✘ ❌ "
+    "falsch faux falso",
     "error": "error errored timeout skipped [error] exception",
 }
 _VERDICT_OF: Final = {word: verdict for verdict, words in _WORDS.items() for word in words.split()}
@@ -99,7 +101,8 @@ def read(file: RowsFile, choices: Choices = NO_CHOICES, tool: str | None = None)
     table = _Table(file, rows, choices)
     tally = Tally(tool or table.tool, choices)
     for line, row in rows:
-        if not tally.counts(table.provider(row), table.verdict(row)):
+        told = [tally.counts(provider, verdict) for provider, verdict in table.verdicts(row)]
+        if not any(told):
             continue
         name = str(next((row[key] for key in _NAMES if row.get(key)), f"line-{line}"))
         tally.add(name, table.pair(line, row, name))
@@ -129,11 +132,21 @@ class _Table:
         ]
         self._verdicts = [name for name in _VERDICTS if self._tells(name)]
         self._metrics = self._full_scores()
+        self._apart = self._verdicts_apart()
 
     def provider(self, row: _Row) -> str:
         """Who answered, where the rows say it."""
         named = (row.get(key) for key in ("provider", "model", "model_name", "model_id"))
         return next((name for value in named if (name := text_of(value))), "")
+
+    def verdicts(self, row: _Row) -> list[tuple[str, str]]:
+        """Who answered, and pass, fail or error; several where each has a column of its own."""
+        if self._fails is None and len(self._apart) > 1:
+            return [
+                (provider, _verdict_of(row.get(column)) or "error")
+                for provider, column in self._apart.items()
+            ]
+        return [(self.provider(row), self.verdict(row))]
 
     def verdict(self, row: _Row) -> str:
         """pass, fail or error, by the plainest column that says so; fail where none does."""
@@ -229,8 +242,9 @@ class _Table:
             return either[0]
         what = f"no column for the reference is named among {self._listed()}"
         if either:
-            why = f"since the file also has {_list(signs)}" if signs else "and one may be"
-            what = f"{_list(either)} may be what the model said, {why}"
+            what = f"{_list(either)} may be what the model said"
+            if signs:
+                what += f", since the file also has {_list(signs)}"
         raise DlmError(
             f"{self._file.path}:1: {what}",
             hint="say what is what with --prompt-field, --reference-field and --failed-when",
@@ -244,23 +258,44 @@ class _Table:
         return [
             name
             for name in self._names - either
-            if (name in known or _METRIC.search(name)) and name not in _PROMPTS
+            if name not in _PROMPTS
+            and (name in known or _METRIC.search(name) or self._is_verdict(name))
         ]
 
     def _is_verdict(self, name: str) -> bool:
         """Whether a column called `label` says right or wrong of a completion beside it."""
         values = [row.get(name) for row in self._rows if row.get(name) is not None]
-        words = [str(value).strip().lower() for value in values]
+        told = [str(value).strip().lower() for value in values]
         judged = {"pass", "fail", "passed", "failed", "correct", "incorrect", "wrong"}
-        if values and all(word in judged for word in words):
+        if values and all(word in judged for word in told):
             return True
-        is_flag = bool(values) and all(isinstance(value, bool) for value in values)
-        return name == "label" and is_flag and "completion" in self._names
+        if name not in ("label", "labels") or not all(value in (0, 1) for value in values):
+            return False
+        if "completion" in self._names and all(isinstance(value, bool) for value in values):
+            return True  # as trainers on liked and disliked completions write it
+        said = [answers_of(row.get(key)) for row in self._rows for key in _EITHER]
+        return any(" " in text for texts in said for text in texts[:1])
 
     def _tells(self, name: str) -> bool:
         """Whether a column holds verdicts; one called `status` may hold anything."""
         values = [_verdict_of(row[name]) for row in self._rows if row.get(name) not in (None, "")]
         return any(values) and (name not in _VAGUE or all(values))
+
+    def _verdicts_apart(self) -> dict[str, str]:
+        """The verdict column of each provider, where every one has its own.
+
+        They share a name (`Status`, after the column of the answers), or end alike (`a_passed`).
+        """
+        names = [_snake(name) for name in self._rows[0]] if self._rows else []
+        found: dict[str, str] = {}
+        for at, name in enumerate(names):
+            plain, _, number = name.partition(":")
+            alike = re.fullmatch(r"(.+?)[_. ](status|passed|pass|correct|is_correct|verdict)", name)
+            if plain in _VERDICTS and (number or f"{plain}:2" in names) and self._tells(name):
+                found[names[at - 1] if at else name] = name
+            elif alike and name not in _VERDICTS and self._tells(name):
+                found[alike[1]] = name
+        return found
 
     def _full_scores(self) -> dict[str, float]:
         """The score columns with what is full marks in them, by the largest value there is."""
