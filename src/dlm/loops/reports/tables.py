@@ -54,7 +54,8 @@ _VERDICTS: Final = words(
 )
 _VAGUE: Final = ("evaluation", "match", "is_match", "status", "result")
 _SCORES: Final = words(
-    "score scores acc accuracy exact_match em f1 rouge rougel bleu reward similarity "
+    "score scores acc accuracy exact_match em f1 rouge rouge_l rouge1 rouge_1 rouge2 "
+    "rouge_2 bleu bleu4 bleu_4 reward similarity "
     "semantic_similarity answer_similarity answer_correctness factual_correctness correctness "
     "llm_score rating"
 )
