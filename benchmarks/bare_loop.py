@@ -11,7 +11,8 @@ from torch.nn.functional import cross_entropy
 from dlm.data.chat import Codec
 from dlm.data.rows import Row
 from dlm.doc.parser import parse_file
-from dlm.engine.model import LoraSettings, Model
+from dlm.engine.loading import LoraSettings
+from dlm.engine.model import Model
 from dlm.eval.drift import DriftGauge
 from dlm.train.options import TrainOptions
 from dlm.train.plan import make_plan

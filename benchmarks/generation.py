@@ -81,19 +81,24 @@ def _measure(
 
 def _library(resident: Resident, jobs: Sequence[Job]) -> tuple[int, int]:
     """Each prompt by itself through transformers' own `generate`."""
-    codec = resident.codec
+    codec, torch, network = resident.codec, resident.model.torch, resident.model.network
     tokens = 0
     for number, job in enumerate(jobs):
-        (tail,) = resident.model.generate(
-            [job.ids],
-            max_new_tokens=job.max_new_tokens,
-            stop_ids=codec.stop_ids,
-            pad_id=codec.pad_id,
-            temperature=job.temperature,
-            top_p=job.top_p,
-            seed=number,
-        )
-        tokens += len(tail)
+        torch.manual_seed(number)
+        ids = torch.tensor([list(job.ids)], device=resident.model.plan.device)
+        drawn = {"temperature": job.temperature, "top_p": job.top_p, "top_k": 0}
+        with resident.model.inference():
+            whole = network.generate(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                max_new_tokens=job.max_new_tokens,
+                do_sample=job.temperature > 0,
+                eos_token_id=sorted(codec.stop_ids),
+                pad_token_id=codec.pad_id,
+                **(drawn if job.temperature > 0 else {}),
+            )
+        tail = whole[0, len(job.ids) :].tolist()
+        tokens += len(tail) - (tail[-1] in codec.stop_ids)
     return len(jobs), tokens
 
 

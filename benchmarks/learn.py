@@ -94,13 +94,15 @@ def run_bare(document: Path, questions: list[dict[str, Any]], *, show: bool) -> 
     """A plain loop over the same pairs and prose: what the document alone does to the base."""
     from bare_loop import train_bare
 
+    from dlm.engine.decoding import generate
+
     began = time.monotonic()
     model, codec, drift, steps, epochs = train_bare(document)
     seconds = time.monotonic() - began
     prompts = [
         codec.prompt_ids([{"role": "user", "content": str(q["question"])}]) for q in questions
     ]
-    ids = model.generate(prompts, max_new_tokens=64, stop_ids=codec.stop_ids, pad_id=codec.pad_id)
+    ids = generate(model, prompts, max_new_tokens=64, stop_ids=codec.stop_ids, pad_id=codec.pad_id)
     answers = [codec.decode(item) for item in ids]
     return {
         **tally(questions, answers, show=show),

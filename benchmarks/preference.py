@@ -27,6 +27,7 @@ from statistics import fmean
 from typing import Any
 
 from dlm.data.chat import Codec
+from dlm.engine.decoding import generate
 from dlm.engine.model import Model
 
 THINGS = [
@@ -208,7 +209,8 @@ def measured(document: Path, home: Path) -> dict[str, float]:
     chosen = _scores(model, plan.codec, unseen, "chosen")
     rejected = _scores(model, plan.codec, unseen, "rejected")
     prompts = [plan.codec.prompt_ids([{"role": "user", "content": one.prompt}]) for one in unseen]
-    answers = model.generate(
+    answers = generate(
+        model,
         prompts,
         max_new_tokens=ANSWER_TOKENS,
         stop_ids=plan.codec.stop_ids,

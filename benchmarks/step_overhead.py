@@ -18,7 +18,8 @@ from bare_loop import one_step
 
 from dlm.data.rows import Row
 from dlm.doc.parser import parse_file
-from dlm.engine.model import LoraSettings, Model
+from dlm.engine.loading import LoraSettings
+from dlm.engine.model import Model
 from dlm.train.options import TrainOptions
 from dlm.train.plan import TrainingPlan, make_plan
 from dlm.train.trainer import RowTrainer, StepReport

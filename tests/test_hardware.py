@@ -10,8 +10,19 @@ import pytest
 
 from dlm.base_models import BASE_MODELS, resolve
 from dlm.errors import TrainingError
-from dlm.hardware import answering_gb, largest_base, plan, plan_answers, training_gb
-from dlm.machine import Gpu, Machine, cores_within, detect, memory_within, parse_gpus
+from dlm.hardware import (
+    Gpu,
+    Machine,
+    answering_gb,
+    cores_within,
+    detect,
+    largest_base,
+    memory_within,
+    parse_gpus,
+    plan,
+    plan_answers,
+    training_gb,
+)
 
 LAPTOP = Machine(cores=4, memory_gb=8.2, available_gb=5.5)
 CI = Machine(cores=2, memory_gb=7.8, available_gb=6.5)

@@ -15,10 +15,10 @@ import dlm
 ROOT = Path(dlm.__file__).parent
 # The lowest first; names in one row may import each other.
 LAYERS = (
-    ("", "errors", "files"),
+    ("", "errors", "files", "tensors"),
     ("doc",),
     ("text",),
-    ("base_models", "hardware", "machine", "templates"),
+    ("base_models", "hardware", "templates"),
     ("data",),
     ("index",),
     ("store",),
@@ -37,9 +37,9 @@ LIGHT = (
         "store",
         "base_models",
         "hardware",
-        "machine",
         "templates",
         "files",
+        "tensors",
     ),
     *("report", "cli"),
 )

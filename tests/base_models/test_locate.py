@@ -8,8 +8,7 @@ import pytest
 from hub_kit import CONFIG, cache_model, hub, locate_online, write_model
 
 from dlm.base_models import BASE_MODELS, resolve
-from dlm.base_models.cache import commit_of
-from dlm.base_models.locate import local_folder
+from dlm.base_models.locate import commit_of, local_folder
 from dlm.errors import BaseModelError
 
 SMOL = BASE_MODELS["smollm2-135m"]

@@ -85,8 +85,8 @@ def adapter(tmp_path: Path, pocket_folder: Path) -> Path:
     """An adapter as training saves it, with noise in place of what it learned."""
     from safetensors.numpy import load_file, save_file
 
-    from dlm.engine.adapter import save_adapter
-    from dlm.engine.model import LoraSettings, Model
+    from dlm.engine.loading import LoraSettings, save_adapter
+    from dlm.engine.model import Model
     from dlm.hardware import Plan
 
     how = Plan("cpu", "float32", 1, 1, False, 1, 0.0, ())
@@ -94,7 +94,9 @@ def adapter(tmp_path: Path, pocket_folder: Path) -> Path:
     folder = tmp_path / "adapter"
     folder.mkdir()
     base = BASE_MODELS["pocket"]
-    save_adapter(Model.load(pocket_folder, how, new_adapter=shape), folder, base_id=base.hf_id)
+    save_adapter(
+        Model.load(pocket_folder, how, new_adapter=shape).network, folder, base_id=base.hf_id
+    )
     weights = load_file(folder / "adapter_model.safetensors")
     noise = np.random.default_rng(0)
     for name, value in weights.items():

@@ -15,7 +15,7 @@ import pytest
 
 import dlm
 from dlm.data.chat import Codec
-from dlm.engine import native_threads
+from dlm.engine import native as native_module
 from dlm.engine.native import NativeEngine
 from dlm.errors import BaseModelError
 
@@ -171,25 +171,6 @@ def test_cached_steps_equal_reading_everything_again(native: NativeEngine, codec
         again.append(token)
 
 
-def test_losses_are_those_of_the_supervised_tokens(
-    torch: Any, codec: Codec, native: NativeEngine, pocket: Any
-) -> None:
-    row = codec.pair("What is a lighthouse?", "A tower with a light. " * 60)
-    assert len(row.ids) > 300
-    with torch.no_grad():
-        logits = pocket(torch.tensor([row.ids])).logits[0, :-1]
-    every = torch.nn.functional.cross_entropy(
-        logits, torch.tensor(row.ids[1:]), reduction="none"
-    ).numpy()
-    expected = every[np.array(row.supervised[1:])]
-    assert np.abs(np.array(native.nll(row.ids, row.supervised)) - expected).max() < TOLERANCE
-
-
-def test_the_first_token_is_never_scored(native: NativeEngine) -> None:
-    assert native.nll([40], [True]) == []
-    assert len(native.nll([40, 41, 42], [True, False, True])) == 1
-
-
 def test_generation_stops_before_a_stop_token(native: NativeEngine, codec: Codec) -> None:
     ids = codec.prompt_ids([{"role": "user", "content": PROMPTS[0]}])
     free = native.generate(ids, max_new_tokens=12)
@@ -332,7 +313,7 @@ def test_an_adapter_of_another_base_is_named(torch: Any, tiny: Path, tmp_path: P
 
 
 def test_products_run_on_one_thread_and_the_old_number_comes_back(native: NativeEngine) -> None:
-    library = native_threads._openblas()
+    library = native_module._openblas()
     if library is None:
         pytest.skip("this numpy was built without its own OpenBLAS")
     library.scipy_openblas_set_num_threads64_(2)

@@ -18,12 +18,10 @@ from dlm.data.completion import Completion, Refused, Request
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_text
 from dlm.engine import decoding
-from dlm.engine.adapter import save_adapter
-from dlm.engine.batching import Row, batches, shared_prefix
-from dlm.engine.decoding import Job, Tail, decode
-from dlm.engine.model import LoraSettings, Model
+from dlm.engine.decoding import Chooser, Job, Row, Tail, batches, decode, generate, shared_prefix
+from dlm.engine.loading import LoraSettings, save_adapter
+from dlm.engine.model import Model
 from dlm.engine.resident import Resident, Scored
-from dlm.engine.sampling import Chooser
 from dlm.errors import DlmError, StoreError
 from dlm.hardware import detect, plan_answers
 from dlm.store.records import RunRecord, now
@@ -82,7 +80,7 @@ def write_version(document: Document, seed: int) -> str:
             weight.data.normal_(0, 0.02)
     at = now()
     with Store.open(document.frontmatter.dlm_id) as store, store.new_version() as staging:
-        save_adapter(model, staging.path, base_id="pocket")
+        save_adapter(model.network, staging.path, base_id="pocket")
         run = RunRecord(
             f"run-{seed}", at, at, "pocket", fingerprint(folder), document.sha256, "x.dlm", "fresh"
         )
@@ -152,14 +150,40 @@ def test_greedy_answers_do_not_depend_on_the_size_of_the_batch(
 
 def test_greedy_answers_are_those_of_the_library(resident: Resident) -> None:
     asked = jobs(resident)
-    codec = resident.codec
-    expected = [
-        resident.model.generate(
-            [job.ids], max_new_tokens=20, stop_ids=codec.stop_ids, pad_id=codec.pad_id
-        )[0]
-        for job in asked
-    ]
+    model, codec = resident.model, resident.codec
+    expected = []
+    for job in asked:
+        with model.inference():
+            ids = model.torch.tensor([list(job.ids)])
+            whole = model.network.generate(
+                input_ids=ids,
+                attention_mask=model.torch.ones_like(ids),
+                max_new_tokens=20,
+                do_sample=False,
+                eos_token_id=sorted(codec.stop_ids),
+                pad_token_id=codec.pad_id,
+            )[0, len(job.ids) :].tolist()
+        expected.append([token for token in whole if token not in codec.stop_ids])
     assert [one[0].ids for one in tails(resident, asked, 64, True)] == expected
+
+
+def test_a_streamed_answer_is_the_one_of_the_batch(resident: Resident) -> None:
+    codec = resident.codec
+    options: dict[str, Any] = {
+        "max_new_tokens": 12,
+        "stop_ids": codec.stop_ids,
+        "pad_id": codec.pad_id,
+        "temperature": 0.9,
+        "seed": 4,
+    }
+    prompts = [job.ids for job in jobs(resident)]
+    together = generate(resident.model, prompts, **options)
+    for prompt, expected in zip(prompts, together, strict=True):
+        streamed: list[int] = []
+        alone = generate(resident.model, [prompt], on_token=streamed.append, **options)
+        assert alone == [expected]
+        assert streamed == expected
+    assert generate(resident.model, prompts, **{**options, "seed": 5}) != together
 
 
 @pytest.mark.parametrize("top_p", [1.0, 0.8])
@@ -201,7 +225,7 @@ def test_batches_hold_every_row_once_and_no_more_than_fits(
     resident: Resident, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = jobs(resident, n=5)
-    monkeypatch.setattr("dlm.engine.batching._tokens_that_fit", lambda model: 600)
+    monkeypatch.setattr("dlm.engine.decoding._tokens_that_fit", lambda model: 600)
     found = list(batches(resident.model, asked))
     rows = [row for batch in found for row in batch]
     assert sorted((row.job, row.number) for row in rows) == [

@@ -338,7 +338,7 @@ def test_memory_that_is_taken_now_is_named(interrupted: Document, place: StorePa
 def test_the_recorded_batch_is_taken_not_one_that_fits_better_now(
     whole: Callable[[str], Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dlm.machine import detect
+    from dlm.hardware import detect
     from dlm.train import ground
 
     doc = document(tmp_path)

@@ -11,8 +11,8 @@ import pytest
 
 from dlm.data.chat import Codec
 from dlm.data.rows import Row, RowKind
-from dlm.engine.adapter import save_adapter
-from dlm.engine.model import LoraSettings, Model
+from dlm.engine.loading import LoraSettings, save_adapter
+from dlm.engine.model import Model
 from dlm.hardware import Plan, detect, plan
 from dlm.train.trainer import Optimisation, RowTrainer, StepReport
 
@@ -146,7 +146,7 @@ def test_the_resident_model_equals_the_adapter_it_saved(
     tmp_path: Path,
 ) -> None:
     trainer.fit(rows * 5, HOW, Losses())
-    save_adapter(model, tmp_path, base_id="pocket")
+    save_adapter(model.network, tmp_path, base_id="pocket")
     again = Model.load(pocket_folder, hardware, adapter=tmp_path)
     encoded = [row.encoded for row in rows]
     resident = model.score(encoded, pad_id=codec.pad_id)
@@ -168,7 +168,7 @@ def test_the_same_seed_gives_the_same_bytes(
         trainer = RowTrainer(model, pad_id=codec.pad_id)
         trainer.fit(rows * 3, HOW, Losses())
         trainer.close()
-        save_adapter(model, folder, base_id="pocket")
+        save_adapter(model.network, folder, base_id="pocket")
         files = sorted(folder.iterdir())
         digests.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in files])
     assert digests[0] == digests[1]

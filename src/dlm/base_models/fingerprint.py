@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from dlm.base_models.folder import header_bytes, missing_file, read_json, weight_files
+from dlm.base_models.folder import damaged, missing_file, read_json, weight_files
 from dlm.errors import BaseModelError
+from dlm.tensors import header_bytes
 
 # Set by whoever saved the config; the model is the same with any value.
 _VOLATILE: Final = frozenset(
@@ -41,7 +42,10 @@ def fingerprint(folder: Path) -> str:
     for name in weight_files(folder):
         path = folder / name
         size = path.stat().st_size
-        _add(digest, f"{name} {size} bytes", header_bytes(path))
+        try:
+            _add(digest, f"{name} {size} bytes", header_bytes(path))
+        except ValueError as error:
+            raise damaged(path) from error
         _add_weights(digest, path, size)
     return digest.hexdigest()
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
-import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from dlm.errors import BaseModelError
-
-_LARGEST_HEADER: Final = 100_000_000  # what the safetensors format itself allows
+from dlm.tensors import Tensor, read_tensors
 
 
 def missing_file(folder: Path) -> str | None:
@@ -54,30 +51,14 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def header_bytes(path: Path) -> bytes:
-    """The header of a safetensors file, its 8-byte length included."""
-    try:
-        with path.open("rb") as file:
-            prefix = file.read(8)
-            size = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else _LARGEST_HEADER + 1
-            header = file.read(size) if size <= _LARGEST_HEADER else b""
-    except OSError as error:
-        raise BaseModelError(f"cannot read {path}: {error.strerror}") from error
-    if len(header) != size:
-        raise BaseModelError(
-            f"{path} is not a whole safetensors file", hint="copy or download it again"
-        )
-    return prefix + header
-
-
 def count_parameters(folder: Path) -> int:
     """Weights in the safetensors files, by their headers alone; an output head tied to the
     embeddings is not counted twice."""
     config = text_config(read_json(folder / "config.json"))
-    shapes = dict(_shapes(folder))
+    sizes = {name: tensor.size for name, tensor in _tensors(folder)}
     if config.get("tie_word_embeddings"):
-        shapes.pop("lm_head.weight", None)
-    return sum(math.prod(shape) for shape in shapes.values())
+        sizes.pop("lm_head.weight", None)
+    return sum(sizes.values())
 
 
 def text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -101,16 +82,18 @@ def has_chat_template(folder: Path) -> bool:
     return settings.is_file() and bool(read_json(settings).get("chat_template"))
 
 
-def _shapes(folder: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
+def damaged(path: Path) -> BaseModelError:
+    """The sentence for weights that are not a whole file."""
+    return BaseModelError(
+        f"{path} is not a whole safetensors file", hint="copy or download it again"
+    )
+
+
+def _tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
     for name in weight_files(folder):
-        path = folder / name
         try:
-            header = json.loads(header_bytes(path)[8:])
-            tensors = {
-                key: tuple(value["shape"]) for key, value in header.items() if key != "__metadata__"
-            }
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise BaseModelError(
-                f"{path} is not a whole safetensors file", hint="copy or download it again"
-            ) from error
-        yield from tensors.items()
+            yield from read_tensors(folder / name).items()
+        except OSError as error:
+            raise BaseModelError(f"cannot read {folder / name}: {error.strerror}") from error
+        except ValueError as error:
+            raise damaged(folder / name) from error

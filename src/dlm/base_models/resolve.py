@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from dlm.base_models.base import BaseModel, learning_rate
-from dlm.base_models.cache import cached_snapshot
 from dlm.base_models.folder import (
     count_parameters,
     has_chat_template,
@@ -19,7 +17,8 @@ from dlm.base_models.folder import (
     read_json,
     text_config,
 )
-from dlm.base_models.registry import BASE_MODELS
+from dlm.base_models.locate import cached_snapshot
+from dlm.base_models.registry import BASE_MODELS, BaseModel, learning_rate
 from dlm.errors import BaseModelError
 
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)

@@ -43,7 +43,7 @@ def open_asking(document: Document, *, version: str | None, base_only: bool) -> 
     prompt = document.frontmatter.system_prompt
     if base_only:
         return Asking(open_answerer(base, folder, None, system_prompt=prompt), None, base.key)
-    from dlm.engine.versions import check_base, choose_version
+    from dlm.engine.answer import check_base, choose_version
     from dlm.store.store import Store
 
     with Store.open(

@@ -58,9 +58,9 @@ def _packages() -> dict[str, str | None]:
 
 def _base_facts(document: Document | None, machine: Machine) -> dict[str, Any]:
     from dlm.base_models import resolve
-    from dlm.base_models.advice import describe
     from dlm.base_models.fingerprint import fingerprint
     from dlm.base_models.locate import local_folder
+    from dlm.cli.base import describe
 
     base = resolve(document.frontmatter.base_model if document else "pocket")
     facts: dict[str, Any] = {

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def run(path: str | None, *, version: str | None, by_section: bool, as_json: bool) -> None:
-    from dlm.engine.versions import choose_version
+    from dlm.engine.answer import choose_version
     from dlm.eval.keeping import with_earlier
     from dlm.store.store import Store
 
@@ -45,7 +45,7 @@ def measure_now(store: Store, version: Version, document: Document) -> Scorecard
     """Measure a version and keep its scorecard, where the store can be written."""
     from dlm.base_models import resolve
     from dlm.base_models.locate import local_folder
-    from dlm.engine.versions import check_base
+    from dlm.engine.answer import check_base
     from dlm.eval.keeping import keep
     from dlm.eval.version import measure_version
 
@@ -230,7 +230,7 @@ _BAR = 10  # characters
 
 def show_learned(document: Document, *, as_json: bool) -> None:
     """Show the map that is kept for the current version and text; measure where there is none."""
-    from dlm.engine.versions import choose_version
+    from dlm.engine.answer import choose_version
     from dlm.eval.keeping import kept
     from dlm.eval.learned_map import learned_map
     from dlm.store.store import Store

@@ -16,7 +16,7 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 def create(path: str, *, base: str, source: str | None, template: str, force: bool) -> None:
     from dlm.base_models import resolve
-    from dlm.base_models.advice import describe
+    from dlm.cli.base import describe
     from dlm.doc.parser import parse_text
     from dlm.files import write_atomic
     from dlm.hardware import detect

@@ -133,11 +133,7 @@ def run_training(
     if report.refused:
         from dlm.cli.train_report import refusal_error
 
-        error = refusal_error(document, report.refused)
-        if wanted == "preference":
-            raise error
-        note(f"warning: {error.message}")
-        note(f"hint: {error.hint}")
+        raise refusal_error(document, report.refused)
 
 
 def _phase(name: str) -> Phase:

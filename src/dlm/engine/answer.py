@@ -1,4 +1,4 @@
-"""Asking: one `Answerer` for a base with or without an adapter, whichever engine runs it.
+"""Asking: which version answers, and one `Answerer` for it, whichever engine runs it.
 
 Small bases answer through the numpy decoder, which starts in a fraction of the time that importing
 torch takes; everything else through `Model`. Greedy answers are the same either way.
@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Protocol
 
 from dlm.base_models import BaseModel
+from dlm.base_models.fingerprint import fingerprint
 from dlm.data.chat import Codec, Message
+from dlm.doc.document import Document
+from dlm.errors import BaseModelError, StoreError
+from dlm.store.records import Version
+from dlm.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,36 @@ def open_answerer(
     return Answerer(codec, _torch(base, folder, adapter, codec), "torch")
 
 
+def choose_version(store: Store, document: Document, name: str | None) -> Version:
+    """The version called `name`, else the current one; StoreError when there is none."""
+    if name is not None:
+        return store.version(name)
+    current = store.current()
+    if current is None:
+        raise not_trained(document)
+    return current
+
+
+def check_base(store: Store, version: Version, folder: Path, key: str) -> str:
+    """The fingerprint of the base in `folder`; BaseModelError when `version` is for another."""
+    found = fingerprint(folder)
+    run = store.run_of(version)
+    if run.base_fingerprint != found:
+        raise BaseModelError(
+            f"{version.name} was trained on {run.base_key}, and {key} here is another model",
+            hint="restore base_model in the frontmatter, or `dlm train --fresh` on the new base",
+        )
+    return found
+
+
+def not_trained(document: Document) -> StoreError:
+    """The sentence for a document without a version."""
+    return StoreError(
+        f"{document.path} is not trained yet",
+        hint=f"run `dlm train {document.path}`, or ask the bare base with --base-only",
+    )
+
+
 def _native(folder: Path, adapter: Path | None, codec: Codec) -> _Engine:
     from dlm.engine.native import NativeEngine
 
@@ -123,6 +158,7 @@ def _native(folder: Path, adapter: Path | None, codec: Codec) -> _Engine:
 
 
 def _torch(base: BaseModel, folder: Path, adapter: Path | None, codec: Codec) -> _Engine:
+    from dlm.engine.decoding import generate
     from dlm.engine.model import Model
     from dlm.hardware import detect, plan_answers
 
@@ -132,7 +168,8 @@ def _torch(base: BaseModel, folder: Path, adapter: Path | None, codec: Codec) ->
     def run(
         ids: list[int], sampling: Sampling, on_token: Callable[[int], None] | None
     ) -> list[int]:
-        return model.generate(
+        return generate(
+            model,
             [ids],
             max_new_tokens=sampling.max_tokens,
             stop_ids=codec.stop_ids,

@@ -1,26 +1,52 @@
-"""Many continuations at once: left-padded batches over one key-value cache, one draw a row.
+"""Continuations on torch: left-padded batches over one key-value cache, one draw a row.
 
 Each row draws from numbers of its own, so what it says does not depend on the rows beside it.
-Knows token ids, not text.
+Knows token ids, not text. In shapes, B is rows, T tokens at hand, V vocabulary.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
+import random
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
-from dlm.engine.batching import Job, Row, batches, shared_prefix
 from dlm.engine.model import Model
-from dlm.engine.sampling import Chooser
 from dlm.errors import DlmError
-
-__all__ = ["Job", "Tail", "decode"]
+from dlm.hardware import memory_within
 
 _ROOM = 256  # tokens that the cache makes room for at a time
 _COMPACT_AT = 0.75  # share of rows still unfinished
+_ROWS = {"cpu": 64, "mps": 64, "cuda": 256}  # more gain nothing
+_TOKENS = {"cpu": 16_384, "mps": 16_384, "cuda": 262_144}
+_SHARE = 0.4  # of the free memory; growing and selecting copy a part of it for a moment
+_WORTH_SHARING = 16  # tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A prompt to continue `n` times. `key` seeds the draws, together with the number of each."""
+
+    ids: Sequence[int]
+    n: int
+    max_new_tokens: int
+    temperature: float
+    top_p: float
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Continuation `number` of the job at index `job`."""
+
+    job: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +57,34 @@ class Tail:
     finished: bool
 
 
+def generate(
+    model: Model,
+    prompts: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int,
+    stop_ids: frozenset[int],
+    pad_id: int,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    seed: int = 0,
+    on_token: Callable[[int], None] | None = None,
+) -> list[list[int]]:
+    """One continuation of each prompt, without its stop token; as `decode` in all else.
+
+    Equal prompts draw the same with equal seeds. `on_token` is for a single prompt.
+    """
+    jobs = [
+        Job(ids, 1, max_new_tokens, temperature, top_p, f"{seed}:{_digest(ids)}") for ids in prompts
+    ]
+    answers: list[list[int]] = [[] for _ in prompts]
+
+    def done(index: int, tails: list[Tail]) -> None:
+        answers[index] = tails[0].ids
+
+    decode(model, jobs, stop_ids=stop_ids, pad_id=pad_id, done=done, on_token=on_token)
+    return answers
+
+
 def decode(
     model: Model,
     jobs: Sequence[Job],
@@ -39,12 +93,13 @@ def decode(
     pad_id: int,
     done: Callable[[int, list[Tail]], None],
     rows_per_batch: int | None = None,
+    on_token: Callable[[int], None] | None = None,
 ) -> None:
     """Continue every job and call `done` with its index and tails as soon as it has them all.
 
-    Greedy at temperature 0. Apart from rounding (a batch changes the order of additions), results
-    do not depend on what else is asked in the same call. Raises DlmError when the memory does not
-    even hold one continuation.
+    Greedy at temperature 0. `on_token` gets each token as it comes; ask for one row then. Apart
+    from rounding (a batch changes the order of additions), results do not depend on what else is
+    asked in the same call. Raises DlmError when the memory does not even hold one continuation.
     """
     missing = [job.n for job in jobs]
     tails: list[list[Tail | None]] = [[None] * job.n for job in jobs]
@@ -57,7 +112,7 @@ def decode(
 
     def run(rows: Sequence[Row]) -> None:
         try:
-            _Batch(model, jobs, rows, stop_ids, pad_id).run(finish)
+            _Batch(model, jobs, rows, stop_ids, pad_id, on_token).run(finish)
             return
         except model.torch.OutOfMemoryError as error:
             left = [row for row in rows if tails[row.job][row.number] is None]
@@ -74,6 +129,81 @@ def decode(
             run(rows)
 
 
+def batches(
+    model: Model, jobs: Sequence[Job], rows_per_batch: int | None = None
+) -> Iterator[list[Row]]:
+    """All rows of `jobs`, longest prompts first, in batches that fit the memory with padding."""
+    most = rows_per_batch or _ROWS[model.plan.device]
+    budget = _tokens_that_fit(model)
+    order = sorted(range(len(jobs)), key=lambda i: (-len(jobs[i].ids), -jobs[i].max_new_tokens, i))
+    batch: list[Row] = []
+    width = longest = 0
+    for index in order:
+        job = jobs[index]
+        for number in range(job.n):
+            width, longest = max(width, len(job.ids)), max(longest, job.max_new_tokens)
+            size = (len(batch) + 1) * (width + longest)
+            if batch and (len(batch) == most or size > budget):
+                yield batch
+                batch, width, longest = [], len(job.ids), job.max_new_tokens
+            batch.append(Row(index, number))
+    if batch:
+        yield batch
+
+
+def shared_prefix(prompts: Sequence[Sequence[int]]) -> int:
+    """How many tokens all prompts begin with, leaving one of each; 0 where it saves little."""
+    columns = zip(*(ids[:-1] for ids in prompts), strict=False)
+    same = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+    return same if len(prompts) > 1 and same >= _WORTH_SHARING else 0
+
+
+class Chooser:
+    """The next token of each row: the likeliest, or the one that its own random number falls on."""
+
+    def __init__(self, jobs: Sequence[Job], rows: Sequence[Row], torch: Any, device: str) -> None:
+        self._torch = torch
+        # float64 keeps sums over a large vocabulary apart from rounding; Metal has none.
+        self._wide = torch.float32 if device == "mps" else torch.float64
+        self._sampling = any(job.temperature > 0 for job in jobs)
+        if not self._sampling:
+            return
+        self._nucleus = any(job.top_p < 1 for job in jobs)
+        longest = max(job.max_new_tokens for job in jobs)
+        draws = [_draws(job, row.number, longest) for job, row in zip(jobs, rows, strict=True)]
+        self._draws = torch.tensor(draws, device=device, dtype=self._wide)
+        self._greedy = torch.tensor([job.temperature <= 0 for job in jobs], device=device)
+        temperatures = [job.temperature if job.temperature > 0 else 1.0 for job in jobs]
+        self._temperature = torch.tensor(temperatures, device=device)[:, None]
+        self._top_p = torch.tensor([job.top_p for job in jobs], device=device)[:, None]
+
+    def choose(self, logits: Any, step: int) -> Any:
+        """Token number `step` of each row, (B,), from logits (B, V)."""
+        likeliest = logits.argmax(-1)
+        if not self._sampling:
+            return likeliest
+        shares = (logits.float() / self._temperature).softmax(-1)
+        if self._nucleus:
+            shares = self._within_top_p(shares)
+        sums = shares.to(self._wide).cumsum(-1)
+        points = self._draws[:, step] * sums[:, -1]
+        drawn = self._torch.searchsorted(sums, points[:, None], right=True)[:, 0]
+        return self._torch.where(self._greedy, likeliest, drawn.clamp(max=logits.shape[-1] - 1))
+
+    def keep(self, chosen: Any) -> None:
+        """Go on with these rows only."""
+        if self._sampling:
+            self._draws, self._greedy = self._draws[chosen], self._greedy[chosen]
+            self._temperature, self._top_p = self._temperature[chosen], self._top_p[chosen]
+
+    def _within_top_p(self, shares: Any) -> Any:
+        """Zero for every token outside the fewest that have `top_p` of the probability."""
+        ordered = shares.sort(dim=-1, descending=True).values
+        inside = ordered.cumsum(-1) - ordered < self._top_p
+        least = ordered.masked_fill(~inside, self._torch.inf).amin(-1, keepdim=True)
+        return shares.masked_fill(shares < least, 0)
+
+
 class _Batch:
     """Rows that are decoded together; those that end leave it, so that a long one costs little."""
 
@@ -84,9 +214,10 @@ class _Batch:
         rows: Sequence[Row],
         stop_ids: frozenset[int],
         pad_id: int,
+        on_token: Callable[[int], None] | None,
     ) -> None:
         self._model, self._torch, self._device = model, model.torch, model.plan.device
-        self._stop_ids, self._pad_id = stop_ids, pad_id
+        self._stop_ids, self._pad_id, self._on_token = stop_ids, pad_id, on_token
         self._jobs = [jobs[row.job] for row in rows]
         self._rows = list(rows)
         self._tails: list[list[int]] = [[] for _ in rows]
@@ -148,7 +279,7 @@ class _Batch:
         cache.batch_select_indices(mask.new_zeros(copies))
 
     def _forward(self, tokens: Any, mask: Any, positions: Any, cache: Any) -> Any:
-        """Logits (rows, vocabulary) after the last of `tokens`."""
+        """Logits (B, V) after the last of `tokens` (B, T); `mask` covers the cache as well."""
         named = {"position_ids": positions} if self._takes_positions else {}
         output = self._model.network(
             input_ids=tokens,
@@ -166,6 +297,8 @@ class _Batch:
         stopped = token in self._stop_ids
         if not stopped:
             tail.append(token)
+            if self._on_token is not None:
+                self._on_token(token)
         if stopped or len(tail) >= self._jobs[index].max_new_tokens:
             finish(self._rows[index], Tail(tail, stopped))
             return True
@@ -176,6 +309,37 @@ class _Batch:
         self._jobs = [self._jobs[index] for index in stay]
         self._tails = [self._tails[index] for index in stay]
         self._chooser.keep(chosen)
+
+
+def _draws(job: Job, number: int, count: int) -> list[float]:
+    source = random.Random(f"{job.key}:{number}")
+    return [source.random() for _ in range(count)]
+
+
+def _digest(ids: Sequence[int]) -> str:
+    return sha256(json.dumps(list(ids)).encode()).hexdigest()
+
+
+def _tokens_that_fit(model: Model) -> int:
+    """Tokens of prompts and answers that the cache and one layer's work leave room for."""
+    config = model.network.config.get_text_config()
+    hidden, heads = config.hidden_size, config.num_attention_heads
+    width = getattr(config, "head_dim", None) or hidden // heads
+    kept = (getattr(config, "num_key_value_heads", None) or heads) * width * 2
+    inner = getattr(config, "intermediate_size", None) or 4 * hidden
+    work = 4 * hidden + 3 * inner
+    size = next(model.network.parameters()).element_size()
+    need = (config.num_hidden_layers * kept + work) * size  # bytes a token
+    most = _TOKENS[model.plan.device]
+    free = _free_bytes(model)
+    return most if free <= 0 else int(max(1024, min(most, _SHARE * free / need)))
+
+
+def _free_bytes(model: Model) -> float:
+    """0 where it is not known."""
+    if model.plan.device == "cuda":
+        return float(model.torch.cuda.mem_get_info()[0])
+    return memory_within(Path("/"))[1] * 1e9
 
 
 def _takes_positions(network: Any) -> bool:

@@ -1,37 +1,24 @@
-"""The one place where a base model and its adapter are loaded into torch.
+"""A base model in torch with at most one adapter, and how well it predicts rows of tokens.
 
-A `Model` keeps the base resident, carries at most one adapter named `default`, and can score and
-generate with it or without it. It knows token ids, not documents.
+Knows token ids, not documents. In shapes, B is rows, T tokens, S supervised tokens, V vocabulary.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from dlm.data.chat import Encoded
-from dlm.engine import runtime
-from dlm.errors import BaseModelError, CorruptStore
+from dlm.engine.loading import LoraSettings, add_adapter, load_adapter, load_base, start
 from dlm.hardware import Plan
 
-ADAPTER = "default"
 _TOKENS_PER_BATCH = 1024
+_LOGITS = 1 << 28  # bytes of float32 that may be held at once; a few copies come on top
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class LoraSettings:
-    """Shape of a new adapter: rank, scaling numerator, dropout, adapted modules."""
-
-    rank: int
-    alpha: int
-    dropout: float
-    target_modules: str | list[str]
-    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +56,12 @@ class Model:
 
         Raises BaseModelError when the weights do not load, CorruptStore when the adapter does not.
         """
-        torch = runtime.start(plan)
-        network = _load_base(folder, plan, torch)
+        torch = start(plan)
+        network = load_base(folder, plan, torch)
         if new_adapter is not None:
-            network = _new_adapter(network, new_adapter, torch)
+            network = add_adapter(network, new_adapter, torch)
         elif adapter is not None:
-            network = _load_adapter(network, adapter, trainable=trainable)
+            network = load_adapter(network, adapter, trainable=trainable)
         network.to(plan.device)
         network.eval()
         return cls(network, plan, torch)
@@ -134,41 +121,6 @@ class Model:
                     scores[index] = score
         return [score for score in scores if score is not None]
 
-    def generate(
-        self,
-        prompts: Sequence[Sequence[int]],
-        *,
-        max_new_tokens: int,
-        stop_ids: frozenset[int],
-        pad_id: int,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        seed: int = 0,
-        on_token: Callable[[int], None] | None = None,
-    ) -> list[list[int]]:
-        """Continue each prompt; the stop token is not part of the result.
-
-        Greedy at temperature 0. Sampling is reproducible for the same prompts in the same call.
-        """
-        answers: list[list[int]] = [[] for _ in prompts]
-        with self.inference():
-            self.torch.manual_seed(seed)
-            lengths = [len(prompt) + max_new_tokens for prompt in prompts]
-            for batch in _batches(lengths, 8 * _TOKENS_PER_BATCH):
-                tails = self._generate(
-                    [prompts[i] for i in batch],
-                    pad_id,
-                    stop_ids,
-                    max_new_tokens=max_new_tokens,
-                    streamer=_Streamer(on_token, stop_ids)
-                    if on_token and len(prompts) == 1
-                    else None,
-                    **_sampling(temperature, top_p),
-                )
-                for index, tail in zip(batch, tails, strict=True):
-                    answers[index] = tail
-        return answers
-
     @contextlib.contextmanager
     def inference(self) -> Iterator[None]:
         was_training = self.network.training
@@ -197,7 +149,7 @@ class Model:
         )
         logits = self.network(
             input_ids=ids, attention_mask=mask, logits_to_keep=keep, use_cache=False
-        ).logits.float()  # (supervised tokens, vocabulary)
+        ).logits.float()  # (S, V)
         targets = ids[:, 1:][keep[:, :-1]]
         nll = torch.nn.functional.cross_entropy(logits, targets, reduction="none")
         hits = logits.argmax(-1) == targets
@@ -208,131 +160,39 @@ class Model:
             mean = nll[part].mean().item() if count else math.nan
             yield Score(mean, count, bool(hits[part].all()))
 
-    def _generate(
-        self,
-        prompts: Sequence[Sequence[int]],
-        pad_id: int,
-        stop_ids: frozenset[int],
-        **options: Any,
-    ) -> list[list[int]]:
-        torch = self.torch
-        width = max(len(prompt) for prompt in prompts)
-        ids = [[pad_id] * (width - len(prompt)) + list(prompt) for prompt in prompts]
-        mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
-        output = self.network.generate(
-            input_ids=torch.tensor(ids, device=self.plan.device),
-            attention_mask=torch.tensor(mask, device=self.plan.device),
-            pad_token_id=pad_id,
-            eos_token_id=sorted(stop_ids),
-            **options,
-        )
-        return [_until(row.tolist(), stop_ids) for row in output[:, width:]]
+
+def part_length(model: Model) -> int:
+    """How many supervised tokens may be scored at once."""
+    vocabulary: int = model.network.config.get_text_config().vocab_size
+    return max(16, _LOGITS // (4 * vocabulary))
 
 
-class _Streamer:
-    """Passes each new token on, leaving out the prompt and the stop token."""
+def score_in_parts(model: Model, row: Encoded, length: int) -> Score:
+    """What `Model.score` gives for this row, read `length` tokens at a time."""
+    from transformers import DynamicCache
 
-    def __init__(self, on_token: Callable[[int], None], stop_ids: frozenset[int]) -> None:
-        self._on_token = on_token
-        self._stop_ids = stop_ids
-        self._prompt_seen = False
-
-    def put(self, value: Any) -> None:
-        if self._prompt_seen:
-            for token in value.reshape(-1).tolist():
-                if token not in self._stop_ids:
-                    self._on_token(token)
-        self._prompt_seen = True
-
-    def end(self) -> None:
-        return
-
-
-def load_classifier(folder: Path, plan: Plan, *, pad_id: int) -> tuple[Any, Any]:
-    """A sequence classifier with one output, and torch; BaseModelError when it is none."""
-    torch = runtime.start(plan)
-    from transformers import AutoModelForSequenceClassification
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
-    try:
-        network, found = AutoModelForSequenceClassification.from_pretrained(
-            str(folder),
-            dtype=getattr(torch, plan.dtype),
-            local_files_only=True,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise BaseModelError(
-            f"the reward model in {folder} does not load: {_first_line(error)}",
-            hint="it must be a sequence classifier",
-        ) from error
-    if found["missing_keys"] or network.config.num_labels != 1:
-        raise BaseModelError(
-            f"the model in {folder} is no reward model: it gives no single score",
-            hint="a reward model is a sequence classifier with one output",
-        )
-    network.config.pad_token_id = pad_id
-    network.to(plan.device)
-    network.eval()
-    return network, torch
-
-
-def _load_base(folder: Path, plan: Plan, torch: Any) -> Any:
-    from transformers import AutoModelForCausalLM
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
-    try:
-        network = AutoModelForCausalLM.from_pretrained(
-            str(folder), dtype=getattr(torch, plan.dtype), local_files_only=True
-        )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise BaseModelError(
-            f"the base model in {folder} does not load: {_first_line(error)}",
-            hint="`dlm doctor` checks the base; a damaged download can be deleted and fetched anew",
-        ) from error
-    # The base's own sampling defaults must not leak into answers.
-    network.generation_config = type(network.generation_config)()
-    return network
-
-
-def _new_adapter(network: Any, lora: LoraSettings, torch: Any) -> Any:
-    from peft import LoraConfig, get_peft_model
-
-    # Seeded here, after the base is loaded, so that loading cannot shift the initial weights.
-    torch.manual_seed(lora.seed)
-    return get_peft_model(
-        network,
-        LoraConfig(
-            r=lora.rank,
-            lora_alpha=lora.alpha,
-            lora_dropout=lora.dropout,
-            target_modules=lora.target_modules,
-            bias="none",
-            task_type="CAUSAL_LM",
-        ),
-    )
-
-
-def _load_adapter(network: Any, folder: Path, *, trainable: bool) -> Any:
-    from peft import PeftModel
-
-    try:
-        return PeftModel.from_pretrained(network, str(folder), ADAPTER, is_trainable=trainable)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-        raise CorruptStore(
-            f"the adapter in {folder} does not load: {_first_line(error)}",
-            hint="`dlm history` lists the other versions; `dlm rollback` goes back to one",
-        ) from error
-
-
-def _sampling(temperature: float, top_p: float) -> dict[str, Any]:
-    if temperature <= 0:
-        return {"do_sample": False}
-    return {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
+    torch, device = model.torch, model.plan.device
+    cache = DynamicCache(config=model.network.config)
+    total, tokens, exact = 0.0, 0, True
+    with model.inference():
+        for start in range(0, len(row.ids) - 1, length):
+            end = min(start + length, len(row.ids) - 1)
+            keep = torch.tensor([row.supervised[start + 1 : end + 1]], device=device)
+            output = model.network(
+                input_ids=torch.tensor([row.ids[start:end]], device=device),
+                attention_mask=torch.ones(1, end, dtype=torch.long, device=device),
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=keep if keep.any() else 1,
+            )
+            if keep.any():
+                targets = torch.tensor([row.ids[start + 1 : end + 1]], device=device)[keep]
+                logits = output.logits.float()
+                losses = torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
+                total += losses.item()
+                tokens += len(targets)
+                exact = exact and bool((logits.argmax(-1) == targets).all())
+    return Score(total / tokens if tokens else float("nan"), tokens, exact)
 
 
 def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
@@ -350,14 +210,3 @@ def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
 
 def _padded(values: Sequence[_T], width: int, fill: _T) -> list[_T]:
     return [*values, *[fill] * (width - len(values))]
-
-
-def _until(ids: Sequence[int], stop_ids: frozenset[int]) -> list[int]:
-    for index, token in enumerate(ids):
-        if token in stop_ids:
-            return list(ids[:index])
-    return list(ids)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,4 +1,4 @@
-"""One base and one adapter version in memory, which complete requests and score texts.
+"""Models in memory: one that completes requests and scores texts, and one that rewards answers.
 
 Loaded when first needed, once. Speaks in text; knows no loops and prints nothing.
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from dlm.base_models import BaseModel, resolve
 from dlm.base_models.fingerprint import fingerprint
@@ -21,16 +22,18 @@ from dlm.base_models.resolve import with_facts
 from dlm.data.chat import Codec, Encoded, Message
 from dlm.data.completion import Completion, Done, Refused, Request
 from dlm.doc.document import Document
+from dlm.engine.answer import check_base, choose_version, not_trained
 from dlm.engine.decoding import Job, Tail, decode
-from dlm.engine.long_rows import part_length, score_in_parts
-from dlm.engine.model import Model, Score
-from dlm.engine.versions import check_base, choose_version, not_trained
+from dlm.engine.loading import load_classifier
+from dlm.engine.model import Model, Score, part_length, score_in_parts
 from dlm.errors import DlmError
 from dlm.hardware import detect, plan_answers
 from dlm.store.records import Version
 from dlm.store.store import Store
 
-__all__ = ["Resident", "Score", "Scored"]
+__all__ = ["Resident", "RewardModel", "Score", "Scored"]
+
+_REWARDS_AT_ONCE = 8  # rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +247,47 @@ class Resident:
             # Texts follow each other in pretraining: what comes before the first token is an end.
             return Encoded([end, *row.ids], [False, *row.supervised])
         return row
+
+
+class RewardModel:
+    """A sequence classifier that gives a conversation one number. Make one with `load`."""
+
+    def __init__(self, network: Any, codec: Codec, device: str, torch: Any) -> None:
+        self._network, self._codec, self._device, self._torch = network, codec, device, torch
+
+    @classmethod
+    def load(cls, key: str | Path) -> RewardModel:
+        """Load a classifier by name or folder; BaseModelError when it cannot be had, or is none."""
+        base = resolve(key)
+        folder = local_folder(base)
+        plan = plan_answers(detect(), with_facts(base, folder))
+        codec = Codec.load(folder)
+        network, torch = load_classifier(folder, plan, pad_id=codec.pad_id)
+        return cls(network, codec, plan.device, torch)
+
+    def rewards(self, rows: Sequence[tuple[Sequence[Message], str]]) -> list[float]:
+        """The reward of each answer to its messages; NaN where both are too long to be read."""
+        ids = [self._codec.reply(messages, answer).ids for messages, answer in rows]
+        found = [math.nan] * len(rows)
+        fitting = [i for i, row in enumerate(ids) if len(row) <= self._codec.context_length]
+        fitting.sort(key=lambda i: len(ids[i]))
+        for start in range(0, len(fitting), _REWARDS_AT_ONCE):
+            batch = fitting[start : start + _REWARDS_AT_ONCE]
+            for place, reward in zip(batch, self._batch([ids[i] for i in batch]), strict=True):
+                found[place] = reward
+        return found
+
+    def _batch(self, rows: list[list[int]]) -> list[float]:
+        torch, pad = self._torch, self._codec.pad_id
+        width = max(map(len, rows))
+        # Padded on the right: a classifier reads its last token that is no padding.
+        ids = torch.tensor([[*row, *[pad] * (width - len(row))] for row in rows])
+        mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
+        with torch.inference_mode():
+            logits = self._network(
+                input_ids=ids.to(self._device), attention_mask=mask.to(self._device)
+            ).logits.float()  # (B, 1)
+        return [float(value) for value in logits[:, 0].tolist()]
 
 
 def _messages(request: Request) -> list[Message]:

@@ -11,6 +11,7 @@ from typing import Final
 from dlm.data.chat import Codec, Encoded
 from dlm.data.examples import Example, Teaching
 from dlm.doc.bodies import PairRole
+from dlm.engine.decoding import generate
 from dlm.engine.model import Model, Score
 from dlm.eval.answers import repetition, score_answer
 from dlm.eval.items import Fit, Item, Kind, Said
@@ -101,8 +102,8 @@ def _ask(
         return []
     bound = min(_LONGEST, int(_ROOM * max(sum(row.supervised) for _, row in asked)) + 1)
     prompts = [codec.prompt_ids([{"role": "user", "content": e.question or ""}]) for e, _ in asked]
-    answers = model.generate(
-        prompts, max_new_tokens=bound, stop_ids=codec.stop_ids, pad_id=codec.pad_id
+    answers = generate(
+        model, prompts, max_new_tokens=bound, stop_ids=codec.stop_ids, pad_id=codec.pad_id
     )
     spoken = []
     for prompt, ids, (_, row) in zip(prompts, answers, asked, strict=True):

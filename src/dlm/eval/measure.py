@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from dlm.data.chat import Codec, Encoded
 from dlm.data.examples import Example, Teaching
 from dlm.data.rows import prose_rows
+from dlm.engine.decoding import generate
 from dlm.engine.model import Model, Score
 from dlm.eval.answers import repetition, score_answer
 from dlm.eval.drift import DriftGauge
@@ -129,7 +130,8 @@ class _Examiner:
         answers: list[list[int]] = [[] for _ in asked]
         for bound in sorted({one.bound for one in asked}):
             group = [index for index, one in enumerate(asked) if one.bound == bound]
-            found = self._model.generate(
+            found = generate(
+                self._model,
                 [asked[index].prompt for index in group],
                 max_new_tokens=bound,
                 stop_ids=self._codec.stop_ids,

@@ -1,19 +1,17 @@
 """What can be said of an adapter folder by reading it: are its weights finite, what is its digest.
 
-Reads the safetensors container itself and knows no torch.
+Knows no torch.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import struct
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from dlm.errors import StoreError
+from dlm.tensors import Tensor, read_tensors
 
 _CHUNK_BYTES = 1 << 24
 
@@ -38,7 +36,7 @@ def check_finite(folder: Path) -> None:
         raise StoreError(f"there are no weights in {folder}")
     for path in files:
         with path.open("rb") as file:
-            for tensor in _tensors(file, path):
+            for tensor in _tensors(path):
                 if bad := _count_not_finite(file, tensor):
                     raise StoreError(
                         f"the weights are not finite: {bad} of the values of {tensor.name} "
@@ -73,39 +71,22 @@ def is_whole(folder: Path, sha256: str) -> bool:
         return False
 
 
-@dataclass(frozen=True, slots=True)
-class _Tensor:
-    name: str
-    dtype: str
-    start: int
-    end: int
-
-
-def _tensors(file: IO[bytes], path: Path) -> list[_Tensor]:
-    """Every tensor the header names, with its place in the file in bytes."""
+def _tensors(path: Path) -> Iterator[Tensor]:
+    """Every tensor in a file, each of them whole."""
+    size = path.stat().st_size
     try:
-        (length,) = struct.unpack("<Q", file.read(8))
-        begin, size = 8 + length, path.stat().st_size
-        if begin > size:
-            raise ValueError("the header is longer than the file")
-        header: dict[str, Any] = json.loads(file.read(length))
-        header.pop("__metadata__", None)
-        return [_tensor(name, entry, begin, size) for name, entry in header.items()]
-    except (struct.error, ValueError, TypeError, KeyError, AttributeError) as error:
+        for tensor in read_tensors(path).values():
+            if tensor.end > size:
+                raise ValueError(f"{tensor.name} lies outside the file")
+            width, _ = _NOT_FINITE.get(tensor.dtype, (1, 0))
+            if (tensor.end - tensor.start) % width:
+                raise ValueError(f"{tensor.name} is not made of whole numbers")
+            yield tensor
+    except ValueError as error:
         raise StoreError(f"{path.name} is not a whole safetensors file: {error}") from error
 
 
-def _tensor(name: str, entry: Mapping[str, Any], begin: int, size: int) -> _Tensor:
-    start, end = (begin + int(offset) for offset in entry["data_offsets"])
-    if not begin <= start <= end <= size:
-        raise ValueError(f"{name} lies outside the file")
-    width, _ = _NOT_FINITE.get(entry["dtype"], (1, 0))
-    if (end - start) % width:
-        raise ValueError(f"{name} is not made of whole numbers")
-    return _Tensor(name, entry["dtype"], start, end)
-
-
-def _count_not_finite(file: IO[bytes], tensor: _Tensor) -> int:
+def _count_not_finite(file: IO[bytes], tensor: Tensor) -> int:
     import numpy as np
 
     if tensor.dtype not in _NOT_FINITE:

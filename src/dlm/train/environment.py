@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from dlm.machine import detect
+from dlm.hardware import detect
 from dlm.train.ground import Ground
 
 Environment = Mapping[str, str]

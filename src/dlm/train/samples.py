@@ -20,6 +20,7 @@ from dlm.base_models.fingerprint import fingerprint
 from dlm.data.chat import Codec
 from dlm.data.general import rehearsal_texts
 from dlm.data.rows import Part, Row, RowKind
+from dlm.engine.decoding import generate
 from dlm.engine.model import Model
 from dlm.errors import DlmError
 from dlm.files import write_atomic
@@ -98,7 +99,8 @@ def sample_rows(samples: Sequence[Sample], codec: Codec) -> list[Row]:
 
 def _write(model: Model, codec: Codec, asked: Sequence[Sample]) -> list[Sample]:
     """What the base answers, without the empty answers."""
-    written = model.generate(
+    written = generate(
+        model,
         [_prompt(codec, one) for one in asked],
         max_new_tokens=_MAX_TOKENS,
         stop_ids=codec.stop_ids,

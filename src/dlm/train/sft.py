@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from dlm.data.rows import Row, RowKind
-from dlm.engine.adapter import save_adapter
-from dlm.engine.model import LoraSettings, Model, Score
+from dlm.engine.loading import LoraSettings, save_adapter
+from dlm.engine.model import Model, Score
 from dlm.eval.glance import glance
 from dlm.eval.keeping import keep, with_current
 from dlm.eval.measure import measure
@@ -125,7 +125,7 @@ class _Run:
             },
         )
         with self.store.new_version() as staging:
-            save_adapter(self.model, staging.path, base_id=self.plan.base.hf_id)
+            save_adapter(self.model.network, staging.path, base_id=self.plan.base.hf_id)
             remembered = self._remembered(outcome, staging.name, rows)
             taught = carried(self.store, self.plan, self.previous, self.model, brisk=options.brisk)
             ended = self.recorder.committed(staging.number, stopped)

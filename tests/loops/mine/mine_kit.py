@@ -9,8 +9,8 @@ from dlm.base_models.fingerprint import fingerprint
 from dlm.data.chat import Codec
 from dlm.data.examples import teaching
 from dlm.doc.document import Document
-from dlm.engine.adapter import save_adapter
-from dlm.engine.model import LoraSettings, Model
+from dlm.engine.loading import LoraSettings, save_adapter
+from dlm.engine.model import Model
 from dlm.hardware import detect, plan_answers
 from dlm.store.records import RunRecord, now
 from dlm.store.store import Store
@@ -27,7 +27,7 @@ def write_version(document: Document, *, steps: int) -> str:
     _fit(model, document, folder, steps)
     at = now()
     with Store.open(document.frontmatter.dlm_id) as store, store.new_version() as staging:
-        save_adapter(model, staging.path, base_id="pocket")
+        save_adapter(model.network, staging.path, base_id="pocket")
         mark = fingerprint(folder)
         run = RunRecord(
             f"run-{steps}", at, at, "pocket", mark, document.sha256, "notes.dlm", "fresh"

@@ -14,8 +14,9 @@ from dlm.data.chat import Codec
 from dlm.data.pair_rows import PairRow, pair_rows
 from dlm.data.rows import Row, RowKind
 from dlm.data.triples import Preference
-from dlm.engine import runtime
-from dlm.engine.model import LoraSettings, Model
+from dlm.engine import loading
+from dlm.engine.loading import LoraSettings
+from dlm.engine.model import Model
 from dlm.hardware import detect, plan
 from dlm.train.batches import Collator
 from dlm.train.preference.losses import Objective
@@ -32,7 +33,7 @@ HOW = Optimisation(1e-4, "constant", 0.0, 3, 1, False, 5)
 
 @pytest.fixture(autouse=True)
 def _quiet() -> None:
-    runtime.prepare()  # pytest resets the warnings of each test
+    loading.prepare()  # pytest resets the warnings of each test
 
 
 @pytest.fixture(scope="module")

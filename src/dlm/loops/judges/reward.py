@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from dlm.engine.reward import RewardModel
+from dlm.engine.resident import RewardModel
 from dlm.loops.judges.protocol import Judge, Question
 from dlm.loops.judges.sway import asked, asked_with
 

@@ -32,7 +32,7 @@ def open_judge(spec: str, resident: Resident, *, timeout: float | None = None) -
 
         return CommandJudge(rest, timeout=timeout or TIMEOUT)
     if kind == "hf" and rest:
-        from dlm.engine.reward import RewardModel
+        from dlm.engine.resident import RewardModel
         from dlm.loops.judges.reward import RewardJudge
 
         is_folder = rest.startswith(("./", "../", "~", "/"))

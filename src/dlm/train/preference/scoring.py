@@ -8,6 +8,7 @@ from statistics import fmean
 from dlm.data.chat import Codec
 from dlm.data.pair_rows import PairRow
 from dlm.data.triples import Preference
+from dlm.engine.decoding import generate
 from dlm.engine.model import Model
 from dlm.train.preference.figures import PairScore
 
@@ -41,7 +42,8 @@ def answer_length(
         for one in triples[::every][:_ASKED]
     ]
     longest = max(sum(row.supervised) for pair in rows for row in (pair.chosen, pair.rejected))
-    answers = model.generate(
+    answers = generate(
+        model,
         prompts,
         max_new_tokens=min(_LONGEST, int(_ROOM * longest) + 1),
         stop_ids=codec.stop_ids,

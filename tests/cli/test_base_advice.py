@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dlm.base_models import BASE_MODELS, resolve
-from dlm.base_models.advice import describe, suited
-from dlm.machine import Gpu, Machine
+from dlm.cli.base import describe, suited
+from dlm.hardware import Gpu, Machine
 
 TWO_CORES = Machine(cores=2, memory_gb=8, available_gb=6)
 WORKSTATION = Machine(16, 64, 50, (Gpu("RTX 4090", 25.7, 24.5, (8, 9)),))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dlm.base_models.base import BaseModel
+from dlm.base_models.registry import BaseModel
 from dlm.hardware import Machine, largest_base
 
 # Weights per core that still make a training on CPU a matter of minutes.
