@@ -9,7 +9,7 @@ import pytest
 
 import dlm
 
-STYLE = (Path(dlm.__file__).parent / "report" / "report.css").read_text("utf-8")
+STYLE = (Path(dlm.__file__).parent / "report" / "templates" / "report.css").read_text("utf-8")
 
 LIGHT, DARK = (
     dict(re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{3,6});", block))

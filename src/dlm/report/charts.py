@@ -6,14 +6,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from markupsafe import Markup
+
 from dlm.eval.figures import Figure
-from dlm.report.html import Html, join, tag
-from dlm.report.svg import WIDTH, Plot, label, mark, picture, thinned, ticks
+from dlm.report.facts import Knowledge
+from dlm.report.svg import WIDTH, Plot, join, label, mark, picture, tag, thinned, ticks
 
 _MOST_POINTS: Final = 240  # of a curve; more could not be told apart
 _BAR, _STEP = 20, 40
 _LETTERED: Final = 0.04  # of the whole; less is too narrow for a letter
 _MEASURED: Final = {"held-out answers": ("dot", "held"), "answers to learn": ("diamond", "answers")}
+
+STATES: Final[Mapping[str, tuple[str, str]]] = {
+    Knowledge.LEARNED: ("learned", "●"),
+    Knowledge.PARTLY: ("partly", "◐"),
+    Knowledge.NOT: ("not", "○"),
+    Knowledge.UNMEASURED: ("none", "–"),
+    Knowledge.ASKED: ("none", "?"),
+    Knowledge.SILENT: ("none", "–"),
+}
+"""Of each state its class in the style, and its sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +53,7 @@ def trend(
     low: float | None = None,
     high: float | None = None,
     bound: float | None = None,
-) -> Html:
+) -> Markup:
     """One figure over versions, with its interval; the bound it must not pass, where it has one."""
     found = [(x, point, point.figure.value) for x, point in enumerate(points)]
     drawn = [(x, point, value) for x, point, value in found if value is not None]
@@ -68,7 +80,7 @@ def curve(
     title: str,
     losses: Sequence[tuple[int, float]],
     measured: Mapping[str, Sequence[tuple[float, float]]],
-) -> Html:
+) -> Markup:
     """The loss of every step, smoothed, and what was measured after epochs, by name."""
     every = [*losses, *(point for points in measured.values() for point in points)]
     y_ticks = ticks(0.0, max(y for _, y in every), 4)
@@ -94,7 +106,7 @@ def curve(
     )
 
 
-def meter(figure: Figure, description: str) -> Html:
+def meter(figure: Figure, description: str) -> Markup:
     """A share from 0 to 1 as a dot on a track, its interval as a band."""
     value = figure.value or 0.0
     low, high = figure.low, figure.high
@@ -113,7 +125,7 @@ def meter(figure: Figure, description: str) -> Html:
     )
 
 
-def bars(title: str, rows: Sequence[tuple[str, int]]) -> Html:
+def bars(title: str, rows: Sequence[tuple[str, int]]) -> Markup:
     """Counts that fall from row to row, each with its name and number."""
     most = max((number for _, number in rows), default=0) or 1
     drawn = []
@@ -130,7 +142,7 @@ def bars(title: str, rows: Sequence[tuple[str, int]]) -> Html:
     return picture(title, f"{told}.", *drawn, height=len(rows) * _STEP)
 
 
-def stack(title: str, parts: Sequence[tuple[str, float]]) -> Html:
+def stack(title: str, parts: Sequence[tuple[str, float]]) -> Markup:
     """Shares of a whole side by side; the letter on each is that of the table below."""
     blocks = [
         tag(
@@ -150,7 +162,7 @@ def letter(index: int) -> str:
     return chr(ord("A") + index % 26)
 
 
-def strip(title: str, blocks: Sequence[tuple[str, str | None, int, str]]) -> Html:
+def strip(title: str, blocks: Sequence[tuple[str, str | None, int, str]]) -> Markup:
     """The document from its beginning to its end: (state class, link, length, words) a block."""
     total = sum(length for _, _, length, _ in blocks) or 1
     drawn = []
@@ -196,7 +208,7 @@ def _fewer(points: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
     ]
 
 
-def _bound(plot: Plot, bound: float | None) -> Html | None:
+def _bound(plot: Plot, bound: float | None) -> Markup | None:
     if bound is None:
         return None
     y = plot.y(bound)
@@ -204,7 +216,7 @@ def _bound(plot: Plot, bound: float | None) -> Html | None:
     return join(line, label(plot.x(plot.x_high), y - 5, "bound", anchor="end", class_="boundname"))
 
 
-def _point(plot: Plot, x: float, point: Point, value: float) -> Html:
+def _point(plot: Plot, x: float, point: Point, value: float) -> Markup:
     figure = point.figure
     at, y = plot.x(x), plot.y(value)
     whisker = None
@@ -220,7 +232,7 @@ def _along(value: float) -> float:
     return 6 + 208 * min(max(value, 0.0), 1.0)
 
 
-def _hatch(name: str, d: str) -> Html:
+def _hatch(name: str, d: str) -> Markup:
     path = tag("path", d=d, class_="hatch")
     return tag("pattern", path, id=name, width=10, height=10, patternUnits="userSpaceOnUse")
 

@@ -45,6 +45,18 @@ class PairFacts:
     right: bool | None = None
     said: str | None = None
 
+    @property
+    def apart(self) -> bool:
+        """Whether it was kept from training, so that it stands for itself in its section."""
+        return self.role in ("exam", "held out")
+
+    @property
+    def verdict(self) -> str | None:
+        """The word for an answer to what was never trained on."""
+        if self.right is None or not self.apart:
+            return None
+        return "right" if self.right else "wrong"
+
 
 @dataclass(frozen=True, slots=True)
 class SectionFacts:

@@ -1,15 +1,19 @@
-"""The learned map over the document: its own text, section by section, with its questions."""
+"""What the version that answers knows: its figures, and the map over the document's own text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
-from dlm.report.charts import strip
-from dlm.report.facts import Facts, Knowledge, PairFacts, SectionFacts
-from dlm.report.html import Html, chip, join, missing, part, state_class, tag, user
-from dlm.report.summary import totals
-from dlm.report.words import count, percent
+from markupsafe import Markup
+
+from dlm.eval.figures import Figure
+from dlm.eval.items import Kind
+from dlm.eval.scorecard import Scorecard
+from dlm.report.charts import STATES, meter, strip
+from dlm.report.facts import Facts, Knowledge, SectionFacts
+from dlm.report.summary import between, count, hits, percent, plain, signed, totals, when
 
 MOST_TEXT: Final = 4_000
 """Characters of one text, question or answer that are shown."""
@@ -35,31 +39,152 @@ _ROLES: Final = {
 }
 
 
-def knowledge(facts: Facts) -> Html:
-    """The part with the map."""
-    if not facts.sections:
-        return part("map", "The document", None, missing("The document holds no text."))
-    title = "What it knows, section by section" if facts.card else "The document"
-    lead = (
-        "The text of the document as it stands. A section of questions is learned when all of its "
-        "answers are right and hold in other wordings; prose, when at least half of the base's "
-        "uncertainty about it is gone."
-        if facts.card
-        else "The text of the document as it stands. Nothing of it was measured yet."
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One figure with what it means; `meter` draws it where it is a share."""
+
+    name: str
+    value: str
+    meter: Markup | None
+    note: str
+
+
+def figures(facts: Facts) -> dict[str, Any]:
+    """What `figures.html` shows."""
+    if facts.card is None:
+        text = (
+            f"{facts.current} was never measured: dlm eval measures it."
+            if facts.current
+            else "There are no figures: nothing was trained yet."
+        )
+        return {"lead": None, "missing": text}
+    return {
+        "missing": None,
+        "lead": f"Of {facts.current}, measured {when(facts.card.measured_at)}.",
+        "tiles": list(_tiles(facts.card)),
+        "rows": _rows(facts.card),
+    }
+
+
+def learned(facts: Facts) -> dict[str, Any]:
+    """What `map.html` shows."""
+    lead = "The text of the document as it stands."
+    if facts.card:
+        lead += (
+            " A section of questions is learned when all of its answers are right and hold in "
+            "other wordings; prose, when at least half of the base's uncertainty about it is gone."
+        )
+    else:
+        lead += " Nothing of it was measured yet."
+    sections = facts.sections
+    shown = _shown(sections)
+    return {
+        "title": "What it knows, section by section" if facts.card and sections else "The document",
+        "lead": lead if sections else None,
+        "strip": _strip(sections),
+        "totals": [(state, number) for state in Knowledge if (number := totals(sections)[state])],
+        "sections": sections[:shown],
+        "rest": _rest(sections[shown:]),
+        "roles": _ROLES,
+        "most": MOST_PAIRS,
+    }
+
+
+def cut(text: str) -> tuple[str, int]:
+    """The beginning that is shown, and how many characters are not."""
+    if len(text) <= MOST_TEXT:
+        return text, 0
+    end = max(
+        text.rfind("\n", MOST_TEXT // 2, MOST_TEXT), text.rfind(" ", MOST_TEXT - 200, MOST_TEXT)
     )
-    told = f"The document from beginning to end: {_told(facts.sections)}"
-    picture = strip(told, _blocks(facts.sections))
-    return part("map", title, lead, picture, _legend(facts.sections), list(_articles(facts)))
+    shown = text[: end if end > 0 else MOST_TEXT]
+    return f"{shown} …", len(text) - len(shown)
 
 
-def _legend(sections: Sequence[SectionFacts]) -> Html:
-    found = totals(sections)
-    items = [
-        tag("li", chip(state, f"{number} {state.value}"))
-        for state in Knowledge
-        if (number := found[state])
+def _tiles(card: Scorecard) -> Iterator[Tile]:
+    recall = card.figure("recall", "right")
+    yield _share("Trained on", recall, "right, of those it was trained on")
+    unseen = card.figure("generalisation", "right")
+    exam = card.of(Kind.EXAM, Kind.HELD_OUT)
+    if exam or unseen.value is None:
+        note = "right, of questions it never saw"
+        yield _share("Exam", unseen, note, "there is no exam: mark pairs with !exam")
+    else:
+        yield _share("Other wordings", unseen, "right, reworded by rule: this is no exam")
+    probes = card.figure("probes", "right")
+    if probes.n:
+        yield _share("Probes", probes, "right, of the pairs marked !probe")
+    yield _overall(card)
+    yield _drift(card)
+
+
+def _share(name: str, figure: Figure, note: str, why_none: str | None = None) -> Tile:
+    if figure.value is None:
+        return Tile(name, "–", None, why_none or figure.note or "not measured")
+    value = f"{hits(figure)} of {figure.n}"
+    words = f"{note}; {between(figure, percent)}"
+    return Tile(name, value, meter(figure, f"{name}: {value}, {between(figure, percent)}"), words)
+
+
+def _overall(card: Scorecard) -> Tile:
+    figure = card.figure("overall", "overall")
+    if figure.value is None:
+        return Tile("Overall", "–", None, figure.note)
+    parts = ", ".join(
+        f"{name} {plain(part.value)}"
+        for name in ("accuracy", "coherence", "knowledge")
+        if (part := card.figure("overall", name)).value is not None
+    )
+    return Tile(
+        "Overall", plain(figure.value), meter(figure, f"Overall: {plain(figure.value)}"), parts
+    )
+
+
+def _drift(card: Scorecard) -> Tile:
+    figure = card.figure("drift", "texts")
+    if figure.value is None:
+        return Tile("Drift", "–", None, figure.note or "not measured")
+    note = f"nats a token on {figure.n} general texts; 0 is no change; {between(figure, signed)}"
+    return Tile("Drift", signed(figure.value), None, note)
+
+
+def _rows(card: Scorecard) -> list[list[str]]:
+    return [
+        [f"{group} · {name.replace('_', ' ')}", *_cells(figure)]
+        for group, named in card.figures.items()
+        for name, figure in named.items()
     ]
-    return tag("ul", items, class_="legend")
+
+
+def _cells(figure: Figure) -> list[str]:
+    if figure.value is None:
+        return [figure.note, "–", "–", "–"]
+    interval = "–"
+    if figure.low is not None and figure.high is not None:
+        interval = f"{_exact(figure.low)} … {_exact(figure.high)}"
+    return [figure.note, _exact(figure.value), interval, str(figure.n)]
+
+
+def _exact(value: float) -> str:
+    return f"{value:.3f}".replace("-", "−")
+
+
+def _strip(sections: Sequence[SectionFacts]) -> Markup | None:
+    if not sections:
+        return None
+    told = f"The document from beginning to end: {_told(sections)}"
+    return strip(told, _blocks(sections))
+
+
+def _rest(sections: Sequence[SectionFacts]) -> str | None:
+    """Says that these are not shown."""
+    if not sections:
+        return None
+    return (
+        f"{count(len(sections), 'more section')} from line {sections[0].line} on: the document is "
+        "too long to be shown whole. The strip above and the counts are of all of it; "
+        "`dlm show --learned` lists them."
+    )
 
 
 def _told(sections: Sequence[SectionFacts]) -> str:
@@ -78,9 +203,9 @@ def _blocks(sections: Sequence[SectionFacts]) -> list[tuple[str, str | None, int
         words = f"line {group[0].line}, {state.value}: {group[0].opening[:80]}"
         if len(group) > 1:
             words = f"line {group[0].line} to {group[-1].line}: {_told(group)}"
-        link = _anchor(group[0]) if start < shown else None
+        link = f"s{group[0].number}" if start < shown else None
         length = sum(max(_length(section), _SHORTEST) for section in group)
-        blocks.append((state_class(state), link, length, words))
+        blocks.append((STATES[state][0], link, length, words))
     return blocks
 
 
@@ -92,109 +217,6 @@ def _shown(sections: Sequence[SectionFacts]) -> int:
             return index
         characters += min(_length(section), MOST_TEXT * (1 + len(section.pairs)))
     return min(len(sections), MOST_SECTIONS)
-
-
-def _articles(facts: Facts) -> Iterator[Html]:
-    shown = _shown(facts.sections)
-    for section in facts.sections[:shown]:
-        yield _article(section)
-    if rest := facts.sections[shown:]:
-        yield missing(
-            f"{count(len(rest), 'more section')} from line {rest[0].line} on: the document is too "
-            "long to be shown whole. The strip above and the counts are of all of it; "
-            "`dlm show --learned` lists them."
-        )
-
-
-def _article(section: SectionFacts) -> Html:
-    class_ = state_class(section.state)
-    body = _pairs(section) if section.pairs else _text(section.text, section.line)
-    return tag("article", _head(section), body, id=_anchor(section), class_=f"sec {class_}")
-
-
-def _head(section: SectionFacts) -> Html:
-    what = count(len(section.pairs), "question") if section.pairs else section.type.title()
-    name = [" · ", user(section.name, 40)] if section.name else []
-    machine = section.origin != "authored"
-    return tag(
-        "div",
-        tag("h3", what, *name, tag("span", f" line {section.line}", class_="soft small")),
-        tag("span", section.origin, class_="chip plain") if machine else None,
-        chip(section.state, _state_words(section)),
-        class_="head",
-    )
-
-
-def _state_words(section: SectionFacts) -> str:
-    if section.known is None:
-        return section.state.value
-    return f"{section.state.value} · {percent(section.known)}"
-
-
-def _text(text: str, line: int) -> Html:
-    shown, rest = _cut(text)
-    lines = [
-        tag("span", one, class_="h") if one.startswith("#") else join(one)
-        for one in shown.split("\n")
-    ]
-    whole = join(*(join(one, "\n") for one in lines))
-    return join(tag("p", whole, class_="text", dir="auto"), _rest_note(rest, line))
-
-
-def _pairs(section: SectionFacts) -> Html:
-    shown = section.pairs[:MOST_PAIRS]
-    rest = len(section.pairs) - len(shown)
-    note = f"{count(rest, 'more question')} in this section of the file." if rest else None
-    return join(
-        tag("ul", [_pair(pair, alone=len(section.pairs) == 1) for pair in shown], class_="pairs"),
-        tag("p", note, class_="soft small") if note else None,
-    )
-
-
-def _pair(pair: PairFacts, *, alone: bool) -> Html:
-    """One question; the only one of its section stands as the section does."""
-    apart = pair.role in ("exam", "held out")
-    word = ("right" if pair.right else "wrong") if apart and pair.right is not None else None
-    question, more = _cut(pair.question)
-    role = _ROLES.get(pair.role)
-    lines = [
-        tag("p", question, class_="q", dir="auto", style="margin:0"),
-        None if alone and not apart else chip(pair.state, word),
-        tag("p", role, class_="qa soft small") if role else None,
-        _answer("Answer", pair.answer, pair.line),
-    ]
-    if pair.said is not None and pair.right is False:
-        lines.append(_answer("It says", pair.said or "nothing", pair.line))
-    return tag("li", *lines, _rest_note(more, pair.line))
-
-
-def _answer(name: str, text: str, line: int) -> Html:
-    shown, rest = _cut(text)
-    return join(
-        tag("p", tag("b", f"{name}: "), tag("bdi", shown), class_="qa"), _rest_note(rest, line)
-    )
-
-
-def _cut(text: str) -> tuple[str, int]:
-    """The beginning that is shown, and how many characters are not."""
-    if len(text) <= MOST_TEXT:
-        return text, 0
-    end = max(
-        text.rfind("\n", MOST_TEXT // 2, MOST_TEXT), text.rfind(" ", MOST_TEXT - 200, MOST_TEXT)
-    )
-    shown = text[: end if end > 0 else MOST_TEXT]
-    return f"{shown} …", len(text) - len(shown)
-
-
-def _rest_note(rest: int, line: int) -> Html | None:
-    if not rest:
-        return None
-    text = f"{rest:,} more characters are in the file, from line {line} on."
-    return tag("p", text, class_="soft small")
-
-
-def _anchor(section: SectionFacts) -> str:
-    return f"s{section.number}"
 
 
 def _length(section: SectionFacts) -> int:

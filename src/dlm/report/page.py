@@ -2,53 +2,55 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
 from dlm.errors import DlmError
 from dlm.files import disk_error, write_atomic
+from dlm.report.activity import rounds, synths, trainings
+from dlm.report.charts import STATES
 from dlm.report.facts import Facts
-from dlm.report.html import join, raw, user
-from dlm.report.knowledge import knowledge
-from dlm.report.overview import overview
-from dlm.report.rounds import rounds, synths
-from dlm.report.summary import summarise
-from dlm.report.trainings import trainings
+from dlm.report.knowledge import cut, figures, learned
+from dlm.report.summary import count, percent, summarise, when
+from dlm.report.svg import readable, user
 from dlm.report.versions import versions
-from dlm.report.words import when
 
 GENERATOR: Final = "dlm report"
 """How a page says who made it; only such a file is ever overwritten."""
 
 _BEGINNING: Final = 1_000  # bytes in which a page says who made it
 _MARK: Final = f'<meta name="generator" content="{GENERATOR}">'.encode()
-_PARTS: Final = (overview, knowledge, versions, trainings, synths, rounds)
 
 
 def page(facts: Facts) -> str:
-    """The report as HTML: `page.html`, filled in; what is no `Html` yet is escaped there."""
-    from jinja2 import Environment, StrictUndefined
+    """The report as HTML: `templates/page.html`, filled in; what is no markup is escaped there."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
 
     from dlm import __version__
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True
+        loader=PackageLoader("dlm.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=readable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    summary = summarise(facts)
-    return environment.from_string(_packaged("page.html")).render(
+    environment.filters |= {"counted": count, "percent": percent, "when": when, "user": user}
+    environment.filters |= {"cut": cut, "css": lambda state: STATES[state][0]}
+    environment.filters["sign"] = lambda state: STATES[state][1]
+    return environment.get_template("page.html").render(
         generator=GENERATOR,
-        style=raw(_packaged("report.css")),
-        title=join(facts.title),
-        document=user(facts.title),
-        base=join(facts.base),
-        made_at=when(facts.made_at),
-        headline=join(summary.headline),
-        said=[(join(label), join(text)) for label, text in summary.said],
-        parts=[part(facts) for part in _PARTS],
         version=__version__,
-        path=user(facts.document),
-        dlm_id=join(facts.dlm_id),
+        facts=facts,
+        summary=summarise(facts),
+        figures=figures(facts),
+        map=learned(facts),
+        versions=versions(facts),
+        trainings=trainings(facts),
+        synths=synths(facts),
+        rounds=rounds(facts),
     )
 
 
@@ -81,7 +83,3 @@ def _is_report(path: Path) -> bool:
             return _MARK in file.read(_BEGINNING)
     except OSError as error:
         raise disk_error(path, error) from error
-
-
-def _packaged(name: str) -> str:
-    return resources.files("dlm.report").joinpath(name).read_text("utf-8")

@@ -1,4 +1,4 @@
-"""Drawing: scales, ticks, and the frame that every chart stands in. Knows nothing of the store.
+"""Drawing: elements, scales, ticks, and the frame every chart stands in. Knows no store.
 
 Charts are 360 units wide, so that their letters stay legible on a phone, where they stand one
 below the other; on wide screens several stand side by side.
@@ -7,15 +7,47 @@ below the other; on wide screens several stand side by side.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
-from dlm.report.html import Child, Html, join, tag
+from markupsafe import Markup, escape
 
 WIDTH: Final = 360
 HEIGHT: Final = 196
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 14, 14, 30
+
+# What HTML cannot hold, or what would reorder the text around it on the page.
+_NO_CHARACTER: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+Child: TypeAlias = "str | int | Iterable[Child] | None"
+
+
+def tag(name: str, /, *children: Child, **attributes: str | float | None) -> Markup:
+    """An element. `class_` is the attribute class, `aria_label` aria-label; None leaves one out."""
+    opening = f"<{name}{''.join(_attribute(*pair) for pair in attributes.items())}>"
+    return Markup(f"{opening}{join(*children)}</{name}>")
+
+
+def join(*children: Child) -> Markup:
+    """Children one after the other; what is no markup among them is escaped."""
+    return Markup("".join(_text(child) for child in children))
+
+
+def readable(value: object) -> object:
+    """A value for the page: nothing for None, and no character that HTML cannot hold."""
+    if value is None:
+        return ""
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    return _NO_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", value)
+
+
+def user(text: str, most: int | None = None) -> Markup:
+    """A text that others wrote, inline: it has its own direction and disturbs nothing around it."""
+    line = " ".join(text.split())
+    return tag("bdi", line if most is None or len(line) <= most else f"{line[: most - 1]}…")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +77,7 @@ class Plot:
         show: Callable[[float], str],
         x_ticks: Sequence[tuple[float, str]],
         x_name: str = "",
-    ) -> Html:
+    ) -> Markup:
         """Lines across at `y_ticks` with their values, names below at `x_ticks`."""
         right = self.width - _RIGHT
         lines = [
@@ -59,13 +91,13 @@ class Plot:
         name = label(right, self.height - 1, x_name, anchor="end") if x_name else None
         return join(*lines, *names, name)
 
-    def line(self, points: Sequence[tuple[float, float]], class_: str) -> Html:
+    def line(self, points: Sequence[tuple[float, float]], class_: str) -> Markup:
         """A line through the points."""
         places = " L".join(f"{self.x(x):.1f} {self.y(y):.1f}" for x, y in points)
         return tag("path", d=f"M{places}", class_=class_)
 
 
-def picture(title: str, description: str, *drawn: Child, height: int = HEIGHT) -> Html:
+def picture(title: str, description: str, *drawn: Child, height: int = HEIGHT) -> Markup:
     """An image with the words that stand for it."""
     return tag(
         "svg",
@@ -76,11 +108,11 @@ def picture(title: str, description: str, *drawn: Child, height: int = HEIGHT) -
     )
 
 
-def label(x: float, y: float, text: str, *, anchor: str = "middle", class_: str = "tick") -> Html:
+def label(x: float, y: float, text: str, *, anchor: str = "middle", class_: str = "tick") -> Markup:
     return tag("text", text, x=float(x), y=float(y), text_anchor=anchor, class_=class_)
 
 
-def mark(shape: str, x: float, y: float, class_: str, size: float = 5) -> Html:
+def mark(shape: str, x: float, y: float, class_: str, size: float = 5) -> Markup:
     """A dot, a hollow ring, a square, a triangle, a diamond or a cross."""
     if shape in ("dot", "ring"):
         return tag("circle", cx=x, cy=y, r=size if shape == "dot" else size + 3, class_=class_)
@@ -115,3 +147,16 @@ def thinned(places: Sequence[tuple[float, str]], most: int = 7) -> list[tuple[fl
         return list(places)
     chosen = {round(index * (len(places) - 1) / (most - 1)) for index in range(most)}
     return [place for index, place in enumerate(places) if index in chosen]
+
+
+def _text(child: Child) -> str:
+    if child is None or isinstance(child, str | int):
+        return escape(readable(child))
+    return "".join(_text(one) for one in child)
+
+
+def _attribute(name: str, value: str | float | None) -> str:
+    if value is None:
+        return ""
+    shown = f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    return f' {name.rstrip("_").replace("_", "-")}="{escape(readable(shown))}"'

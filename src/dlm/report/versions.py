@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from markupsafe import Markup
 
 from dlm.eval.figures import Figure
 from dlm.eval.items import Item, Kind
 from dlm.report.charts import Point, trend
 from dlm.report.facts import Change, Facts, VersionFacts
-from dlm.report.html import Child, Html, behind, figure, join, missing, part, table, tag, user
-from dlm.report.summary import helped
-from dlm.report.words import count, hits, percent, plain, signed, when
+from dlm.report.summary import count, helped, hits, percent, plain, signed, when
+from dlm.report.svg import Child, user
 from dlm.store.improving import Step
 from dlm.store.metrics import RunOutcome
 
 _SHOWN = 8  # questions of one kind in one change; the rest is counted
-_LONG = 300  # characters of an answer
 _MOST = 40  # versions in a chart
 
 _CHARTS = (
@@ -26,33 +27,31 @@ _CHARTS = (
 )
 
 
-def versions(facts: Facts) -> Html:
-    """The part about versions."""
-    title = "Did training help?"
-    if not facts.versions:
-        text = "There is no version yet, so there is nothing to compare."
-        return part("versions", title, None, missing(text))
-    return part(
-        "versions",
-        title,
-        helped(facts),
-        tag("div", list(_charts(facts)), class_="grid"),
-        _key(facts),
-        behind("The versions as a table", _table(facts)),
-        _events(facts),
-        _changes(facts.changes),
-    )
+def versions(facts: Facts) -> dict[str, Any]:
+    """What `versions.html` shows."""
+    return {
+        "lead": helped(facts) if facts.versions else None,
+        "charts": list(_charts(facts)),
+        "signs": _signs(facts),
+        "rows": [_row(version, facts) for version in reversed(facts.versions)],
+        "events": _events(facts),
+        "changes": [_change(change) for change in reversed(facts.changes)],
+    }
 
 
-def _charts(facts: Facts) -> Iterator[Html]:
+def _charts(facts: Facts) -> Iterator[tuple[str, Markup, str]]:
+    """Each chart with its title, and what its newest point counts."""
     found = facts.versions[-_MOST:]
     for title, group, name in _CHARTS:
         points = [
             Point(v.name, _figure(v, group, name), _outcome(v, facts), v.current) for v in found
         ]
-        if any(point.figure.value is not None for point in points):
-            chart = trend(f"{title} over versions", points, _short, low=0.0, high=1.0)
-            yield figure(title, chart, _counts(points))
+        measured = [point for point in points if point.figure.value is not None]
+        if measured:
+            chart = trend(f"{title} over versions", points, percent, low=0.0, high=1.0)
+            last = measured[-1]
+            counts = f"{last.name}: {percent(last.figure.value or 0.0)}, n = {last.figure.n}"
+            yield title, chart, counts
 
 
 def _outcome(version: VersionFacts, facts: Facts) -> str:
@@ -65,13 +64,7 @@ def _outcome(version: VersionFacts, facts: Facts) -> str:
     return "promoted" if version.name in promoted else ""
 
 
-def _counts(points: Sequence[Point]) -> str:
-    """What the newest point counts."""
-    last = next(point for point in reversed(points) if point.figure.value is not None)
-    return f"{last.name}: {_short(last.figure.value or 0.0)}, n = {last.figure.n}"
-
-
-def _key(facts: Facts) -> Html:
+def _signs(facts: Facts) -> list[tuple[str, str]]:
     outcomes = {_outcome(version, facts) for version in facts.versions}
     signs = [
         ("▲", "promoted by a round", "promoted"),
@@ -79,22 +72,7 @@ def _key(facts: Facts) -> Html:
         ("☐", "rolled back", "rolled back"),
     ]
     shown = [("◉", "answers now")]
-    shown += [(sign, words) for sign, words, name in signs if name in outcomes]
-    parts = [
-        join(tag("span", sign, class_="key", aria_hidden="true"), f"\N{NO-BREAK SPACE}{words}. ")
-        for sign, words in shown
-    ]
-    note = (
-        "Bars are 90 % intervals. Each version was measured on the document as it was then, so "
-        "new questions can lower a share; gained and lost below compare the same questions."
-    )
-    return tag("p", *parts, note, class_="soft small", style="margin-top:.8rem")
-
-
-def _table(facts: Facts) -> Html:
-    rows = [_row(version, facts) for version in reversed(facts.versions)]
-    head = ["version", "made", "how", "stands", "overall", "trained", "unseen", "drift"]
-    return table("Newest first; a share is followed by how many were asked.", head, rows, 4)
+    return shown + [(sign, words) for sign, words, name in signs if name in outcomes]
 
 
 def _row(version: VersionFacts, facts: Facts) -> list[Child]:
@@ -114,7 +92,7 @@ def _row(version: VersionFacts, facts: Facts) -> list[Child]:
     ]
 
 
-def _events(facts: Facts) -> Html | None:
+def _events(facts: Facts) -> list[list[Child]]:
     """What moved the pointer besides training, and trainings that came to no version."""
     told = [
         (move.at, f"{move.why}: {move.before or 'nothing'} → {move.to}", "") for move in facts.moves
@@ -124,29 +102,10 @@ def _events(facts: Facts) -> Html | None:
         for run in facts.runs
         if run.outcome not in (RunOutcome.COMMITTED, RunOutcome.RUNNING)
     ]
-    if not told:
-        return None
-    rows = [[when(at), what, user(why)] for at, what, why in sorted(told, reverse=True)]
-    made = table("Newest first.", ["when", "what", "why"], rows)
-    return behind("Rollbacks, promotions, and trainings that came to no version", made)
+    return [[when(at), what, user(why)] for at, what, why in sorted(told, reverse=True)]
 
 
-def _changes(changes: Sequence[Change]) -> Html:
-    heading = tag("h3", "Questions gained and lost", style="margin:2rem 0 .6rem;font-size:1.2rem")
-    if not changes:
-        text = "Two versions with kept answers are needed to say what was gained and lost."
-        return join(heading, missing(text))
-    newest, *older = list(reversed(changes))
-    shown = [tag("div", _change(newest), class_="card")]
-    if older:
-        cards = [
-            tag("div", _change(change), class_="card", style="margin-top:.8rem") for change in older
-        ]
-        shown.append(behind(f"Earlier: {count(len(older), 'comparison')}", *cards))
-    return join(heading, *shown)
-
-
-def _change(change: Change) -> Html:
+def _change(change: Change) -> dict[str, Any]:
     compared = change.compared
     counts = (
         f"{len(compared.gained)} gained, {len(compared.lost)} lost of "
@@ -154,48 +113,36 @@ def _change(change: Change) -> Html:
     )
     new = f"; {len(compared.learned)} new and right" if compared.learned else ""
     gone = f"; {compared.gone} no longer in the document" if compared.gone else ""
-    items = [
-        *_items("down", "Lost", compared.lost),
-        *_items("up", "Gained", compared.gained),
-        *_items("new", "New", compared.learned),
-    ]
-    return join(
-        tag("h3", f"{change.version} after {compared.before}"),
-        tag("p", f"{counts}{new}{gone}.", class_="soft", style="margin:0"),
-        tag("ul", items, class_="gain") if items else None,
-    )
+    return {
+        "title": f"{change.version} after {compared.before}",
+        "counts": f"{counts}{new}{gone}",
+        "questions": [
+            *_items("down", "Lost", compared.lost),
+            *_items("up", "Gained", compared.gained),
+            *_items("new", "New", compared.learned),
+        ],
+    }
 
 
-def _items(class_: str, word: str, items: Sequence[Item]) -> Iterator[Html]:
+def _items(class_: str, word: str, items: Sequence[Item]) -> Iterator[dict[str, Any]]:
     for item in items[:_SHOWN]:
         kind = {Kind.EXAM: ", exam", Kind.HELD_OUT: ", held out"}.get(item.kind, "")
-        said = item.said.text if item.said else ""
-        lines = [
-            tag("b", f"{word}{kind}: "),
-            user(item.question, _LONG),
-            tag("span", f" line {item.line}", class_="soft small"),
-        ]
+        shown = {"class": class_, "word": word + kind, "question": item.question, "line": item.line}
         if class_ == "down":
-            lines += [
-                tag("p", tag("b", "Answer: "), user(item.reference, _LONG), class_="qa"),
-                tag("p", tag("b", "It says now: "), user(said or "nothing", _LONG), class_="qa"),
-            ]
-        yield tag("li", *lines, class_=class_)
+            said = item.said.text if item.said else ""
+            shown |= {"answer": item.reference, "said": said or "nothing"}
+        yield {"more": 0, **shown}
     if len(items) > _SHOWN:
-        yield tag("li", f"{word}: {len(items) - _SHOWN} more", class_=class_)
+        yield {"class": class_, "word": word, "more": len(items) - _SHOWN}
 
 
 def _figure(version: VersionFacts, group: str, name: str) -> Figure:
     return version.card.figure(group, name) if version.card else Figure.absent("not measured")
 
 
-def _cell(figure: Figure, show: object) -> str:
-    return "–" if figure.value is None or not callable(show) else str(show(figure.value))
+def _cell(figure: Figure, show: Callable[[float], str]) -> str:
+    return "–" if figure.value is None else show(figure.value)
 
 
 def _counted(figure: Figure) -> str:
     return "–" if figure.value is None else f"{hits(figure)}/{figure.n}"
-
-
-def _short(value: float) -> str:
-    return percent(value)
