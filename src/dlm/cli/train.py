@@ -133,7 +133,11 @@ def run_training(
     if report.refused:
         from dlm.cli.train_report import refusal_error
 
-        raise refusal_error(document, report.refused)
+        error = refusal_error(document, report.refused)
+        if wanted == "preference":
+            raise error
+        note(f"warning: {error.message}")
+        note(f"hint: {error.hint}")
 
 
 def _phase(name: str) -> Phase:

@@ -123,12 +123,17 @@ def say_nothing_to_train(document: Document, found: NothingToTrain, *, as_json: 
     if as_json:
         kept = [{"line": item.line, "text": item.first_words} for item in found.kept]
         refused = {"refused": found.refused.to_json()} if found.refused else {}
-        print_json({"version": None, "unchanged": not refused, "kept": kept, **refused})
+        preferred = {"preferred": found.preferred.to_json()} if found.preferred else {}
+        print_json(
+            {"version": None, "unchanged": not refused, "kept": kept, **refused, **preferred}
+        )
         return
     if found.refused:
         print_refusal(found.refused)
         return
     print(f"nothing to train: {found.version.name} knows all that {document.path} says")
+    if found.preferred:
+        print(f"  {preferred_sentence(found.preferred)}")
     for item in found.kept:
         print(f"  still known, though removed: {item.first_words}")
     if found.kept:
@@ -151,6 +156,8 @@ def print_report(document: Document, report: TrainingReport) -> None:
     print_table(rows)
     print_questions(outcome.card, report.compared, document.path)
     print_despite(report.despite)
+    if report.preferred:
+        print(preferred_sentence(report.preferred))
     if report.refused:
         print_refusal(report.refused)
 
@@ -177,6 +184,14 @@ def preference_rows(figures: PhaseFigures) -> dict[str, str]:
         rows["answers"] = f"{before.tokens:.1f} → {after.tokens:.1f} tokens long"
     rows["balance"] = str(figures.balance)
     return rows
+
+
+def preferred_sentence(found: Standing) -> str:
+    """Why new triples needed no training."""
+    return (
+        f"{count(found.n, 'triple')}: preferred as wanted already, by {found.margin:+.2f} nats a "
+        "token; nothing to do"
+    )
 
 
 def print_refusal(refusal: Refusal) -> None:

@@ -16,7 +16,8 @@ from dlm.store.records import version_name, version_number
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """A triple that a version knows since the preference phase that made version `since`.
+    """A triple that a version knows since version `since`, which was trained on it or preferred
+    its chosen answer without.
 
     `margin` is the mean log-probability a token of its chosen answer minus that of its rejected
     one, under the version. `slipped` says that a training of pairs has turned it around since.
@@ -29,10 +30,11 @@ class Taught:
 
 
 def note_taught(database: Database, number: int, taught: Iterable[Taught]) -> None:
-    """Note what version `number` knows; call it in the transaction of its commit."""
+    """Note what version `number` knows, in a transaction of the caller's."""
     for one in taught:
         database.execute(
-            "INSERT INTO taught (number, triple_id, since, margin, slipped) VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO taught (number, triple_id, since, margin, slipped) "
+            "VALUES (?, ?, ?, ?, ?)",
             number,
             one.triple_id,
             version_number(one.since),

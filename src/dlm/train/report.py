@@ -16,7 +16,7 @@ from dlm.store.records import RunRecord, Version, run_name
 from dlm.train.budget import EpochFigures
 from dlm.train.environment import versions
 from dlm.train.ground import Ground
-from dlm.train.preference.figures import PairEpoch, PhaseFigures
+from dlm.train.preference.figures import PairEpoch, PhaseFigures, Standing
 from dlm.train.trainer import Optimisation
 
 
@@ -98,7 +98,8 @@ class TrainingReport:
     `compared` is None without a version before it, or without a scorecard of that one. After a
     preference phase `preference` holds what that did, with `despite` the reasons that `--force`
     overrode, and `earlier` the phase before it in the same call. `refused` is the preference phase
-    that followed this one and was not kept.
+    that followed this one and was not kept, `preferred` how the new triples stood that asked for
+    none.
     """
 
     version: Version
@@ -109,6 +110,7 @@ class TrainingReport:
     despite: tuple[str, ...] = ()
     earlier: TrainingReport | None = None
     refused: Refusal | None = None
+    preferred: Standing | None = None
 
     @property
     def phase(self) -> str:
@@ -136,6 +138,8 @@ class TrainingReport:
             facts["earlier"] = self.earlier.to_json()
         if self.refused:
             facts["refused"] = self.refused.to_json()
+        if self.preferred:
+            facts["preferred"] = self.preferred.to_json()
         return facts
 
 

@@ -11,6 +11,7 @@ from dlm.store.records import Version
 from dlm.store.store import Store
 from dlm.train.lock_file import LockMode
 from dlm.train.options import TrainOptions
+from dlm.train.preference.figures import Standing
 from dlm.train.preference.phase import train_preference
 from dlm.train.preference.start import check_triples, prepare_preference
 from dlm.train.progress import Progress
@@ -79,7 +80,9 @@ def _preference(
         return report or NothingToTrain(previous)
     done = train_preference(session, plan, previous)
     if isinstance(done, Refusal):
-        return replace(report, refused=done) if report else NothingToTrain(previous, refused=done)
+        return replace(report or NothingToTrain(previous), refused=done)
+    if isinstance(done, Standing):
+        return replace(report or NothingToTrain(previous), preferred=done)
     return replace(done, earlier=report) if isinstance(report, TrainingReport) else done
 
 

@@ -15,6 +15,7 @@ from dlm.train.ground import Ground
 from dlm.train.known import Known, compare, everything
 from dlm.train.options import TrainOptions
 from dlm.train.plan import TrainingPlan, make_plan
+from dlm.train.preference.figures import Standing
 from dlm.train.report import Refusal
 from dlm.train.tools import Toolbox
 
@@ -26,13 +27,14 @@ class NothingToTrain:
     """`version` knows all that the document says; `kept` was removed from it and stays known.
 
     `unlearned` was trained and does not sit: a brisk run leaves that to a whole one. `refused` is
-    the preference phase that was not kept.
+    the preference phase that was not kept, `preferred` how new triples stood that needed none.
     """
 
     version: Version
     kept: tuple[Item, ...] = ()
     unlearned: tuple[Item, ...] = ()
     refused: Refusal | None = None
+    preferred: Standing | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,6 +171,31 @@ def test_a_phase_follows_the_pairs_and_an_unchanged_document_trains_nothing(
         assert len(taught_to(store.database, sft.version.number)) == 5
 
 
+def test_triples_that_are_preferred_already_need_nothing(
+    tmp_path: Path, workshop: Workshop
+) -> None:
+    answered = (
+        "### Prompt\nWho made it?\n### Chosen\nOdile Varga made it, and thank you for asking.\n"
+        "### Rejected\nNobody knows any more.\n"
+    )
+    made = document(tmp_path / "a.dlm", answered)
+    found = train(made, TrainOptions(), Progress(), workshop=workshop)
+    assert isinstance(found, NothingToTrain), found
+    assert found.refused is None
+    assert found.preferred is not None
+    assert (found.preferred.n, found.preferred.preferred) == (1, 1)
+    with Store.open(ID) as store:
+        assert [version.name for version in store.versions()] == ["v0001"]
+        assert [one.mode for one in metrics.runs(store.database)] == ["fresh"]
+        (known,) = taught_to(store.database, 1).values()
+        assert (known.since, known.slipped) == ("v0001", False)
+    again = train(made, TrainOptions(), Progress(), workshop=workshop)
+    assert isinstance(again, NothingToTrain)
+    assert again.preferred is None, "the version knows it"
+    asked_for = train(made, ONLY, Progress(), workshop=workshop)
+    assert isinstance(asked_for, TrainingReport), "the owner said how many epochs"
+
+
 def test_what_contradicts_itself_is_refused_and_said_again(
     tmp_path: Path, workshop: Workshop
 ) -> None:

@@ -11,9 +11,11 @@ from dlm.cli.train_report import preference_rows, refusal_error
 from dlm.data.preferences import balance
 from dlm.data.triples import Preference, contradictions, distinct
 from dlm.doc.parser import parse_text
+from dlm.eval.comparison import compare
+from dlm.eval.scorecard import scorecard
 from dlm.store.records import Version, now
 from dlm.train.preference.figures import PairEpoch, PairScore, PhaseFigures, Standing, standing
-from dlm.train.preference.verdict import Bounds, Stop, by_chance, contradicting
+from dlm.train.preference.verdict import Bounds, Stop, by_chance, contradicting, reasons
 from dlm.train.report import Refusal
 
 TRIPLES = [
@@ -74,7 +76,41 @@ def test_agreement_is_told_from_chance() -> None:
     assert "18 of 36" in str(by_chance(unknown, 18, 36))
     assert by_chance(unknown, 23, 36), "5 % and a bit"
     assert by_chance(unknown, 0, 7) is None, "too few to tell"
+    assert by_chance(unknown, 5, 8) is None, "as many as four in five would often give"
+    assert by_chance(unknown, 3, 8), "fewer than four in five would give"
     assert by_chance(replace(unknown, preferred=30), 18, 36) is None, "facts it knows"
+
+
+def after_phase(before: Standing, after: Standing, *, gained: int) -> tuple[str, ...]:
+    nothing = scorecard([], document_sha256="0" * 64, pairs=0, asked_pairs=0)
+    found = PhaseFigures("orpo", after.n, 0, before, after, gained, 0, 0, (), balance([]))
+    return reasons(found, nothing, nothing, compare("v0001", nothing, nothing))
+
+
+@pytest.mark.parametrize("n", [1, 3, 7, 8, 40])
+def test_a_hair_of_a_margin_refuses_nothing(n: int) -> None:
+    known = Standing(n, n, 3.03, 0.1, 3.1)
+    assert after_phase(known, replace(known, margin=3.0299), gained=0) == ()
+    assert after_phase(known, replace(known, margin=2.5), gained=0) == (), "all are preferred"
+    unsure = Standing(n, n - 1, 0.2, 1.0, 1.2)
+    assert after_phase(unsure, replace(unsure, margin=0.199), gained=n // 2) == ()
+
+
+def test_few_triples_are_refused_for_harm_alone() -> None:
+    before = Standing(5, 3, -0.1, 1.0, 0.9)
+    assert after_phase(before, before, gained=2) == (), "nothing was learned, and nothing lost"
+    (fewer,) = after_phase(before, replace(before, preferred=2), gained=3)
+    assert fewer == "2 of 5 chosen answers are preferred, 3 were before"
+    (fell,) = after_phase(before, replace(before, margin=-0.3), gained=1)
+    assert fell == "the margin of the chosen answers fell from -0.100 to -0.300 nats a token"
+
+
+def test_many_triples_are_refused_when_most_moved_the_wrong_way() -> None:
+    before = Standing(20, 4, -0.5, 1.0, 0.5)
+    worse = replace(before, margin=-0.6)
+    assert "15 of 20 triples moved the wrong way" in after_phase(before, worse, gained=5)[0]
+    (why,) = after_phase(before, worse, gained=9)
+    assert why == "no more chosen answers are preferred than before: 4 of 20"
 
 
 def test_opposite_triples_are_found_and_copies_count_once() -> None:

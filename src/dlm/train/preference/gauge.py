@@ -21,9 +21,8 @@ _MOST_GUARDED = 200  # pairs of the document
 class TripleGauge:
     """What is measured when it is made is what was before; a resumed run finds the same."""
 
-    def __init__(self, bench: Bench, plan: PreferencePlan, card: Scorecard | None) -> None:
+    def __init__(self, bench: Bench, plan: PreferencePlan) -> None:
         self._bench, self._model, self._plan = bench, bench.model, plan
-        self.card = card or self.measure_all()
         self.scores = tuple(self.score())
         self.standing = self.standing_of(self.scores)
         rows = plan.own_pairs[:: max(1, len(plan.own_pairs) // _MOST_GUARDED)]

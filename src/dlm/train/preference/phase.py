@@ -22,6 +22,8 @@ from dlm.train.preference.figures import (
     PairCourse,
     PairScore,
     PhaseFigures,
+    Standing,
+    standing,
 )
 from dlm.train.preference.gauge import TripleGauge
 from dlm.train.preference.plan import PreferencePlan, with_references
@@ -37,23 +39,32 @@ from dlm.train.workshop import load_version
 
 def train_preference(
     session: Session, plan: PreferencePlan, previous: Version
-) -> TrainingReport | Refusal:
-    """Train the triples and commit a version that follows `previous`, unless that is refused."""
+) -> TrainingReport | Refusal | Standing:
+    """Train the triples and commit a version that follows `previous`, unless that is refused.
+
+    Where `previous` clearly prefers every new chosen answer already there is nothing to do: how
+    they stand is returned, and it is noted that the version knows them.
+    """
     store, work, force = session.store, _work(plan), session.options.force
     with session.recorder("preference") as recorder:
         if not force and (before := refused_before(store.database, previous.number, work.digest)):
             return Refusal(previous, before, before=True)
         if warning := check_lock(plan, session.lock):
             session.progress.note(warning)
-        kept_run = session.kept
-        recorder.begin(plan.schedule.steps, after=kept_run.step if kept_run else 0)
+        after = session.kept.step if session.kept else 0
         contradiction = contradicting((*plan.known.to_learn, *plan.known.unchanged))
         if contradiction and not force:
+            recorder.begin(plan.schedule.steps, after=after)
             recorder.refused(contradiction)
             return Refusal(previous, (contradiction,))
-        keeper = open_keeper(session, plan, previous, work)
+        run = _Run(session, plan, previous, recorder, contradiction)
         try:
-            done = _Run(session, plan, previous, recorder, keeper, contradiction).execute()
+            run.set_up()
+            if run.nothing_to_do:
+                return run.leave()
+            recorder.begin(plan.schedule.steps, after=after)
+            keeper = open_keeper(session, plan, previous, work)
+            done = run.execute(keeper)
         except KeyboardInterrupt:
             raise interrupted(store, session.name, "stopped at once") from None
         keeper.forget()
@@ -80,25 +91,47 @@ class _Run:
         plan: PreferencePlan,
         previous: Version,
         recorder: Recorder,
-        keeper: Keeper,
         contradiction: str | None,
     ) -> None:
         self.session, self.plan, self.previous = session, plan, previous
         self.store, self.progress, self.recorder = session.store, session.progress, recorder
         self.contradiction = contradiction
-        self.run = Pass(session, recorder, keeper, plan.schedule.epoch_ends)
         self.ids = [row.triple_id for row in plan.pairs]
         self.new = {one.triple_id for one in plan.known.to_learn}
 
-    def execute(self) -> TrainingReport | Refusal:
-        """Train, measure, commit or refuse."""
-        plan = self.plan
-        self.progress.planned(summary(plan, self.previous), warnings(plan))
-        self.bench = self.session.workshop.set_up(plan, self.previous, self._load)
+    def set_up(self) -> None:
+        """Load the version before, and score its triples."""
+        self.progress.planned(summary(self.plan, self.previous), warnings(self.plan))
+        self.bench = self.session.workshop.set_up(self.plan, self.previous, self._load)
         self.model = self.bench.model
         self.progress.stage("measuring what is preferred now")
-        card = kept(self.store, self.previous, plan.document.sha256)
-        self.gauge = TripleGauge(self.bench, plan, card)
+        self.gauge = TripleGauge(self.bench, self.plan)
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether every new chosen answer is clearly preferred already, and nobody insists."""
+        if not self.plan.open_end or self.session.options.force or self.session.kept:
+            return False
+        return all(score.margin >= Bounds().clear for score in self._new_scores().values())
+
+    def leave(self) -> Standing:
+        """Note that the version knows the new triples as it is."""
+        scores = self._new_scores()
+        name = self.previous.name
+        with self.store.database.transaction():
+            note_taught(
+                self.store.database,
+                self.previous.number,
+                [Taught(triple, name, score.margin) for triple, score in scores.items()],
+            )
+        self.session.workshop.committed(self.previous)
+        return standing(list(scores.values()))
+
+    def execute(self, keeper: Keeper) -> TrainingReport | Refusal:
+        """Train, measure, commit or refuse."""
+        plan = self.plan
+        self.run = Pass(self.session, self.recorder, keeper, plan.schedule.epoch_ends)
+        before = kept(self.store, self.previous, plan.document.sha256) or self.gauge.measure_all()
         self.sums = self.gauge.sums()
         self.stop = Stop(Bounds(), self.gauge.standing.chosen_nll, open_end=plan.open_end)
         if self.run.course.preference:
@@ -111,8 +144,8 @@ class _Run:
         if (nothing := self._agree_on_nothing()) and not self.session.options.force:
             return self._refuse((nothing,), figures)
         card = self.gauge.measure_all()
-        compared = compare_cards(self.previous.name, self.gauge.card, card)
-        against = reasons(figures, self.gauge.card, card, compared)
+        compared = compare_cards(self.previous.name, before, card)
+        against = reasons(figures, before, card, compared)
         if self.contradiction:
             against = (self.contradiction, *against)
         if against and not self.session.options.force:
@@ -158,6 +191,10 @@ class _Run:
                 gain = (sums[0] - before[0]) - (sums[1] - before[1])
                 seen[row.triple_id] = gain if report.step > 1 else 0.0
         self._note(replace(self.course, first_sight=seen))
+
+    def _new_scores(self) -> dict[str, PairScore]:
+        both = zip(self.ids, self.gauge.scores, strict=True)
+        return {triple: score for triple, score in both if triple in self.new}
 
     def _note(self, course: PairCourse) -> None:
         self.run.course = replace(self.run.course, preference=course)

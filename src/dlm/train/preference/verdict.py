@@ -1,7 +1,8 @@
 """When a preference phase stops, and whether what came of it is kept.
 
 Preference training overshoots easily: it stops as soon as the answers are told apart, and a phase
-that cost what the model knew, or taught nothing that its triples agree on, is refused.
+that cost what the model knew, or taught nothing that its triples agree on, is refused. Fewer than
+eight triples agree or disagree by accident: they are judged by the harm they did alone.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from dlm.eval.scorecard import Scorecard
 from dlm.train.budget import Limits
 from dlm.train.preference.figures import PairEpoch, PhaseFigures, Standing
 
-_FEWEST_SEEN = 8  # triples from which first sight tells anything
-_CHANCE = 0.05  # how often triples that agree on nothing may pass
+_FEWEST = 8  # triples from which more than harm is judged
+_CHANCE = 0.05  # a result that comes about as often by accident tells nothing
+_AGREEING = 0.8  # of the triples of a set that have something in common move the same way
+_SAME = 0.005  # nats a token; by less nothing has changed
 _GROWTH = 0.01  # nats a token in an epoch
 _SHOWN = 3
 
@@ -27,16 +30,19 @@ _SHOWN = 3
 class Bounds:
     """When to stop, and what a phase may cost.
 
-    The share of chosen answers that are preferred and their mean margin in nats a token; epochs
-    without progress; the share of answers known before that may be lost; drift in nats.
+    The share of chosen answers that are preferred and their mean margin in nats a token, and the
+    margin from which one is preferred beyond doubt; epochs without progress; the share of answers
+    known before that may be lost; drift in nats, and what it may rise where it was more before.
     """
 
     saturated: float = 0.975
     margin: float = 0.05
+    clear: float = 0.25
     patience: int = 4
     lost: float = 0.02
     recall: float = 0.05
     max_drift: float = Limits().max_drift
+    more_drift: float = 0.05
 
 
 class Stop:
@@ -52,7 +58,7 @@ class Stop:
         bounds = self._bounds
         if figures.drift is not None and figures.drift > bounds.max_drift:
             return f"drift on general text passed {bounds.max_drift} nats"
-        if figures.chosen_nll > self._chosen_nll:
+        if figures.chosen_nll > self._chosen_nll + _SAME:
             return "the chosen answers became less likely than they were before"
         if not self._open:
             return None
@@ -109,20 +115,35 @@ def _learned_nothing(figures: PhaseFigures) -> Iterator[str]:
     if no_common := by_chance(figures.before, figures.seen_right, figures.seen):
         yield no_common
     before, after = figures.before, figures.after
-    if after.margin <= before.margin:
-        change = f"from {before.margin:+.2f} to {after.margin:+.2f}"
-        yield f"the margin of the chosen answers fell {change}"
-    elif after.preferred <= before.preferred < after.n and after.margin <= 0:
+    if after.preferred == after.n:
+        return
+    change = f"from {before.margin:+.3f} to {after.margin:+.3f} nats a token"
+    if after.n < _FEWEST:
+        if after.preferred < before.preferred:
+            yield (
+                f"{after.preferred} of {after.n} chosen answers are preferred, "
+                f"{before.preferred} were before"
+            )
+        elif after.margin < before.margin - Bounds().margin:
+            yield f"the margin of the chosen answers fell {change}"
+        return
+    worse = after.n - figures.gained
+    if after.margin < before.margin - _SAME and _tail(worse, after.n) <= _CHANCE:
+        yield f"{worse} of {after.n} triples moved the wrong way, the margin {change}"
+    elif after.preferred <= before.preferred and after.margin <= 0:
         yield f"no more chosen answers are preferred than before: {after.preferred} of {after.n}"
 
 
 def by_chance(before: Standing, seen_right: int, seen: int) -> str | None:
     """Whether the triples agree on nothing: each was judged before it was trained itself.
 
-    One-sided sign tests. What the model prefers already speaks for the triples too: facts have
-    nothing in common with each other, and agree with what it knows.
+    One-sided sign tests: that as many moved the right way must be likely by chance, and unlikely
+    where four in five agree, so that few of them decide nothing. What the model prefers already
+    speaks for the triples too: facts have nothing in common, and agree with what it knows.
     """
-    if seen < _FEWEST_SEEN or _tail(seen_right, seen) <= _CHANCE:
+    if seen < _FEWEST or _tail(seen_right, seen) <= _CHANCE:
+        return None
+    if _tail(seen - seen_right, seen, 1 - _AGREEING) > _CHANCE:
         return None
     if _tail(before.preferred, before.n) <= _CHANCE:
         return None
@@ -138,11 +159,13 @@ def _lost(before: Scorecard, after: Scorecard, compared: Comparison) -> Iterator
     if probes:
         named = "; ".join(f"line {item.line}: {item.question}" for item in probes[:_SHOWN])
         yield f"{len(probes)} probe{'s' if len(probes) > 1 else ''} lost: {named}"
-    old, new = _value(before.figure("recall", "right")), _value(after.figure("recall", "right"))
-    if old is not None and new is not None and new < old - bounds.recall - 1e-9:
-        yield f"recall of the document's pairs fell from {old:.0%} to {new:.0%}"
+    old, new = before.figure("recall", "right"), after.figure("recall", "right")
+    fell = None if old.value is None or new.value is None else old.value - new.value
+    if fell is not None and fell > bounds.recall + 1e-9:
+        right, lost = round((new.value or 0.0) * new.n), round(fell * new.n)
+        yield f"{lost} fewer of the document's {new.n} pairs are answered right: {right}"
     was, now = _value(before.figure("drift", "texts")), _value(after.figure("drift", "texts"))
-    if now is not None and now > max(bounds.max_drift, was or 0.0):
+    if now is not None and now > max(bounds.max_drift, (was or 0.0) + bounds.more_drift):
         yield f"drift on general text passed {bounds.max_drift} nats: {now:+.2f}"
 
 
@@ -150,6 +173,6 @@ def _value(figure: Figure) -> float | None:
     return figure.value
 
 
-def _tail(right: int, seen: int) -> float:
-    """The chance of at least so many heads in `seen` throws of a fair coin."""
-    return float(sum(math.comb(seen, heads) for heads in range(right, seen + 1)) / 2**seen)
+def _tail(hits: int, n: int, share: float = 0.5) -> float:
+    """The chance of at least so many hits in `n` trials, each with the chance `share`."""
+    return sum(math.comb(n, k) * share**k * (1 - share) ** (n - k) for k in range(hits, n + 1))
