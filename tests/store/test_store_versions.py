@@ -56,9 +56,15 @@ def test_a_candidate_stays_beside_the_current_version_until_it_is_chosen() -> No
         assert store.current() == candidate
 
 
-def test_the_first_version_is_current_even_as_a_candidate() -> None:
+def test_a_candidate_before_any_other_version_stays_one() -> None:
     with Store.open(DLM_ID) as store:
         candidate = commit(store, current=False)
+        assert store.current() is None
+    with Store.open(DLM_ID) as store:
+        assert store.current() is None
+        assert store.versions() == (candidate,)
+        assert store.path.resolve_current_adapter() is None
+        store.set_current(candidate)
         assert store.current() == candidate
 
 

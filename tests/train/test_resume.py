@@ -26,6 +26,7 @@ from dlm.train.options import TrainOptions
 from dlm.train.progress import Progress, StepFigures
 from dlm.train.report import TrainingReport
 from dlm.train.run import train
+from dlm.train.start import NothingToTrain
 
 # Dropout, so that the random numbers matter; a loss that decays, so that the schedule does.
 TEXT = """---
@@ -391,7 +392,11 @@ def test_a_checkpoint_left_by_a_kill_after_the_commit_is_no_run(
     shutil.copy(place.checkpoint, tmp_path / "left")
     run(doc, resume=True)
     shutil.copy(tmp_path / "left", place.checkpoint)
-    assert "was finished and is v0001" in refusal(doc).message
+    watch = Watch()
+    found = train(doc, TrainOptions(), watch, resume=True)
+    assert isinstance(found, NothingToTrain)
+    assert found.version.name == "v0001"
+    assert watch.notes == ["the interrupted run was finished: it is v0001"]
     assert not place.checkpoint.exists()
 
 

@@ -201,6 +201,21 @@ def test_a_rate_that_destroys_the_adapter_commits_nothing(lamp: Path) -> None:
         assert store.current() == before
 
 
+def test_what_is_worse_than_the_base_in_every_respect_stays_a_candidate(
+    trained: tuple[TrainingReport, Epochs], lamp: Path
+) -> None:
+    text = TEXT.replace("base_model: pocket", "base_model: pocket\ntraining:\n  learning_rate: 1.0")
+    document = parse_text(text, path=lamp)
+    before = trained[0].version
+    with pytest.raises(TrainingError, match="worse than the base in every respect") as caught:
+        train(document, TrainOptions(fresh=True, max_steps=4), Progress())
+    assert f"{before.name} is current" in caught.value.message
+    assert "training.learning_rate is 1, and 0.0015 is usual" in str(caught.value.hint)
+    with Store.open(document.frontmatter.dlm_id) as store:
+        assert store.current() == before
+        assert store.versions()[-1].number > before.number, "it can be looked at"
+
+
 def test_a_fixed_number_of_epochs_is_kept_to(lamp: Path) -> None:
     report = train(parse_file(lamp), TrainOptions(fresh=True, epochs=2), Progress())
     assert isinstance(report, TrainingReport)

@@ -214,7 +214,9 @@ def _settle(place: StorePath, database: Database, base_model: str) -> list[str]:
             _introduce(place, database, manifest)
         notices = _adopt(place, database)
         _set_meta(place, database, base_model, manifest)
-        if queries.current_number(database) is None:
+        # Where nothing was lost and none ever was current there are candidates at most.
+        lost = notices or queries.pointer_moves(database)
+        if lost and queries.current_number(database) is None:
             _choose_current(place, database, manifest)
     return notices
 

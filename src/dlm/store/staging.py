@@ -78,9 +78,9 @@ class Staging:
     ) -> Version:
         """Make the folder a version, durably, with its run and what it remembers.
 
-        It becomes the current one, unless it is to stay a candidate (`current` false) beside one
-        that is. `also` may write more rows in the same transaction. Raises StoreError when the
-        weights are not finite or the disk refuses; the version that was current then stays so.
+        It becomes the current one, unless it is to stay a candidate (`current` false). `also` may
+        write more rows in the same transaction. Raises StoreError when the weights are not finite
+        or the disk refuses; the version that was current then stays so.
         """
         if self._committed or queries.has_run(self._database, run.run_id):
             raise StoreError(f"run {run.run_id} is already recorded in this store")
@@ -144,7 +144,7 @@ class Staging:
             memory.remember(self._database, version.number, remembered)
             if also is not None:
                 also(self._database)
-            if current or queries.current_number(self._database) is None:
+            if current:
                 queries.move_pointer(self._database, version.number, "commit")
             queries.end_pending(self._database)
             self._checkpoint("recorded")

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from dlm.engine.model import Score
+from dlm.eval.figures import Figure
+from dlm.eval.scorecard import Scorecard
+
+_WORSE = 0.1  # nats a token: what is worse by less may be so by accident
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,25 @@ class EpochFigures:
             "lost": self.lost,
             "remembered": self.remembered,
         }
+
+
+def worse_than_base(card: Scorecard) -> str | None:
+    """The figures in one phrase, where an adapter is worse than its base in all that was measured.
+
+    Losses of pairs, of prose and of general text in nats a token; None where any is as good.
+    """
+    found = [
+        (what, now.value, base.value)
+        for what, now, base in (
+            ("answers", card.figure("recall", "nll"), card.figure("recall", "base_nll")),
+            ("prose", card.figure("prose", "nll"), card.figure("prose", "base_nll")),
+            ("general text", card.figure("drift", "texts"), Figure(0.0)),
+        )
+        if now.value is not None and base.value is not None
+    ]
+    if not found or any(now <= base + _WORSE for _, now, base in found):
+        return None
+    return ", ".join(f"{what} {now - base:+.2f} nats a token" for what, now, base in found)
 
 
 class Budget:

@@ -56,6 +56,22 @@ def interrupted_run(
     return kept, options
 
 
+def finished_run(document: Document, store: Store) -> tuple[Version, str, TrainOptions] | None:
+    """The version, the phase and the options of a run that was killed after its commit.
+
+    None when the checkpoint is of an unfinished run, of another text, or of a candidate. Otherwise
+    the checkpoint is of no use, and is removed.
+    """
+    kept = read_checkpoint(store.path.checkpoint)
+    if kept is None or kept.identity.document != document.sha256:
+        return None
+    options, version = TrainOptions(**kept.identity.options), _became(store, kept)
+    if version is None or options.candidate:
+        return None
+    kept.path.unlink(missing_ok=True)
+    return version, kept.identity.phase, options
+
+
 @dataclass(frozen=True)
 class Work:
     """What a phase does: its rows in the order of training, and the settings of the optimisation.

@@ -9,6 +9,7 @@ from dlm.doc.document import Document
 from dlm.errors import TrainingError
 from dlm.store.records import Version
 from dlm.store.store import Store
+from dlm.train.checkpoint import Checkpoint
 from dlm.train.lock_file import LockMode
 from dlm.train.options import TrainOptions
 from dlm.train.preference.figures import Standing
@@ -17,7 +18,7 @@ from dlm.train.preference.start import check_triples, prepare_preference
 from dlm.train.progress import Progress
 from dlm.train.recorder import Board
 from dlm.train.report import Refusal, TrainingReport
-from dlm.train.resume import interrupted_run
+from dlm.train.resume import finished_run, interrupted_run
 from dlm.train.session import Session
 from dlm.train.sft import train_sft
 from dlm.train.start import NothingToTrain
@@ -49,18 +50,39 @@ def train(
         store.lock(f"training {name}"),
         Workshop() if workshop is None else nullcontext(workshop) as place,
     ):
-        kept, options = interrupted_run(document, options, store) if resume else (None, options)
-        session = Session(document, options, store, progress, lock, board, place, kept)
-        if options.phase != "sft" and not options.brisk:
-            check_triples(document, options, place.toolbox)
+        kept: Checkpoint | None = None
         report: TrainingReport | NothingToTrain | None = None
-        if options.phase != "preference" and not (kept and kept.identity.phase == "preference"):
+        ended = None
+        if resume and (finished := finished_run(document, store)):
+            version, ended, options = finished
+            progress.note(f"the interrupted run was finished: it is {version.name}")
+            report = NothingToTrain(version)
+        elif resume:
+            kept, options = interrupted_run(document, options, store)
+        phases = _phases(options, kept, ended)
+        session = Session(document, options, store, progress, lock, board, place, kept)
+        if "preference" in phases:
+            check_triples(document, options, place.toolbox)
+        if "sft" in phases:
             report = train_sft(session)
             session = replace(session, kept=None)
-        if options.phase == "sft" or options.brisk:
-            assert report is not None
-            return report
-        return _preference(session, report)
+        if "preference" in phases:
+            return _preference(session, report)
+        assert report is not None
+        return report
+
+
+def _phases(options: TrainOptions, kept: Checkpoint | None, ended: str | None) -> tuple[str, ...]:
+    """Those to go through: from the one that was interrupted on, or what follows one that ended."""
+    only_pairs = options.phase == "sft" or options.brisk
+    wanted = tuple(
+        phase
+        for phase, left_out in (("sft", options.phase == "preference"), ("preference", only_pairs))
+        if not left_out
+    )
+    if ended is not None:
+        return wanted[1:] if ended == wanted[0] else ()
+    return wanted[wanted.index(kept.identity.phase) :] if kept else wanted
 
 
 def _preference(

@@ -8,13 +8,14 @@ from dataclasses import asdict, replace
 from dlm.data.rows import Row, RowKind
 from dlm.engine.loading import LoraSettings, save_adapter
 from dlm.engine.model import Model, Score
+from dlm.errors import TrainingError
 from dlm.eval.glance import glance
 from dlm.eval.keeping import keep, with_current
 from dlm.eval.measure import measure
 from dlm.eval.scorecard import Scorecard
 from dlm.store.database import Database
 from dlm.store.records import Remembered
-from dlm.train.budget import Budget
+from dlm.train.budget import Budget, worse_than_base
 from dlm.train.checkpoint import Keeper
 from dlm.train.lock_file import check_lock, write_lock
 from dlm.train.lookout import Lookout
@@ -52,9 +53,26 @@ def train_sft(session: Session) -> TrainingReport | NothingToTrain:
         keeper.forget()
     if session.options.candidate:
         return report
+    _refuse_ruined(session, start.plan, report)
     if warning := write_lock(start.plan, report.version.name, session.lock):
         session.progress.note(warning)
     return report
+
+
+def _refuse_ruined(session: Session, plan: TrainingPlan, report: TrainingReport) -> None:
+    """Raise TrainingError where a version was kept but not made current."""
+    current = session.store.current()
+    if current is not None and current.number == report.version.number:
+        return
+    rate, usual = plan.optimisation.learning_rate, plan.base.sft_learning_rate
+    raise TrainingError(
+        f"{report.version.name} is worse than the base in every respect "
+        f"({worse_than_base(report.outcome.card)}): it is kept as a candidate, and "
+        f"{current.name if current else 'no version'} is current",
+        hint=f"training.learning_rate is {rate:g}, and {usual:g} is usual for {plan.base.key}"
+        if rate > usual
+        else f"dlm rollback {session.name} {report.version.name} makes it current all the same",
+    )
 
 
 def _prepared(session: Session) -> Start | NothingToTrain:
@@ -137,7 +155,8 @@ class _Run:
                 if not options.brisk:  # a glance is no scorecard to compare others with
                     keep(database, staging.number, outcome.card)
 
-            version = staging.commit(record, remembered, also=also, current=not options.candidate)
+            current = not (options.candidate or worse_than_base(outcome.card))
+            version = staging.commit(record, remembered, also=also, current=current)
         self.session.workshop.committed(version)
         self.store.prune(self.plan.document.frontmatter.training.keep_last_n)
         return TrainingReport(version, self.previous, outcome, compared)
