@@ -226,8 +226,9 @@ def test_lm_evaluation_harness_samples() -> None:
         ("Question: Where do the keys hang?\nAnswer:", "Behind the clock."),
         ("The press is cleaned with", "vinegar"),
     ]
-    assert [one.reason for one in report.unusable] == ["no metric says whether an answer is right"]
-    assert (report.probes, report.failing) == (4, 3)
+    assert report.unusable == ()
+    assert (report.probes, report.failing) == (4, 2)
+    assert report.notes == ("1 of 4 got no answer or no verdict: no failure of the model",)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ Rows = list[tuple[int, Any]]
 
 _LARGEST: Final = 2**30  # bytes
 _LARGEST_YAML: Final = 2**25
+_YAML: Final = re.compile(r"(?:---\s*\n)?(?:evalId|results|config|probes):\s")
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _NOT_TEXT: Final = {
     b"\x1f\x8b": "it is packed with gzip: unpack it first",
@@ -27,6 +28,8 @@ _NOT_TEXT: Final = {
     b"PK\x03\x04": "it is a zip archive or a workbook: unpack it, or save the sheet as CSV",
     b"PAR1": "it is a Parquet file: write it as JSONL first",
     b"SQLite format 3": "it is a SQLite database: export what it holds as JSON first",
+    b"%PDF": "it is a PDF",
+    b"\x89PNG": "it is a picture",
 }
 
 
@@ -109,8 +112,9 @@ def _decode(file: RowsFile, kind: str) -> None:
         if data.startswith(magic):
             raise file.error(1, f"this {kind} is no text: {what}")
     wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    half = not wide and re.match(rb"(?:[^\0]\0)+\Z", data[:40]) is not None  # UTF-16, no mark
     try:
-        file.text = data.decode("utf-16" if wide else "utf-8-sig")
+        file.text = data.decode("utf-16" if wide else "utf-16-le" if half else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         text = None if wide else _windows(data)
@@ -140,10 +144,13 @@ def _parse(file: RowsFile, kind: str, *, lenient: bool) -> None:
     start = _skip(text, 0)
     if start == len(text):
         raise file.error(1, f"this {kind} is empty")
-    if file.path.suffix.lower() in (".yaml", ".yml") and text[start] not in "{[":
+    suffix = file.path.suffix.lower()
+    if text[start] == "<":
+        raise file.error(1, f"this {kind} is HTML or XML: export it as JSON, JSONL or CSV")
+    if text[start] not in "{[" and (suffix in (".yaml", ".yml") or _YAML.match(text)):
         file.syntax = "yaml"
         file.rows = _yaml(file)
-    elif text[start] not in "{[":
+    elif text[start] not in "{[" or (suffix in (".csv", ".tsv") and _is_header(text)):
         file.syntax = "csv"
         file.rows = _table(file)
     elif (lines := _lines(file, lenient=lenient)) is not None:
@@ -153,6 +160,15 @@ def _parse(file: RowsFile, kind: str, *, lenient: bool) -> None:
         file.rows = list(_elements(file, start) if text[start] == "[" else _values(file, start))
         if len(file.rows) > 1 and text[start] == "{":
             file.syntax = "jsonl"
+
+
+def _is_header(text: str) -> bool:
+    """Whether a text that begins as JSON does is a table: its first line alone is no list."""
+    try:
+        json.loads(text.split("\n", 1)[0].rstrip().rstrip(","))
+    except (ValueError, RecursionError):
+        return len(_header(text)[1]) > 1
+    return False
 
 
 # JSON

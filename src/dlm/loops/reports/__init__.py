@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from dlm.errors import DlmError
-from dlm.loops.reports import lm_eval, nested, promptfoo, sway, tables
-from dlm.loops.reports.completion import Recovery, complete
+from dlm.loops.reports import lm_eval, promptfoo, sway, tables
+from dlm.loops.reports.sway import Recovery, complete
 from dlm.loops.reports.values import (
     NO_CHOICES,
     Choices,
@@ -65,12 +65,13 @@ FORMATS: Final[Mapping[str, Format]] = {
             promptfoo.is_table(file)
             or promptfoo.is_result(file.rows[0][1])
             or isinstance(_value(file, "results"), dict | list)
+            or isinstance(_value(file, "body"), list)
         ),
         promptfoo.read,
         ("prompt_field", "reference_field", "provider"),
     ),
-    "deepeval": Format(nested.is_deepeval, nested.read_deepeval, _ALL),
-    "openai-evals": Format(nested.is_evals, nested.read_evals, _ALL),
+    "deepeval": Format(tables.is_deepeval, tables.read_deepeval, _ALL),
+    "openai-evals": Format(tables.is_evals, tables.read_evals, _ALL),
     "jsonl": Format(lambda file: file.syntax != "csv" and tables.is_table(file), tables.read, _ALL),
     "csv": Format(lambda file: file.syntax == "csv" and tables.is_table(file), tables.read, _ALL),
 }
@@ -89,10 +90,10 @@ def read_report(path: Path, format: str | None = None, choices: Choices = NO_CHO
     if format is not None and format not in FORMATS:
         known = ", ".join(FORMATS)
         raise DlmError(f"there is no report format {format!r}", hint=f"it is one of {known}")
-    hint = "write the report anew; --format says which format to read it as"
-    file = _unwrapped(read_rows(path, "report", hint=hint))
+    hint = f"write it anew, as one of what is known: {_KNOWN}"
+    file = tables.unwrapped(read_rows(path, "report", hint=hint))
     name = format or next((name for name, each in FORMATS.items() if each.is_it(file)), None)
-    if name is None and choices.prompt_field and choices.reference_field:
+    if name is None and choices.prompt_field and isinstance(file.rows[0][1], dict):
         name = "jsonl"
     if name is None:
         raise _unknown(file)
@@ -111,18 +112,6 @@ def read_report(path: Path, format: str | None = None, choices: Choices = NO_CHO
     return replace(report, notes=(*file.notes, *report.notes))
 
 
-def _unwrapped(file: RowsFile) -> RowsFile:
-    """The rows that stand alone under one key of an object, as those of the file."""
-    for key in ("data", "rows", "examples", "samples", "results", "predictions"):
-        rows = _value(file, key)
-        if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
-            lines = [(file.line_of(key, 0) if len(rows) == 1 else 1, row) for row in rows]
-            inner = replace(file, rows=lines, syntax="jsonl")
-            if tables.is_table(inner) and not promptfoo.is_result(rows[0]):
-                return inner
-    return file
-
-
 def _value(file: RowsFile, key: str) -> object:
     return file.whole.get(key) if isinstance(file.whole, dict) else None
 
@@ -134,5 +123,6 @@ def _unknown(file: RowsFile) -> DlmError:
     return DlmError(
         f"{file.path}:1: this is no report of a known tool, and no table with a prompt and a "
         f"reference: {has}",
-        hint=f"known are {_KNOWN}; --prompt-field and --reference-field name other columns",
+        hint=f"known are {_KNOWN}; --prompt-field and --reference-field name other columns; chats "
+        "and preferences are for `dlm preference import`",
     )

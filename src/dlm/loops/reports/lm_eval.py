@@ -8,19 +8,22 @@ answer right.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from dlm.loops.reports.prompts import (
+from dlm.loops.reports.prompts import chat_of, question_of
+from dlm.loops.reports.values import (
+    Recovered,
+    Report,
+    Tally,
     Unclear,
     answers_of,
-    chat_of,
-    number_of,
-    question_of,
+    cell_number,
+    object_of,
     text_of,
     words,
 )
-from dlm.loops.reports.values import Recovered, Report, Unusable
 from dlm.loops.rows_file import RowsFile
 
 _NO_METRICS: Final = words(
@@ -29,11 +32,17 @@ _NO_METRICS: Final = words(
 )
 # Metrics of which more is not better, or which say nothing about one answer.
 _NOT_RIGHT: Final = words(
-    "perplexity bits loss nll brier ece wer cer ter bypass stderr diff logprob time tokens length"
+    "perplexity bits loss nll brier ece wer cer ter bypass stderr diff logprob time tokens length "
+    "pct stereotype toxicity bias"
 )
+_OF_HUNDRED: Final = words("exact_match exact em acc accuracy f1")  # as SQuAD counts them
+# Metrics of tasks whose target is no answer: tests of a program, and rules for the form of a text.
+_NO_ANSWER: Final = re.compile(r"pass(?:@|_at_)\d+|(?:prompt|inst)_level_\w+", re.IGNORECASE)
+_NOTHING: Final = ("", "None", "nan", "[]", "{}", "()")
 _QUESTION: Final = words(
     "question query problem prompt input instruction ctx goal sentence text question_text"
 )
+_PICTURE: Final = re.compile(r"<(?:image|audio|video)>")
 _LONG: Final = 20  # characters from which a text of the document is known to be itself
 
 _Row = Mapping[str, Any]
@@ -70,24 +79,17 @@ def read(file: RowsFile) -> Report:
         doc = json.dumps(row.get("doc"), sort_keys=True, default=str)
         asked.setdefault((task, f"{row.get('doc_id', line)}", doc), []).append(row)
     metrics = _metrics([row for rows in asked.values() for row in rows])
-    pairs: list[Recovered] = []
-    unusable: list[Unusable] = []
-    failing = 0
+    tally = Tally("lm-evaluation-harness")
     for (task, doc_id, _), rows in asked.items():
         scores = [score for row in rows for score in _scores(row, metrics).values()]
-        if any(score >= 1 for score in scores):
-            continue
+        verdict = "error" if not scores else "pass" if max(scores) >= 1 else "fail"
         name = f"{task or file.path.stem}-{doc_id}"
-        failing += 1
-        found = _pair(rows[0], name, metrics)
-        if not scores:
-            found = "no metric says whether an answer is right"
-        if isinstance(found, Recovered):
-            pairs.append(found)
-        else:
-            unusable.append(Unusable(name, found))
-    tool = "lm-evaluation-harness"
-    return Report(tool, len(asked), failing, tuple(pairs), unusable=tuple(unusable))
+
+        def pair(row: _Row = rows[0], name: str = name) -> Recovered:
+            return _pair(row, name, metrics)
+
+        tally.take(name, {"": verdict}, pair)
+    return tally.report()
 
 
 def _rows(file: RowsFile) -> Iterator[tuple[int, Any, str]]:
@@ -105,65 +107,66 @@ def _rows(file: RowsFile) -> Iterator[tuple[int, Any, str]]:
         yield line, row, ""
 
 
-def _metrics(rows: Sequence[_Row]) -> set[str]:
-    """The metrics of a file that say right (1) or wrong (0) of an answer, by name.
+def _metrics(rows: Sequence[_Row]) -> dict[str, float]:
+    """The metrics of a file that say right (full marks) or wrong (0) of an answer, by name.
 
-    A metric that passes these bounds anywhere is on another scale, and says neither.
+    A metric that passes 1 anywhere is on another scale, and says neither.
     """
     names = {name for row in rows for name in row if name not in _NO_METRICS}
     listed = {name for row in rows for name in row.get("metrics") or () if isinstance(name, str)}
-    found: set[str] = set()
+    found: dict[str, float] = {}
     for name in names & listed if listed else names:
         if any(word in name.lower().replace("-", "_").split("_") for word in _NOT_RIGHT):
             continue
         values = [value for row in rows if (value := _score(row.get(name))) is not None]
-        if values and all(0 <= value <= 1 for value in values):
-            found.add(name)
+        full = 100.0 if name in _OF_HUNDRED and 100.0 in values else 1.0
+        if values and all(0 <= value <= full for value in values):
+            found[name] = full
     return found
 
 
 def _score(value: object) -> float | None:
     """A metric's value; that of a list of verdicts is the worst of them."""
-    if isinstance(value, bool):
-        return float(value)
     if isinstance(value, list):
         parts = [float(part) for part in value if isinstance(part, bool)]
         return min(parts) if parts and len(parts) == len(value) else None
-    return number_of(value)
+    return cell_number(value)
 
 
-def _scores(row: _Row, metrics: set[str]) -> dict[str, float]:
+def _scores(row: _Row, metrics: Mapping[str, float]) -> dict[str, float]:
+    """What each metric says of a sample, of 1."""
     found = {name: _score(row.get(name)) for name in sorted(metrics)}
-    return {name: score for name, score in found.items() if score is not None}
+    return {name: score / metrics[name] for name, score in found.items() if score is not None}
 
 
-def _pair(row: _Row, name: str, metrics: set[str]) -> Recovered | str:
-    """The pair of a sample, or why there is none."""
+def _pair(row: _Row, name: str, metrics: Mapping[str, float]) -> Recovered:
+    """The pair of a sample; raises Unclear where there is none."""
+    if any(_NO_ANSWER.match(metric) for metric in row):
+        raise Unclear("its target is no answer: it tests a program, or the form of a text")
     requests = _requests(row.get("arguments"))
     if not requests or not requests[0][0]:
-        return "it records no request"
+        raise Unclear("it records no request")
+    if len(requests[0]) > 2 or _PICTURE.search(str(requests[0][0])):
+        raise Unclear("its prompt holds more than text")
     target = row.get("target")
     how = "context and target of the sample"
-    reference: str | None
     if len(requests) > 1 or (isinstance(target, int) and isinstance(requests[0][1], str)):
-        choices = [text_of(continuation) for _, continuation in requests]
+        choices = [text_of(request[1]) for request in requests]
         chosen = _index(target, choices)
-        if chosen is None:
-            return f"its target {target!r} names none of its {len(requests)} choices"
+        reference = None if chosen is None else choices[chosen]
+        if reference is None:
+            raise Unclear(f"its target {target!r} names none of its {len(requests)} choices")
         if len({json.dumps(request[0], default=str) for request in requests}) > 1:
-            return "its choices stand in the context, so no question has a single answer"
-        reference, how = choices[chosen], "context and right choice of the sample"
+            raise Unclear("its choices stand in the context, so no question has a single answer")
+        how = "context and right choice of the sample"
     else:
-        answers = answers_of(target)
-        reference = answers[0] if answers else None
+        answers = [] if str(target).strip() in _NOTHING else answers_of(target)
+        if not answers:
+            raise Unclear("its target is empty")
+        reference = answers[0]
         if len(answers) > 1:
             how = f"context and first of {len(answers)} targets"
-    if reference is None:
-        return "its target is empty"
-    try:
-        question = _question(requests[0][0], row)
-    except Unclear as error:
-        return str(error)
+    question = _question(requests[0][0], row)
     return Recovered(question, reference, name, how, scores=_scores(row, metrics))
 
 
@@ -173,19 +176,18 @@ def _question(context: object, row: _Row) -> str:
     return _last_shot(question if chat_of(context) else str(context).rstrip(), row).strip()
 
 
-def _requests(arguments: object) -> list[tuple[object, object]]:
-    """(context, continuation or settings) of each request, in either spelling of the file."""
+def _requests(arguments: object) -> list[list[object]]:
+    """Context, continuation or settings, and what else each request has, in either spelling."""
     if isinstance(arguments, dict):
-        arguments = [
-            (value.get("arg_0"), value.get("arg_1"))
-            for value in arguments.values()
+        known = [
+            (int(re.sub(r"\D", "", name) or 0), value)
+            for name, value in arguments.items()
             if isinstance(value, dict)
         ]
+        arguments = [list(value.values()) for _, value in sorted(known, key=lambda each: each[0])]
     if not isinstance(arguments, list):
         return []
-    return [
-        (item[0], item[1]) for item in arguments if isinstance(item, list | tuple) and len(item) > 1
-    ]
+    return [list(item) for item in arguments if isinstance(item, list | tuple) and len(item) > 1]
 
 
 def _index(target: object, choices: Sequence[str | None]) -> int | None:
@@ -207,9 +209,12 @@ def _last_shot(context: str, row: _Row) -> str:
     What follows the question (`Answer:`) ends each example too, whatever separates them; what opens
     the context (`Question:`) opens each of them.
     """
-    recorded = row.get("doc")
-    doc = recorded if isinstance(recorded, dict) else {}
+    doc = object_of(row.get("doc"))
     question = next((text for key in _QUESTION if (text := text_of(doc.get(key)))), None)
+    if question is None or question not in context:  # by another name: what stands last of it
+        right = answers_of(row.get("target"))
+        texts = [text for value in doc.values() if (text := text_of(value)) and text not in right]
+        question = max(texts, key=context.rfind, default=None)
     at = context.rfind(question) if question else -1
     if question is None or at < 0:
         return _by_last_line(context)

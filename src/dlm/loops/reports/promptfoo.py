@@ -1,36 +1,49 @@
 """Results of promptfoo: the tests that failed an assertion which holds a reference.
 
-JSON and YAML of versions 1 to 3, JSONL with a result a line, and CSV: with a status column for each
-provider, or with `[PASS]`, `[FAIL]` or `[ERROR]` before each answer.
+JSON and YAML of versions 1 to 3, JSONL with a result a line, the table of the web page, and CSV:
+with a status column for each provider, or with `[PASS]`, `[FAIL]` or `[ERROR]` before each answer.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
-from dlm.loops.reports.prompts import Unclear, answers_of, number_of, question_of, text_of, words
-from dlm.loops.reports.values import NO_CHOICES, Choices, Recovered, Report, Tally
+from dlm.loops.reports.prompts import chat_of, question_of
+from dlm.loops.reports.values import (
+    NO_CHOICES,
+    Choices,
+    Recovered,
+    Report,
+    Tally,
+    Unclear,
+    answers_of,
+    cell_number,
+    object_of,
+    text_of,
+    words,
+)
 from dlm.loops.rows_file import RowsFile
 
 # Assertions whose value is an answer as it should be; then those whose value is a part of it.
 _WHOLE: Final = words(
     "equals similar factuality model-graded-factuality levenshtein rouge-n bleu gleu meteor "
-    "model-graded-closedqa-reference answer-similarity"
+    "answer-similarity"
 )
-_PART: Final = ("icontains", "contains", "contains-any", "icontains-any", "starts-with")
+_PART: Final = words("icontains contains contains-any icontains-any starts-with")
 _JUDGED: Final = words(
     "llm-rubric g-eval factuality similar classifier moderation answer-relevance "
     "context-recall context-relevance context-faithfulness select-best pi search-rubric"
 )
-VARIABLES: Final = words(
+_VARIABLES: Final = words(
     "reference reference_answer references expected expected_answer expected_output "
     "expected_response ground_truth groundtruth gold gold_answer golden_answer correct_answer "
     "correct ideal target label"
 )
-_AMBIGUOUS: Final = ("answer", "answers", "output", "response")
+_AMBIGUOUS: Final = words("answer answers output response")
+_ASKED: Final = words("question query prompt input user_input problem instruction")
 _ERRORED: Final = 2  # `failureReason` of a test that got no answer
 _PLACE: Final = re.compile(r"\{\{-?\s*([\w.-]+?)\s*-?\}\}")
 _NO_VERDICT: Final = re.compile(
@@ -38,8 +51,10 @@ _NO_VERDICT: Final = re.compile(
     r"econn|request failed|grader|quota",
     re.IGNORECASE,
 )
-_CELL: Final = re.compile(r"\s*\[(PASS|FAIL|ERROR)\]")
-_PROVIDER: Final = re.compile(r"\[([^\]]+)\]\s*(.*)", re.DOTALL)
+_CELL: Final = re.compile(r"\s*\[(PASS|FAIL|ERROR)\]\s*(?:\([\d., ]+\))?\s*")
+_REASON: Final = re.compile(r"\s*(?:Pass|Fail) Reason: .*\Z", re.DOTALL)
+_PROVIDER: Final = re.compile(r"\[([^\]\n{]+)\]\s*(.*)", re.DOTALL)
+_STRIPPED: Final = "[prompt stripped]"
 
 _Row = Mapping[str, Any]
 
@@ -55,14 +70,13 @@ def is_result(row: object) -> bool:
 def is_table(file: RowsFile) -> bool:
     """Whether a CSV file has the columns or the cells that promptfoo writes."""
     header = file.header
-    if any(_PROVIDER.fullmatch(name) for name in header) and (
-        "Status" in header or "Grader Reason" in header
+    if "Status" in header and (
+        "Grader Reason" in header or any(_PROVIDER.fullmatch(name) for name in header)
     ):
         return True
-    if "Status" in header and "Grader Reason" in header:
-        return True
-    first = [cell for _, record in file.rows[:20] for cell in record.values()] if header else []
-    return any(_CELL.match(cell) for cell in first)
+    return bool(header) and any(
+        _CELL.match(cell) for _, record in file.rows[:20] for cell in record.values()
+    )
 
 
 def read(file: RowsFile, choices: Choices = NO_CHOICES) -> Report:
@@ -72,86 +86,101 @@ def read(file: RowsFile, choices: Choices = NO_CHOICES) -> Report:
     for index, (keys, row) in enumerate(results):
         if not isinstance(row, dict):
             raise file.error(file.line_of(*keys), f"result {index + 1} is not an object")
-        verdict = _verdict(row)
-        if not tally.counts(_provider(row), verdict):
-            continue
-        name = _name(row, index)
-        tally.add(name, _pair(row, name, choices))
+        about = text_of(object_of(row.get("testCase")).get("description"))
+        name = about or f"test-{row.get('testIdx', index)}"
+
+        def pair(row: _Row = row, name: str = name) -> Recovered:
+            return _pair(row, name, choices)
+
+        said = object_of(row.get("response")).get("output")
+        tally.take(name, {_provider(row): _verdict(row)}, pair, said)
     return tally.report()
 
 
 def _results(file: RowsFile) -> Iterator[tuple[tuple[str | int, ...], Any]]:
     """Each result with the keys of its place in the file."""
-    if file.syntax == "jsonl" or (file.rows and is_result(file.rows[0][1])):
-        for index, (_, row) in enumerate(file.rows):
-            yield (index,), row
+    if file.syntax == "jsonl" or is_result(file.rows[0][1]):
+        yield from (((index,), row) for index, (_, row) in enumerate(file.rows))
         return
-    data = file.whole
-    outer = data.get("results") if isinstance(data, dict) else None
+    whole = object_of(file.whole)
+    if isinstance(whole.get("body"), list):
+        yield from _body(whole)
+        return
+    outer = whole.get("results")
+    keys = ("results", "results") if isinstance(outer, dict) else ("results",)
     rows = outer.get("results") if isinstance(outer, dict) else outer
     if not isinstance(rows, list):
         line = file.line_of("results", "results")
         raise file.error(line, "promptfoo results are an object with a list 'results'")
-    for index, row in enumerate(rows):
-        yield ("results", "results", index) if isinstance(outer, dict) else ("results", index), row
+    yield from (((*keys, index), row) for index, row in enumerate(rows))
 
 
-def _table_results(file: RowsFile) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """The results of a table, a provider's answer each, in the shape that JSON has them."""
-    columns = list(_columns(file))
-    first = min((column.at for column in columns), default=0)
-    for index, (_, record) in enumerate(file.rows):
-        cells = [_unescaped(cell) for cell in record.values()]
-        variables = dict(zip(file.header[:first], cells[:first], strict=True))
-        about = variables.pop("Description", "")
-        for column in columns:
-            marked = _CELL.match(cells[column.at])
-            status = marked[1] if marked else ""
-            if column.status is not None:
-                status = cells[column.status].strip().upper()
-            if not status:
-                continue
+def _body(table: _Row) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """The results of the table that the web page saves: an answer of each provider in a row."""
+    names = object_of(table.get("head")).get("vars") or []
+    for at, row in enumerate(map(object_of, table["body"])):
+        test = object_of(row.get("test"))
+        variables = object_of(test.get("vars")) or dict(
+            zip(names, row.get("vars") or (), strict=False)
+        )
+        for output in map(object_of, row.get("outputs") or ()):
             yield (
-                (index,),
+                ("body", at),
                 {
-                    "testIdx": index,
-                    "success": status == "PASS",
-                    "failureReason": _ERRORED if status == "ERROR" else 1,
-                    "score": _score_of(cells[column.score]) if column.score is not None else None,
-                    "provider": column.provider,
-                    "prompt": _filled(column.prompt, variables),
+                    **output,
+                    "testIdx": at,
+                    "success": output.get("pass"),
                     "vars": variables,
-                    "testCase": {"description": about, "vars": variables},
-                    "response": {"output": cells[column.at]},
-                    "table": True,
+                    "testCase": test,
+                    "response": {"output": output.get("text")},
                 },
             )
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """Where the answers of one provider to one prompt stand, and what is said of them."""
-
-    provider: str
-    prompt: str
-    at: int
-    status: int | None
-    score: int | None
-
-
-def _columns(file: RowsFile) -> Iterator[_Column]:
+def _table_results(file: RowsFile) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """The results of a CSV, a provider's answer each, in the shape that JSON has them."""
     header = file.header
-    cells = [list(record.values()) for _, record in file.rows[:50]]
-    for at, title in enumerate(header):
-        follows = header[at + 1] if at + 1 < len(header) else ""
-        marked = any(_CELL.match(row[at]) for row in cells)
-        if follows != "Status" and not marked:
-            continue
-        named = _PROVIDER.fullmatch(title)
-        provider, prompt = (named[1], named[2]) if named else ("", title)
-        status = at + 1 if follows == "Status" else None
-        score = at + 2 if status and header[at + 2 : at + 3] == ("Score",) else None
-        yield _Column(provider, prompt, at, status, score)
+    cells = [[_unescaped(cell) for cell in record.values()] for _, record in file.rows]
+    follows = [*header[1:], ""]
+    answers = [
+        at
+        for at in range(len(header))
+        if follows[at] == "Status" or any(_CELL.match(row[at]) for row in cells[:50])
+    ]
+    last = header.index("Comment") if "Comment" in header else -1
+    own = [
+        at
+        for at in range(len(header))
+        if at not in answers and (last < 0 or at < min(answers, default=0))
+    ]
+    for index, row in enumerate(cells):
+        variables = {header[at]: row[at] for at in own}
+        about = variables.pop("Description", "")
+        for at in answers:
+            title = object_of(_json(header[at])).get("raw") or header[at]
+            named = _PROVIDER.fullmatch(title)
+            apart = follows[at] == "Status"
+            marked = None if apart else _CELL.match(row[at])
+            status = row[at + 1].strip().upper() if apart else marked[1] if marked else ""
+            if status:
+                said = (
+                    row[at] if apart else _REASON.sub("", row[at][marked.end() if marked else 0 :])
+                )
+                yield (
+                    (index,),
+                    {
+                        "testIdx": index,
+                        "success": status == "PASS",
+                        "failureReason": _ERRORED if status == "ERROR" else 1,
+                        "score": row[at + 2] if follows[at + 1 : at + 2] == ["Score"] else None,
+                        "provider": named[1] if named else "",
+                        "prompt": _filled(named[2] if named else title, variables),
+                        "vars": variables,
+                        "testCase": {"description": about, "vars": variables},
+                        "response": {"output": said},
+                        "table": True,
+                    },
+                )
 
 
 def _unescaped(cell: str) -> str:
@@ -159,84 +188,89 @@ def _unescaped(cell: str) -> str:
     return cell[1:] if re.match(r"'[=+\-@]", cell) else cell
 
 
-def _filled(template: str, variables: Mapping[str, str]) -> str:
+def _filled(template: str, variables: Mapping[str, str]) -> object:
     """The prompt of a table, whose header has only its template, or only its label."""
+    try:
+        chat = chat_of(template)
+    except Unclear:
+        chat = None
+    if chat is not None:
+        return [{"role": role, "content": _rendered(text, variables)} for role, text in chat]
     if _PLACE.search(template):
         return _rendered(template, variables) or ""
-    asked = ("question", "query", "prompt", "input", "user_input", "problem", "instruction")
     lower = {name.lower(): value for name, value in variables.items()}
-    return next((lower[name] for name in asked if lower.get(name)), "")
+    return next((lower[name] for name in _ASKED if lower.get(name)), "")
 
 
-def _score_of(cell: str) -> float | None:
+def _json(text: str) -> object:
     try:
-        return float(cell)
-    except ValueError:
+        return json.loads(text)
+    except (ValueError, RecursionError):
         return None
 
 
 def _provider(row: _Row) -> str:
+    """Label and id, where they differ."""
     provider = row.get("provider")
-    if isinstance(provider, dict):
-        return text_of(provider.get("label")) or text_of(provider.get("id")) or ""
-    return text_of(provider) or ""
+    if not isinstance(provider, dict):
+        return text_of(provider) or ""
+    label, name = text_of(provider.get("label")), text_of(provider.get("id"))
+    return f"{label} ({name})" if label and name and label != name else label or name or ""
 
 
 def _verdict(row: _Row) -> str:
     """pass, fail, or error: a test that got no answer, or no verdict."""
+    response = object_of(row.get("response"))
     success = row.get("success")
     if success is None:
-        success = _object(row.get("gradingResult")).get("pass")
+        success = object_of(row.get("gradingResult")).get("pass")
     if success is not False:
         return "pass"
-    if row.get("failureReason") == _ERRORED or _object(row.get("response")).get("error"):
+    if row.get("failureReason") == _ERRORED or response.get("error"):
         return "error"
-    said = _object(row.get("response")).get("output")
-    if row.get("error") and not row.get("gradingResult") and said in (None, ""):
+    if row.get("error") and not row.get("gradingResult") and response.get("output") in (None, ""):
         return "error"
     failed = list(_failed_parts(row))
-    judged = [part for part in failed if _is_judged(part)]
-    silent = [part for part in judged if _NO_VERDICT.search(str(part.get("reason") or ""))]
-    return "error" if failed and len(silent) == len(failed) else "fail"
+    return "error" if failed and all(_is_silent(part) for part in failed) else "fail"
 
 
-def _is_judged(part: _Row) -> bool:
-    kind = str(_object(part.get("assertion")).get("type"))
-    return kind.startswith("model-graded") or kind in _JUDGED
+def _is_silent(part: _Row) -> bool:
+    """Whether a judge failed to judge."""
+    kind = str(object_of(part.get("assertion")).get("type"))
+    if object_of(part.get("metadata")).get("graderError"):
+        return True
+    judged = kind.startswith("model-graded") or kind in _JUDGED
+    return judged and _NO_VERDICT.search(str(part.get("reason") or "")) is not None
 
 
-def _name(row: _Row, index: int) -> str:
-    case = _object(row.get("testCase"))
-    return text_of(case.get("description")) or f"test-{row.get('testIdx', index)}"
-
-
-def _pair(row: _Row, name: str, choices: Choices) -> Recovered | str:
-    """The pair of a failed test, or why there is none."""
-    variables = {**_object(_object(row.get("testCase")).get("vars")), **_object(row.get("vars"))}
+def _pair(row: _Row, name: str, choices: Choices) -> Recovered:
+    """The pair of a failed test; raises Unclear where there is none."""
+    test = object_of(row.get("testCase"))
+    variables = {**object_of(test.get("vars")), **object_of(row.get("vars"))}
     prompt = row.get("prompt")
-    try:
-        question = question_of(prompt.get("raw") if isinstance(prompt, dict) else prompt)
-        if choices.prompt_field:
-            question = question_of(variables.get(choices.prompt_field))
-    except Unclear as error:
-        return str(error)
-    found = _reference(row, variables, choices)
-    if isinstance(found, str):
-        return found
-    reference, how = found
-    score = number_of(row.get("score"))
+    raw = prompt.get("raw") if isinstance(prompt, dict) else prompt
+    if choices.prompt_field:
+        raw = variables.get(choices.prompt_field)
+    if raw == _STRIPPED:
+        raise Unclear("its prompt was stripped from the report")
+    if raw == "" and row.get("table"):
+        raise Unclear("the table has only a label of its prompt; --prompt-field names its question")
+    question = question_of(raw)
+    reference, how = _reference(row, variables, choices)
+    score = cell_number(row.get("score"))
     scores = {} if score is None else {"score": score}
     return Recovered(question, reference, name, how, scores=scores)
 
 
-def _reference(row: _Row, variables: Mapping[str, Any], choices: Choices) -> tuple[str, str] | str:
-    """The reference of a failed test and where it stood, or why there is none."""
+def _reference(row: _Row, variables: Mapping[str, Any], choices: Choices) -> tuple[str, str]:
+    """The reference of a failed test, and where it stood; raises Unclear where there is none."""
     if choices.reference_field:
         answers = answers_of(variables.get(choices.reference_field))
         if answers:
             return answers[0], f"its variable {choices.reference_field}"
-        return f"it has no variable {choices.reference_field}"
+        raise Unclear(f"it has no variable {choices.reference_field}")
     assertions = list(_failed_assertions(row))
+    kinds = ", ".join(sorted({kind for kind, _ in assertions})) or "none is recorded"
     for types in (_WHOLE, _PART):
         values = {
             value: kind
@@ -244,16 +278,17 @@ def _reference(row: _Row, variables: Mapping[str, Any], choices: Choices) -> tup
             if kind in types and (value := _value(kind, raw, variables))
         }
         if len(values) > 1:
-            return "several assertions failed, and each names another answer"
+            raise Unclear("several assertions failed, and each names another answer")
         if values:
             ((value, kind),) = values.items()
             return value, f"value of its {kind} assertion"
+        if types is _WHOLE and (right := _passed(row)):
+            raise Unclear(f"its answer is right by its {right} assertion; what failed is {kinds}")
         if types is _WHOLE and (found := _variable(row, variables)):
             return found
-    kinds = sorted({kind for kind, _ in assertions})
     if row.get("table"):
-        return "none of its columns is named as a reference (expected, reference, …)"
-    return f"no assertion that failed holds an answer ({', '.join(kinds) or 'none is recorded'})"
+        raise Unclear("no column is named as a reference (expected, …); --reference-field names it")
+    raise Unclear(f"no assertion that failed holds an answer ({kinds})")
 
 
 def _variable(row: _Row, variables: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -263,45 +298,60 @@ def _variable(row: _Row, variables: Mapping[str, Any]) -> tuple[str, str] | None
     model's answer repeats it.
     """
     lower = {str(name).strip().lower().replace(" ", "_"): name for name in variables}
-    for key in (*VARIABLES, *_AMBIGUOUS):
+    seen = f"{row.get('prompt')}\n{object_of(row.get('response')).get('output')}"
+    for key in (*_VARIABLES, *(() if row.get("table") else _AMBIGUOUS)):
         answers = answers_of(variables[lower[key]]) if key in lower else []
-        if not answers:
-            continue
-        prompt = row.get("prompt")
-        seen = f"{prompt.get('raw') if isinstance(prompt, dict) else prompt}"
-        said = f"{_object(row.get('response')).get('output')}"
-        if key in _AMBIGUOUS and (answers[0] in seen or answers[0] in said or row.get("table")):
-            continue
-        return answers[0], f"its variable {lower[key]}"
+        if answers and not (key in _AMBIGUOUS and (answers[0] in seen or "stripped]" in seen)):
+            return answers[0], f"its variable {lower[key]}"
     return None
 
 
-def _failed_parts(row: _Row) -> Iterator[_Row]:
-    """Each graded assertion that failed; of a set of them, those within it."""
-    stack = [_object(row.get("gradingResult"))]
+def _parts(row: _Row) -> Iterator[_Row]:
+    """Each graded assertion that counts; of a set of them, those within it, where it failed.
+
+    The parts of a set stand in it and once more beside it.
+    """
+    stack = [object_of(row.get("gradingResult"))]
+    settled: list[_Row] = []
     while stack:
         part = stack.pop(0)
-        inner = part.get("componentResults")
-        graded = [each for each in inner if isinstance(each, dict)] if inner else []
-        if graded:
-            stack[:0] = [each for each in graded if each.get("pass") is False]
-        elif isinstance(part.get("assertion"), dict):
+        inner = [each for each in part.get("componentResults") or () if isinstance(each, dict)]
+        assertion = object_of(part.get("assertion"))
+        if inner:
+            if part.get("pass") is not False:
+                settled += inner
+            else:
+                stack[:0] = inner
+        elif assertion and not assertion.get("metricOnly") and part not in settled:
             yield part
+
+
+def _failed_parts(row: _Row) -> Iterator[_Row]:
+    return (part for part in _parts(row) if part.get("pass") is False)
+
+
+def _passed(row: _Row) -> str:
+    """The assertion that found the whole answer right, if one did."""
+    kinds = (_kind(part.get("assertion")) for part in _parts(row) if part.get("pass") is True)
+    return next((kind for kind in kinds if kind in _WHOLE), "")
+
+
+def _kind(assertion: object) -> str:
+    """The type of an assertion, without the variant of its measure (`similar:cosine`)."""
+    return str(object_of(assertion).get("type") or "unknown").partition(":")[0]
 
 
 def _failed_assertions(row: _Row) -> Iterator[tuple[str, object]]:
     """Type and value of each assertion that failed; of all, where none was graded."""
-    failed = list(_failed_parts(row))
-    asserted = [_object(part.get("assertion")) for part in failed]
+    failed = [(object_of(part.get("assertion")), part) for part in _failed_parts(row)]
     if not failed:
-        declared = _object(row.get("testCase")).get("assert")
-        asserted = [item for item in declared or () if isinstance(item, dict)]
-    for item, part in zip(asserted, failed or [{}] * len(asserted), strict=True):
+        declared = object_of(row.get("testCase")).get("assert")
+        failed = [(item, {}) for item in declared or () if isinstance(item, dict)]
+    for item, part in failed:
         inner = item.get("assert")
         for each in inner if isinstance(inner, list) else [item]:
-            rendered = _object(part.get("metadata")).get("renderedAssertionValue")
-            value = _object(each).get("value") if rendered is None else rendered
-            yield str(_object(each).get("type") or "unknown"), value
+            rendered = object_of(part.get("metadata")).get("renderedAssertionValue")
+            yield _kind(each), object_of(each).get("value") if rendered is None else rendered
 
 
 def _value(kind: str, value: object, variables: Mapping[str, Any]) -> str | None:
@@ -314,8 +364,9 @@ def _value(kind: str, value: object, variables: Mapping[str, Any]) -> str | None
         value = value.split(",")[0]
     if isinstance(value, str):
         return _rendered(value, variables)
-    answers = [] if isinstance(value, dict) else answers_of(value)
-    return answers[0] if answers else None
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False) if kind == "equals" else None
+    return next(iter(answers_of(value)), None)
 
 
 def _rendered(value: str, variables: Mapping[str, Any]) -> str | None:
@@ -332,7 +383,3 @@ def _rendered(value: str, variables: Mapping[str, Any]) -> str | None:
         filled[name] = answers[0]
     text = _PLACE.sub(lambda match: filled[match[1]], value)
     return None if "{{" in text or "{%" in text else text_of(text)
-
-
-def _object(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
+from dlm.loops.reports.values import Unclear, object_of, text_of
+
 _SYSTEM: Final = ("system", "developer")
-_USER: Final = ("user", "human")
 
 # How a chat template marks what each role says: a pattern whose groups are role and text. In
 # this order: ChatML, Llama 3 and 4, Gemma, gpt-oss, Command R, Granite, then Phi with Zephyr, GLM
@@ -34,26 +34,27 @@ _RENDERED: Final = tuple(
 _MARKED: Final = len(_RENDERED) - 2  # the others are texts that a person might write
 _INST: Final = re.compile(r"\[INST\](.*?)\[/INST\](.*?)(?=\[INST\]|\Z)", re.DOTALL)
 _SYS: Final = re.compile(r"<<SYS>>(.*?)<</SYS>>", re.DOTALL)
-# What is left of the last turn where the marks of the template were taken out.
-_BARE: Final = re.compile(
-    r"(?:\A|.*(?:\n|(?<=[^\w\s])))user\n+(.*?)\s*assistant(?:\s*<think>)?\Z", re.DOTALL
-)
+# What is left where the marks of the template were taken out: roles alone on their lines.
+_BARE_END: Final = re.compile(r"\s*(?:assistant|model)\s*(?:<think>\s*)?\Z")
+_BARE: Final = re.compile(r"(?:^|(?<=[^\w\s]))(system|user|assistant|model)\n+", re.MULTILINE)
+_YAML: Final = re.compile(r"(?:---\s*\n)?(?:messages:\s*\n\s*)?- [\"']?(?:role|content)[\"']?:")
 _MARK: Final = re.compile(r"<[|｜][^<>|｜\s]{2,40}[|｜]>|\[/?INST\]|</?s>|<(?:start|end)_of_turn>")
 _ROLES: Final = {
     "instruction": "user",
     "input": "user",
     "human": "user",
+    "ai": "assistant",
+    "bot": "assistant",
     "response": "assistant",
     "gpt": "assistant",
     "model": "assistant",
     "chatbot": "assistant",
 }
 
+_ROLE_KEYS: Final = ("role", "from", "type")
+_CONTENT_KEYS: Final = ("content", "value", "parts", "text")
+
 Chat = list[tuple[str, str]]
-
-
-class Unclear(ValueError):
-    """A prompt that is not one question, and why."""
 
 
 def question_of(prompt: object, *, last: bool = False) -> str:
@@ -71,6 +72,8 @@ def question_of(prompt: object, *, last: bool = False) -> str:
             raise Unclear(f"its prompt is rendered with a chat template not known ({mark[0]})")
         return text
     turns = [(role, text) for role, text in chat if role not in _SYSTEM and text.strip()]
+    if turns and turns[-1][0] == "assistant":
+        turns.pop()  # the beginning of an answer, or the answer that is judged
     if not turns or turns[-1][0] != "user":
         raise Unclear("its prompt is a chat that does not end with the user")
     if len(turns) > 1 and not last:
@@ -86,8 +89,9 @@ def chat_of(prompt: object) -> Chat | None:
 
     Raises Unclear for a turn that holds more than text.
     """
-    if isinstance(prompt, dict) and isinstance(prompt.get("messages"), list):
-        prompt = prompt["messages"]
+    if isinstance(prompt, dict):
+        lists = (prompt.get(key) for key in ("messages", "contents", "input", "conversation"))
+        prompt = next((each for each in lists if isinstance(each, list)), None)
     if isinstance(prompt, list):
         if len(prompt) == 1 and isinstance(prompt[0], str):  # how a JSON chat is logged as a tuple
             return chat_of(prompt[0])
@@ -100,24 +104,21 @@ def chat_of(prompt: object) -> Chat | None:
             value = json.loads(text)
         except (ValueError, RecursionError):
             value = None
-        if isinstance(value, dict) and not isinstance(value.get("messages"), list):
-            value = None
         if value is not None and (chat := chat_of(value)) is not None:
             return chat
-    if re.match(r"(?:---\s*\n)?- (?:role|content):", text) and (turns := _yaml(text)):
-        return _messages(turns)
+    if _YAML.match(text) and (turns := _yaml(text)):
+        return chat_of(turns)
     return _rendered(text)
 
 
 def _messages(turns: Sequence[object]) -> Chat | None:
     chat: Chat = []
-    for turn in turns:
-        if not isinstance(turn, dict) or not isinstance(turn.get("role", turn.get("from")), str):
+    for turn in map(object_of, turns):
+        role = next((turn[key] for key in _ROLE_KEYS if isinstance(turn.get(key), str)), None)
+        if role is None:
             return None
-        role = str(turn.get("role", turn.get("from"))).lower()
-        chat.append(
-            (_ROLES.get(role, role), _content(turn.get("content", turn.get("value")), role))
-        )
+        said = next((turn[key] for key in _CONTENT_KEYS if turn.get(key) is not None), None)
+        chat.append((_role(role), _content(said, _role(role))))
     return chat or None
 
 
@@ -126,17 +127,17 @@ def _content(content: object, role: str) -> str:
         return content or ""
     texts: list[str] = []
     for part in content if isinstance(content, list) else [content]:
-        text = part if isinstance(part, str) else _object(part).get("text")
-        if not isinstance(text, str):
-            if role in _SYSTEM or role == "assistant":
-                continue
-            kind = _object(part).get("type") or "something"
+        text = part if isinstance(part, str) else object_of(part).get("text")
+        if isinstance(text, str):
+            texts.append(text)
+        elif role == "user":
+            part = object_of(part)
+            kind = part.get("type") or next(iter(part), "something")
             raise Unclear(f"its prompt holds more than text ({kind})")
-        texts.append(text)
     return "\n".join(texts)
 
 
-def _yaml(text: str) -> list[Any] | None:
+def _yaml(text: str) -> list[Any] | dict[str, Any] | None:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
@@ -144,7 +145,7 @@ def _yaml(text: str) -> list[Any] | None:
         value = YAML(typ="safe", pure=True).load(text)
     except (YAMLError, ValueError, RecursionError):
         return None
-    return value if isinstance(value, list) else None
+    return value if isinstance(value, list | dict) else None
 
 
 def _rendered(text: str) -> Chat | None:
@@ -162,8 +163,13 @@ def _rendered(text: str) -> Chat | None:
                 for role, said in (("user", _SYS.sub("", match[1])), ("assistant", match[2]))
             ]
         )
-    bare = _BARE.match(text)
-    return [("user", bare[1])] if bare else None
+    end = _BARE_END.search(text)
+    parts = _BARE.split(text[: end.start()]) if end else []
+    if len(parts) < 3 or parts[0].strip():
+        return None
+    return _cleaned(
+        [(_role(role), said) for role, said in zip(parts[1::2], parts[2::2], strict=True)]
+    )
 
 
 def _cleaned(chat: Chat) -> Chat | None:
@@ -176,70 +182,3 @@ def _cleaned(chat: Chat) -> Chat | None:
 
 def _role(name: str) -> str:
     return _ROLES.get(name.lower(), name.lower())
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def words(text: str) -> tuple[str, ...]:
-    """The names that a line lists."""
-    return tuple(text.split())
-
-
-def text_of(value: object) -> str | None:
-    """A text that says something, without the white space around it; None for anything else."""
-    return value.strip() if isinstance(value, str) and value.strip() else None
-
-
-def number_of(value: object) -> float | None:
-    """A finite number; None for anything else, true and false included."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def numbers(values: Mapping[str, Any], *names: str) -> dict[str, float]:
-    """Those of the named values that are numbers."""
-    found = {name: number_of(values.get(name)) for name in names}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def answers_of(value: object) -> list[str]:
-    """The accepted answers that a value holds, the first one best: texts, numbers, true and false.
-
-    Lists of them, the Python or JSON text of such a list, and the objects in which question sets
-    keep them (`value` with `aliases`, `text` with `answer_start`) are read too.
-    """
-    if isinstance(value, str) and value.strip()[:1] == "[" and value.strip()[-1:] == "]":
-        value = _list_of(value.strip()) or value
-    if isinstance(value, dict):
-        value = next((value[key] for key in ("value", "text", "answer") if value.get(key)), None)
-    if isinstance(value, list | tuple):
-        return [answer for item in value for answer in answers_of(item)[:1]]
-    if isinstance(value, bool):
-        return ["true" if value else "false"]
-    if isinstance(value, int) or number_of(value) is not None:
-        return [str(value)]
-    text = text_of(value)
-    return [text] if text else []
-
-
-def _list_of(text: str) -> list[Any] | None:
-    """The list that a text writes out, in Python or JSON; None for a text that only looks so."""
-    import ast
-
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
-            return None
-    if isinstance(value, list) and all(isinstance(each, str | int | float) for each in value):
-        return value
-    return None

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ast
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from dlm.errors import DlmError
 
@@ -119,28 +124,42 @@ class Choices:
 NO_CHOICES: Final = Choices()
 
 
+class Unclear(ValueError):
+    """A failure that gives no question with one answer, and why."""
+
+
 class Tally:
     """What is gathered while the rows of a report are read: verdicts by provider, and pairs."""
 
     def __init__(self, tool: str, choices: Choices = NO_CHOICES) -> None:
         self.notes: list[str] = []
         self._tool, self._wanted = tool, choices.provider
-        self._seen: dict[str, dict[str, int]] = {}
+        self._seen: dict[str, Counter[str]] = {}
         self._pairs: list[Recovered] = []
         self._unusable: list[Unusable] = []
 
-    def counts(self, provider: str, verdict: str) -> bool:
-        """Count a row (`verdict` is pass, fail or error); whether it is a failure to be read."""
-        told = self._seen.setdefault(provider, {"pass": 0, "fail": 0, "error": 0})
-        told[verdict] += 1
-        return verdict == "fail" and self._is_wanted(provider)
+    def take(
+        self,
+        name: str,
+        verdicts: Mapping[str, str],
+        pair: Callable[[], Recovered],
+        said: object = None,
+    ) -> None:
+        """Count a row: pass, fail or error for each provider; and take its pair where one failed.
 
-    def add(self, name: str, found: Recovered | str) -> None:
-        """The pair of a failure, or why there is none."""
-        if isinstance(found, Recovered):
+        `pair` raises Unclear where there is none; `said` is what the model answered, where known.
+        """
+        for provider, verdict in verdicts.items():
+            self._seen.setdefault(provider, Counter())[verdict] += 1
+        if not any(verdict == "fail" and self._is_wanted(who) for who, verdict in verdicts.items()):
+            return
+        try:
+            found = pair()
+            if len(verdicts) == 1 and plain(found.reference) in map(plain, answers_of(said)):
+                raise Unclear("the model said the reference: it failed for another reason")
             self._pairs.append(found)
-        else:
-            self._unusable.append(Unusable(name, found))
+        except Unclear as error:
+            self._unusable.append(Unusable(name, str(error)))
 
     def report(self) -> Report:
         """All that was gathered; raises DlmError where the wanted provider was not seen."""
@@ -150,13 +169,12 @@ class Tally:
             raise DlmError(
                 f"the report holds no answers of {self._wanted!r}", hint=f"its providers: {known}"
             )
-        total = sum(sum(told.values()) for told in kept)
-        failing, errors = (sum(told[what] for told in kept) for what in ("fail", "error"))
+        total, errors = (sum(told.total() for told in kept), sum(told["error"] for told in kept))
         notes = list(self.notes)
         if len(self._seen) > 1 and not self._wanted:
             each = "; ".join(
-                f"{name or 'unnamed'} failed {told['fail']} of {sum(told.values())}"
-                + (f" ({told['error']} without an answer)" if told["error"] else "")
+                f"{name or 'unnamed'} failed {told['fail']} of {told.total()}"
+                + (f" and errored {told['error']}" if told["error"] else "")
                 for name, told in self._seen.items()
             )
             notes.append(f"{len(self._seen)} providers: {each}; --provider NAME takes one of them")
@@ -164,18 +182,112 @@ class Tally:
             notes.append(
                 f"{errors} of {total} got no answer or no verdict: no failure of the model"
             )
-        return Report(
-            self._tool,
-            total,
-            failing,
-            tuple(self._pairs),
-            unusable=tuple(self._unusable),
-            notes=tuple(notes),
-        )
+        failing = sum(told["fail"] for told in kept)
+        pairs, unusable = tuple(self._pairs), tuple(self._unusable)
+        return Report(self._tool, total, failing, pairs, unusable=unusable, notes=tuple(notes))
 
     def _is_wanted(self, provider: str) -> bool:
-        wanted = self._wanted
-        return wanted is None or wanted.lower() in (
-            provider.lower(),
-            provider.lower().split(":")[-1],
-        )
+        """Whether a provider is meant: by its label, its id, or the last part of its id."""
+        if self._wanted is None:
+            return True
+        names = [provider, *provider.removesuffix(")").split(" (")]
+        return self._wanted.lower() in {
+            part.lower() for name in names for part in (name, name.rsplit(":", 1)[-1])
+        }
+
+
+_THOUGHT: Final = re.compile(r"\A.*</think(?:ing)?>\s*", re.DOTALL)
+_END: Final = re.compile(r"(?:\s*(?:<[|｜][^<>|｜\s]{2,40}[|｜]>|</s>|<end_of_turn>))+\s*\Z")
+_WRITTEN: Final = {"[": "]", "(": ")", "{": "}"}  # how the text of a list or an object is bounded
+_NO_COMMA: Final = re.compile(r"(?<=[\w.!?])(['\"])\s+(?=['\"])")  # as numpy writes a list of texts
+_WITHIN: Final = ("value", "text", "answer", "target", "ground_truth", "output", "content")
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The names that a line lists."""
+    return tuple(text.split())
+
+
+def plain(text: str) -> str:
+    """A text as it is compared: without case, outer marks and repeated white space."""
+    return " ".join(text.lower().split()).strip(" .!?\"'")
+
+
+def text_of(value: object) -> str | None:
+    """A text that says something, without the white space around it; None for anything else."""
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def number_of(value: object) -> float | None:
+    """A finite number; None for anything else, true and false included."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def numbers(values: Mapping[str, Any], *names: str) -> dict[str, float]:
+    """Those of the named values that are numbers."""
+    found = {name: number_of(values.get(name)) for name in names}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def cell_number(value: object) -> float | None:
+    """A number, also as a table holds it: true and false, `0,5`, `80%`."""
+    if isinstance(value, bool):
+        return float(value)
+    if isinstance(value, str):
+        text = value.strip().removesuffix("%").lower()
+        text = {"true": "1", "false": "0"}.get(text, text)
+        try:
+            value = float(re.sub(r"\A(-?\d+),(\d+)\Z", r"\1.\2", text))
+        except ValueError:
+            return None
+    return number_of(value)
+
+
+def object_of(value: object) -> dict[str, Any]:
+    """The object that a value is, or an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def answers_of(value: object) -> list[str]:
+    """The accepted answers that a value holds, the first one best: texts, numbers, true and false.
+
+    Lists of them, the Python or JSON text of such a list, and the objects in which question sets
+    keep them (`value` with `aliases`, `text` with `answer_start`) are read too. What a model
+    thought before it answered, and the mark that ends its turn, are no part of an answer.
+    """
+    if isinstance(value, dict):
+        value = next((value[key] for key in _WITHIN if value.get(key) not in (None, "")), None)
+    if isinstance(value, str):
+        text = text_of(_END.sub("", _THOUGHT.sub("", value) if "</think" in value else value))
+        if text is None or text.lower() in ("nan", "<na>"):
+            return []
+        written = _written(text) if _WRITTEN.get(text[0]) == text[-1] else None
+        return [text] if written is None else answers_of(written)
+    if isinstance(value, list | tuple):
+        return [answer for item in value for answer in answers_of(item)[:1]]
+    if isinstance(value, bool):
+        return ["true" if value else "false"]
+    return [str(value)] if isinstance(value, int) or number_of(value) is not None else []
+
+
+def _written(text: str) -> object:
+    """The list or object of answers that a text writes out in Python or JSON; None for others."""
+    try:
+        value = ast.literal_eval(_NO_COMMA.sub(r"\1, ", text))
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return None
+    if isinstance(value, dict):
+        return value if any(key in value for key in _WITHIN) else None
+    simple = isinstance(value, list | tuple) and all(
+        isinstance(each, str | int | float | list | tuple) for each in value
+    )
+    return value if simple else None
