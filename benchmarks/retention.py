@@ -23,7 +23,7 @@ from typing import Any
 
 from learn import ask_trained
 
-from dlm.data.examples import teaching
+from dlm.data.lessons import lessons_of
 from dlm.doc.parser import parse_file
 from dlm.eval.answers import score_answer
 
@@ -92,7 +92,7 @@ def train(document: Path) -> float:
 
 def questions(document: Path) -> list[tuple[str, str]]:
     """Every trained question with its reference."""
-    lessons = teaching(parse_file(document))
+    lessons = lessons_of(parse_file(document))
     return [(example.question or "", example.text) for example in lessons.pairs]
 
 

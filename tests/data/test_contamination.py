@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from dlm.data.contamination import Finding, findings, refuse_contamination
-from dlm.data.examples import Example, teaching
+from dlm.data.lessons import Lesson, lessons_of
 from dlm.data.near import asked, repeats
 from dlm.doc.parser import parse_text
 from dlm.errors import TrainingError
@@ -320,8 +320,8 @@ MORE_DIFFERENT = [
 ]
 
 
-def _example(question: str | None, answer: str, line: int = 12) -> Example:
-    return Example("t", "authored", line, 1.0, answer, question)
+def _example(question: str | None, answer: str, line: int = 12) -> Lesson:
+    return Lesson(answer, question, line=line, section_id="t")
 
 
 @pytest.mark.parametrize(("exam", "question", "answer"), REWORDED + MORE_REWORDED)
@@ -346,7 +346,7 @@ def test_prose_that_asks_the_question_is_found_at_its_line() -> None:
         "how much does\nthe Otterby weigh? It is light.\n\n"
         "::instruction::\n### Q !exam\nHow much does the Otterby weigh?\n### A\n4.6 kg.\n::\n"
     )
-    lessons = teaching(parse_text(text))
+    lessons = lessons_of(parse_text(text))
     (found,) = findings(lessons.train, lessons.exam)
     assert (found.line, found.sealed_line) == (12, 16)
 

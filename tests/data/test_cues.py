@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import replace
 
 from hypothesis import given, strategies as st
 
 from dlm.data.cues import Answers, cue, told
-from dlm.data.examples import Example
+from dlm.data.lessons import Lesson
 from dlm.data.words import FUNCTION_WORDS, meaningful
 
 SENTENCE = "The spare key of the boat shed hangs behind the third drainpipe in Otterton."
@@ -31,30 +30,21 @@ print("this is no sentence and nobody asks for it")
 """
 
 
-def _prose(text: str) -> Example:
-    return Example("abc", "authored", 3, 0.5, text)
-
-
-def test_each_sentence_that_says_something_is_told_with_the_trust_of_its_prose() -> None:
-    found = list(told(_prose(PROSE), Answers()))
-    assert [one.text for one in found] == [
+def test_each_sentence_that_says_something_is_told() -> None:
+    assert list(told(PROSE, Answers())) == [
         "The spare key hangs behind the third drainpipe.",
         "It was put there by Ines Calloway, who forgets hers.",
         "Oars are counted on every second Tuesday.",
     ]
-    assert {(one.section_id, one.line, one.weight, one.question) for one in found} == {
-        ("abc", 3, 0.5, None)
-    }
 
 
 def test_what_is_too_long_for_a_sentence_is_not_told() -> None:
-    assert not list(told(_prose("word other thing " * 30), Answers()))
+    assert not list(told("word other thing " * 30, Answers()))
 
 
 def test_what_a_pair_says_already_is_not_told_again() -> None:
-    pair = replace(_prose("The spare key is behind the third drainpipe."), question="Where is it?")
-    found = [one.text for one in told(_prose(PROSE), Answers([pair]))]
-    assert found == [
+    pair = Lesson("The spare key is behind the third drainpipe.", "Where is it?")
+    assert list(told(PROSE, Answers([pair]))) == [
         "It was put there by Ines Calloway, who forgets hers.",
         "Oars are counted on every second Tuesday.",
     ]

@@ -5,33 +5,31 @@ from __future__ import annotations
 import pytest
 from hypothesis import assume, given, strategies as st
 
-from dlm.data.examples import Example, teaching
-from dlm.data.held_out import place, split
+from dlm.data.lessons import Lesson, Role, lessons_of, place, split
 from dlm.doc.parser import parse_text
-from dlm.doc.sections import PairRole
 
 HEAD = "---\ndlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C\ndlm_version: 15\nbase_model: pocket\n{more}---\n"
 PAIR = "::instruction::\n### Q{mark}\nWhat is in box {n}?\n\n### A\nBox {n} holds {n} nails.\n::\n"
 SYNTH = '<!-- dlm-auto-synth: synth_teacher="self" -->\n'
 
 
-def _pair(section: str, question: str, role: PairRole = PairRole.TRAIN) -> Example:
-    return Example(section, "authored", 1, 1.0, "An answer.", question, role)
+def _pair(section: str, question: str, role: Role = Role.TRAIN) -> Lesson:
+    return Lesson("An answer.", question, line=1, section_id=section, role=role)
 
 
-def examples() -> st.SearchStrategy[list[Example]]:
+def examples() -> st.SearchStrategy[list[Lesson]]:
     ids = st.text("0123456789abcdef", min_size=4, max_size=4)
     pairs = st.builds(
-        Example,
+        Lesson,
         section_id=ids,
         origin=st.sampled_from(("authored", "authored", "synthesized")),
         line=st.integers(1, 99),
         weight=st.just(1.0),
         text=st.text(min_size=1),
         question=st.text(min_size=1),
-        role=st.sampled_from((PairRole.TRAIN, PairRole.TRAIN, PairRole.PROBE)),
+        role=st.sampled_from((Role.TRAIN, Role.TRAIN, Role.PROBE)),
     )
-    prose = st.builds(Example, ids, st.just("authored"), st.just(1), st.just(1.0), st.text())
+    prose = st.builds(Lesson, st.text(), section_id=ids)
     return st.lists(pairs | prose, max_size=12, unique_by=lambda e: (e.section_id, e.question))
 
 
@@ -41,13 +39,13 @@ seeds = st.integers(0, 2**32 - 1)
 
 @given(examples(), examples(), fractions, seeds, st.randoms(use_true_random=False))
 def test_an_edit_elsewhere_moves_no_pair_across_the_split(
-    mine: list[Example],
-    others: list[Example],
+    mine: list[Lesson],
+    others: list[Lesson],
     fraction: float,
     seed: int,
     rng: object,
 ) -> None:
-    anchor = _pair("anchor", "What always trains?", PairRole.PROBE)  # so that one pair trains
+    anchor = _pair("anchor", "What always trains?", Role.PROBE)  # so that one pair trains
     before, held = split([anchor, *mine], fraction, seed)
     named = {(e.section_id, e.question) for e in mine}
     elsewhere = [e for e in others if (e.section_id, e.question) not in named]
@@ -60,22 +58,22 @@ def test_an_edit_elsewhere_moves_no_pair_across_the_split(
 
 @given(examples(), fractions, seeds)
 def test_only_plain_authored_pairs_are_held_out_and_a_pair_always_trains(
-    found: list[Example], fraction: float, seed: int
+    found: list[Lesson], fraction: float, seed: int
 ) -> None:
     train, held = split(found, fraction, seed)
     assert sorted(map(id, (*train, *held))) == sorted(map(id, found))
-    assert all(e.role is PairRole.TRAIN and e.origin == "authored" for e in held)
-    if any(e.question is not None for e in found):
-        assert any(e.question is not None for e in train)
+    assert all(e.role is Role.TRAIN and e.origin == "authored" for e in held)
+    if any(e.question for e in found):
+        assert any(e.question for e in train)
 
 
 @given(examples(), st.tuples(fractions, fractions), seeds)
 def test_a_larger_fraction_only_adds(
-    found: list[Example], fractions: tuple[float, float], seed: int
+    found: list[Lesson], fractions: tuple[float, float], seed: int
 ) -> None:
     small, large = sorted(fractions)
     held = [split(found, fraction, seed)[1] for fraction in (small, large)]
-    assume(len(held[1]) < sum(e.question is not None for e in found) - 1)
+    assume(len(held[1]) < sum(bool(e.question) for e in found) - 1)
     assert all(e in held[1] for e in held[0])
 
 
@@ -95,13 +93,13 @@ def _document(pairs: int, more: str) -> str:
 
 
 def test_nothing_is_held_out_unless_the_owner_asks() -> None:
-    assert teaching(parse_text(_document(20, ""))).held_out == ()
+    assert lessons_of(parse_text(_document(20, ""))).held_out == ()
 
 
 @pytest.mark.parametrize("fraction", [0.25, 0.5])
 def test_what_is_held_out_does_not_train(fraction: float) -> None:
     more = f"training:\n  held_out: {fraction}\n"
-    lessons = teaching(parse_text(_document(40, more)))
+    lessons = lessons_of(parse_text(_document(40, more)))
     held = {e.question for e in lessons.held_out}
     assert held
     assert not held & {e.question for e in lessons.train}

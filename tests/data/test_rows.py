@@ -1,4 +1,4 @@
-"""Examples become rows without losing or cutting anything silently."""
+"""Lessons become rows without losing or cutting anything silently."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from dlm.data.chat import Codec
-from dlm.data.examples import Example, teaching
-from dlm.data.rows import RowKind, chunk_prose, encode_rows
+from dlm.data.cues import Answers
+from dlm.data.lessons import Lesson, lessons_of
+from dlm.data.rows import RowKind, chunk_prose, encode_rows, sentence_rows
 from dlm.doc.parser import parse_text
 from dlm.errors import DocumentError, TrainingError
 
@@ -30,38 +31,38 @@ def test_exam_pairs_never_train_and_probes_do() -> None:
     text = (
         HEAD + _pair("One?", "1") + _pair("Two?", "2", " !probe") + _pair("Three?", "3", " !exam")
     )
-    lessons = teaching(parse_text(text))
-    assert [example.question for example in lessons.train] == ["One?", "Two?"]
-    assert [example.question for example in lessons.probes] == ["Two?"]
-    assert [example.question for example in lessons.exam] == ["Three?"]
+    lessons = lessons_of(parse_text(text))
+    assert [lesson.question for lesson in lessons.train] == ["One?", "Two?"]
+    assert [lesson.question for lesson in lessons.probes] == ["Two?"]
+    assert [lesson.question for lesson in lessons.exam] == ["Three?"]
 
 
 def test_trust_weighs_a_section_by_who_wrote_it() -> None:
     marker = '<!-- dlm-auto-synth: synth_teacher="self" synth_strategy="extraction" -->\n'
     written = "::instruction::\n" + marker + "### Q\nOne?\n### A\n1\n::\n"
     text = HEAD + written + _pair("Two?", "2")
-    assert [example.weight for example in teaching(parse_text(text)).train] == [0.5, 1.0]
+    assert [lesson.weight for lesson in lessons_of(parse_text(text)).train] == [0.5, 1.0]
 
 
 def test_a_document_with_nothing_to_train_on_is_refused() -> None:
     with pytest.raises(TrainingError, match="nothing to train on"):
-        teaching(parse_text(HEAD + _pair("Three?", "3", " !exam")))
+        lessons_of(parse_text(HEAD + _pair("Three?", "3", " !exam")))
 
 
 def test_an_image_section_is_refused_with_its_line() -> None:
     with pytest.raises(DocumentError, match=r"^<text>:6:1: an ::image:: section cannot train"):
-        teaching(parse_text(HEAD + '::image path="a.png" alt="b"::\ncaption\n'))
+        lessons_of(parse_text(HEAD + '::image path="a.png" alt="b"::\ncaption\n'))
 
 
 def test_a_pair_that_does_not_fit_is_named_by_line(codec: Codec) -> None:
-    example = Example("id", "authored", 12, 1.0, "word " * 200, "Why?")
+    lesson = Lesson("word " * 200, "Why?", line=12)
     with pytest.raises(TrainingError, match=r"notes\.dlm:12: this pair takes 2\d\d tokens"):
-        encode_rows([example], codec, sequence_length=128, path="notes.dlm")
+        encode_rows([lesson], codec, sequence_length=128, path="notes.dlm")
 
 
 def test_only_the_answer_of_a_pair_and_all_of_prose_is_supervised(codec: Codec) -> None:
-    pair = Example("id", "authored", 1, 1.0, "It is teal.", "What colour?")
-    prose = Example("id", "authored", 1, 1.0, "The lamp is teal.")
+    pair = Lesson("It is teal.", "What colour?")
+    prose = Lesson("The lamp is teal.")
     rows = encode_rows([pair, prose], codec, sequence_length=128, path="x")
     counted = [t for t, on in zip(rows[0].ids, rows[0].supervised, strict=True) if on]
     assert codec.decode(counted, skip_special=False) == "It is teal.<|im_end|>"
@@ -91,9 +92,19 @@ def test_prose_is_cut_at_paragraph_ends(codec: Codec) -> None:
 
 def test_only_the_last_row_of_a_text_ends_it(codec: Codec) -> None:
     text = "\n\n".join(f"Sentence number {number} stands here." for number in range(12))
-    example = Example("id", "authored", 1, 1.0, text)
-    rows = encode_rows([example], codec, sequence_length=40, path="x")
+    lesson = Lesson(text)
+    rows = encode_rows([lesson], codec, sequence_length=40, path="x")
     assert len(rows) > 2
     assert [row.ids[-1] == codec.end_of_text_id for row in rows] == [False] * (len(rows) - 1) + [
         True
     ]
+
+
+def test_the_sentences_of_prose_are_trusted_as_it_is(codec: Codec) -> None:
+    prose = Lesson("The spare key hangs behind the drainpipe. So it is.", line=3, weight=0.5)
+    (row,) = sentence_rows([prose], Answers(), codec, 128)
+    assert (row.kind, row.sentence) == (
+        RowKind.SENTENCE,
+        "The spare key hangs behind the drainpipe.",
+    )
+    assert (row.lesson, row.weight) == (prose, 0.5)

@@ -9,13 +9,21 @@ from dataclasses import replace
 
 from hypothesis import given, strategies as st
 
+from dlm.data.lessons import Lesson, Role
 from dlm.data.replay import recency
-from dlm.data.rows import Part, Row, RowKind
+from dlm.data.rows import Row, RowKind
 from dlm.data.schedule import Material, Mixture, build_schedule
 
 
-def _row(kind: RowKind, name: str, length: int = 6) -> Row:
-    return Row(kind, tuple(range(length)), (True,) * length, 1.0, name, 1)
+def _row(
+    kind: RowKind, name: str, length: int = 6, *, origin: str = "", role: Role = Role.TRAIN
+) -> Row:
+    lesson = Lesson("text", "question?", origin=origin, section_id=name, role=role)
+    return Row(kind, tuple(range(length)), (True,) * length, lesson)
+
+
+def _of(row: Row, **told: str | Role) -> Row:
+    return replace(row, lesson=replace(row.lesson, **told))  # type: ignore[arg-type]
 
 
 def _same(row: Row, rng: random.Random) -> Row:
@@ -47,14 +55,14 @@ def test_every_epoch_holds_every_pair_and_whole_steps(
     size: int, rewordings: int, seed: int
 ) -> None:
     for rows in _epochs(Mixture(size, rewordings=rewordings), seed=seed):
-        counts = Counter(row.section_id for row in rows)
+        counts = Counter(row.lesson.section_id for row in rows)
         assert len(rows) % size == 0
-        assert all(counts[row.section_id] >= 1 + rewordings for row in PAIRS)
+        assert all(counts[row.lesson.section_id] >= 1 + rewordings for row in PAIRS)
 
 
 def test_general_rows_do_not_repeat_before_all_were_seen() -> None:
     seen = [
-        row.section_id
+        row.lesson.section_id
         for rows in _epochs(Mixture(4), epochs=4)
         for row in rows
         if row.kind is RowKind.GENERAL
@@ -92,12 +100,14 @@ def test_the_seed_decides_the_order_and_nothing_else_does() -> None:
 
 def test_prose_alone_is_in_every_epoch() -> None:
     schedule = build_schedule(Material(prose=PROSE), _same, Mixture(2), epochs=3, seed=0)
-    assert Counter(row.section_id for row in schedule.rows)["t0"] >= 3
+    assert Counter(row.lesson.section_id for row in schedule.rows)["t0"] >= 3
 
 
 def _old(count: int, origin: str = "authored", length: int = 10) -> list[Row]:
-    rows = [_row(RowKind.PAIR, f"{origin}{i}", length) for i in range(count)]
-    return [replace(row, part=Part.REPLAYED, origin=origin) for row in rows]
+    return [
+        _row(RowKind.PAIR, f"{origin}{i}", length, origin=origin, role=Role.REPLAY)
+        for i in range(count)
+    ]
 
 
 def _shares(material: Material, mixture: Mixture, epochs: int = 8) -> Iterator[Counter[str]]:
@@ -106,7 +116,7 @@ def _shares(material: Material, mixture: Mixture, epochs: int = 8) -> Iterator[C
     for end in schedule.epoch_ends:
         tokens = Counter[str]()
         for row in schedule.rows[start * mixture.rows_per_step : end * mixture.rows_per_step]:
-            tokens[f"{row.origin or 'new'} {row.part.value}"] += len(row.ids)
+            tokens[f"{row.lesson.origin or 'new'} {row.lesson.role.value}"] += len(row.ids)
         yield tokens
         start = end
 
@@ -116,14 +126,14 @@ def test_replay_never_swamps_what_is_new(new: int, old: int, share: float) -> No
     pairs = [_row(RowKind.PAIR, f"n{i}", 10) for i in range(new)]
     material = Material(pairs, replay=_old(old), recency=[1.0] * old)
     for tokens in _shares(material, Mixture(8, replay_share=share)):
-        assert tokens["authored replayed"] <= tokens["new new"]
+        assert tokens["authored replay"] <= tokens["new train"]
 
 
 def test_a_one_pair_edit_still_brings_known_pairs_along() -> None:
     material = Material(PAIRS[:1], replay=_old(200), recency=[1.0] * 200)
     seen = Counter[str]()
     for rows in _epochs_of(material, Mixture(8), 40):
-        known = [row.section_id for row in rows if row.part is Part.REPLAYED]
+        known = [row.lesson.section_id for row in rows if row.replayed]
         assert known
         seen.update(known)
     assert max(seen.values()) == 1, "none comes twice before all came once"
@@ -132,7 +142,7 @@ def test_a_one_pair_edit_still_brings_known_pairs_along() -> None:
 def test_recent_items_come_first() -> None:
     material = Material(PAIRS, replay=_old(100), recency=[recency(0)] * 10 + [recency(99)] * 90)
     first = _epochs_of(material, Mixture(8), 1)[0]
-    drawn = [row.section_id for row in first if row.part is Part.REPLAYED]
+    drawn = [row.lesson.section_id for row in first if row.replayed]
     recent = {f"authored{i}" for i in range(10)}
     assert len(recent & set(drawn)) / len(drawn) > 0.2, "more than their tenth of the pool"
 
@@ -140,7 +150,7 @@ def test_recent_items_come_first() -> None:
 def test_no_share_means_no_replay() -> None:
     material = Material(PAIRS, replay=_old(9), recency=[1.0] * 9)
     assert all(
-        row.part is not Part.REPLAYED
+        not row.replayed
         for rows in _epochs_of(material, Mixture(8, replay_share=0.0), 4)
         for row in rows
     )
@@ -151,19 +161,19 @@ def test_authored_text_holds_its_share_against_synthetic(
     synthetic: int, authored: int, known: int
 ) -> None:
     pairs = [
-        *(replace(_row(RowKind.PAIR, f"s{i}", 10), origin="synthesized") for i in range(synthetic)),
-        *(replace(_row(RowKind.PAIR, f"a{i}", 10), origin="authored") for i in range(authored)),
+        *(_row(RowKind.PAIR, f"s{i}", 10, origin="synthesized") for i in range(synthetic)),
+        *(_row(RowKind.PAIR, f"a{i}", 10, origin="authored") for i in range(authored)),
     ]
     material = Material(pairs, replay=_old(known), recency=[1.0] * known)
     for tokens in _shares(material, Mixture(1, general_share=0.0), 3):
-        real = tokens["authored new"] + tokens["authored replayed"]
-        assert real >= 0.35 * (real + tokens["synthesized new"])
+        real = tokens["authored train"] + tokens["authored replay"]
+        assert real >= 0.35 * (real + tokens["synthesized train"])
 
 
 def test_where_nothing_is_authored_nothing_can_be_added() -> None:
-    pairs = [replace(row, origin="synthesized") for row in PAIRS]
+    pairs = [_of(row, origin="synthesized") for row in PAIRS]
     for tokens in _shares(Material(pairs), Mixture(1, general_share=0.0), 2):
-        assert set(tokens) == {"synthesized new"}
+        assert set(tokens) == {"synthesized train"}
 
 
 def test_sentences_come_in_every_epoch_and_take_turns_where_they_are_many() -> None:
@@ -172,7 +182,7 @@ def test_sentences_come_in_every_epoch_and_take_turns_where_they_are_many() -> N
     for rows in _epochs_of(material, Mixture(1), 4):
         assert sum(row.kind is RowKind.SENTENCE for row in rows) == 10
     seen = [
-        row.section_id
+        row.lesson.section_id
         for rows in _epochs_of(material, Mixture(1, most_cued=3), 10)
         for row in rows
         if row.kind is RowKind.SENTENCE
@@ -183,20 +193,20 @@ def test_sentences_come_in_every_epoch_and_take_turns_where_they_are_many() -> N
 def test_known_sentences_are_replayed_apart_from_pairs_and_text() -> None:
     old = [
         *_old(20),
-        *(replace(_row(RowKind.SENTENCE, f"s{i}"), part=Part.REPLAYED) for i in range(20)),
+        *(_row(RowKind.SENTENCE, f"s{i}", role=Role.REPLAY) for i in range(20)),
     ]
     material = Material(PAIRS, replay=old, recency=[1.0] * len(old))
     for rows in _epochs_of(material, Mixture(1, general_share=0.0), 5):
-        kinds = Counter(row.kind for row in rows if row.part is Part.REPLAYED)
+        kinds = Counter(row.kind for row in rows if row.replayed)
         assert kinds[RowKind.PAIR] >= 4
         assert kinds[RowKind.SENTENCE] >= 4
 
 
 def test_without_cues_no_sentence_comes_not_even_for_the_anchor() -> None:
-    synthetic = [replace(row, origin="synthesized") for row in PAIRS]
-    text = [replace(row, origin="authored") for row in PROSE]
-    sentences = [replace(_row(RowKind.SENTENCE, f"s{i}"), origin="authored") for i in range(9)]
-    old = [replace(row, part=Part.REPLAYED) for row in (*text, *sentences)]
+    synthetic = [_of(row, origin="synthesized") for row in PAIRS]
+    text = [_of(row, origin="authored") for row in PROSE]
+    sentences = [_row(RowKind.SENTENCE, f"s{i}", origin="authored") for i in range(9)]
+    old = [_of(row, role=Role.REPLAY) for row in (*text, *sentences)]
     material = Material(synthetic, sentences=sentences, replay=old, recency=[1.0] * len(old))
     for rows in _epochs_of(material, Mixture(4, most_cued=0, real_share=0.5), 6):
         assert not [row for row in rows if row.kind is RowKind.SENTENCE]

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dlm.data.examples import Example, Teaching
 from dlm.data.general import general_questions, held_out_texts
-from dlm.doc.sections import PairRole
+from dlm.data.lessons import Lesson, Lessons, Role
 from dlm.eval.answers import normalise
 from dlm.eval.items import Kind
 from dlm.eval.questions import MOST_PAIRS, question_sheet, rewordings
 
 
-def _pair(number: int, role: PairRole = PairRole.TRAIN) -> Example:
+def _pair(number: int, role: Role = Role.TRAIN) -> Lesson:
     text = f"How many grams does the part number {number} weigh?"
-    return Example(f"s{number}", "authored", number, 1.0, f"It weighs {number} grams.", text, role)
+    return Lesson(f"It weighs {number} grams.", text, line=number, role=role)
 
 
-def _teaching(*pairs: Example, exam: tuple[Example, ...] = ()) -> Teaching:
-    return Teaching(train=pairs, exam=exam)
+def _lessons(*pairs: Lesson, exam: tuple[Lesson, ...] = ()) -> Lessons:
+    return Lessons(train=pairs, exam=exam)
 
 
-def _kinds(teaching: Teaching, *, asked: bool = True) -> list[Kind]:
-    return [one.kind for one in question_sheet(teaching).questions if one.asked or not asked]
+def _kinds(lessons: Lessons, *, asked: bool = True) -> list[Kind]:
+    return [one.kind for one in question_sheet(lessons).questions if one.asked or not asked]
 
 
 def test_at_least_a_hundred_general_items_ship() -> None:
@@ -32,25 +31,25 @@ def test_at_least_a_hundred_general_items_ship() -> None:
 
 
 def test_rewordings_are_asked_only_where_nothing_was_kept_from_training() -> None:
-    assert _kinds(_teaching(_pair(1))).count(Kind.REWORDED) == 1
-    sealed = _teaching(_pair(1), exam=(_pair(2, PairRole.EXAM),))
+    assert _kinds(_lessons(_pair(1))).count(Kind.REWORDED) == 1
+    sealed = _lessons(_pair(1), exam=(_pair(2, Role.EXAM),))
     assert Kind.REWORDED not in _kinds(sealed)
     assert _kinds(sealed, asked=False).count(Kind.REWORDED) == 2
     assert Kind.EXAM in _kinds(sealed)
 
 
 def test_held_out_pairs_are_asked() -> None:
-    lessons = replace(_teaching(_pair(1)), held_out=(_pair(2),))
+    lessons = replace(_lessons(_pair(1)), held_out=(_pair(2),))
     found = [one for one in question_sheet(lessons).questions if one.kind is Kind.HELD_OUT]
-    assert [one.line for one in found] == [2]
+    assert [one.lesson.line for one in found] == [2]
 
 
 def test_a_large_document_is_sampled_the_same_way_after_an_edit() -> None:
     many = [_pair(number) for number in range(500)]
-    first = question_sheet(_teaching(*many))
+    first = question_sheet(_lessons(*many))
     assert (first.pairs, first.asked_pairs) == (500, MOST_PAIRS)
     moved = [replace(pair, line=pair.line + 7) for pair in many[1:]]
-    second = question_sheet(_teaching(*moved))
+    second = question_sheet(_lessons(*moved))
     asked = [
         {one.text for one in sheet.questions if one.asked and one.kind is Kind.TRAINED}
         for sheet in (first, second)
@@ -59,9 +58,9 @@ def test_a_large_document_is_sampled_the_same_way_after_an_edit() -> None:
 
 
 def test_every_probe_of_a_large_document_is_asked() -> None:
-    probes = [_pair(number, PairRole.PROBE) for number in range(210)]
+    probes = [_pair(number, Role.PROBE) for number in range(210)]
     plain = [_pair(number) for number in range(300, 400)]
-    sheet = question_sheet(_teaching(*plain, *probes))
+    sheet = question_sheet(_lessons(*plain, *probes))
     asked = [one for one in sheet.questions if one.asked and one.kind is Kind.TRAINED]
     assert sum(one.probe for one in asked) == 210
 
@@ -77,7 +76,7 @@ def test_a_rewording_is_never_the_question_and_always_the_same() -> None:
 
 def test_a_general_question_that_the_document_answers_is_not_drift() -> None:
     question, answer = general_questions()[0]
-    own = Example("s", "authored", 1, 1.0, answer, question, PairRole.TRAIN)
-    general = [q for q in question_sheet(_teaching(own)).questions if q.kind is Kind.GENERAL]
+    own = Lesson(answer, question)
+    general = [q for q in question_sheet(_lessons(own)).questions if q.kind is Kind.GENERAL]
     assert question not in [one.text for one in general]
     assert len(general) == 99

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from hypothesis import given, strategies as st
 
 from dlm.data.contamination import findings
-from dlm.data.examples import teaching
+from dlm.data.lessons import lessons_of
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_text
 from dlm.doc.provenance import Origin
@@ -109,9 +109,9 @@ def test_a_weak_pair_of_the_document_is_repeated_once() -> None:
     first, again = (section for section in longer.sections if section.pairs)
     assert again.provenance is not None
     assert again.provenance.extra["raises"] == first.section_id
-    asked = Counter(example.question for example in teaching(longer).pairs)
+    asked = Counter(example.question for example in lessons_of(longer).pairs)
     assert asked == {"Where is the barn?": 2}
-    assert [probe.question for probe in teaching(longer).probes] == ["Where is the barn?"]
+    assert [probe.question for probe in lessons_of(longer).probes] == ["Where is the barn?"]
     assert plan(weak, of=longer).skipped[0].reason.startswith("raised already at line")
 
 
@@ -151,12 +151,12 @@ def test_a_fraction_is_sealed_and_nothing_that_trains_repeats_it() -> None:
     ]
     done = plan(*pairs, sealed=0.4)
     longer = after(done)
-    lessons = teaching(longer)
+    lessons = lessons_of(longer)
     assert 1 <= done.sealed <= 3
     assert done.sealed == sum(pair.role is PairRole.EXAM for _, pair in longer.pairs()) - 1
     assert findings(lessons.train, lessons.exam) == ()
     again = plan(*reversed(pairs), sealed=0.4)
-    assert {one.question for one in teaching(after(again)).exam} == {
+    assert {one.question for one in lessons_of(after(again)).exam} == {
         one.question for one in lessons.exam
     }
     assert plan(*pairs).sealed == 0

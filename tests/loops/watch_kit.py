@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dlm.data.examples import teaching
+from dlm.data.lessons import lessons_of
 from dlm.doc.document import Document
 from dlm.errors import DlmError
 from dlm.loops.push import Drained
@@ -34,7 +34,7 @@ class RecordingTrainer:
         self, document: Document, options: TrainOptions, progress: Progress
     ) -> NothingToTrain:
         self.before()
-        teaching(document)
+        lessons_of(document)
         self.seen.append((document.text, options))
         return NothingToTrain(Version(1, "v0001", Path("none"), "0" * 64, None, "run", None))  # type: ignore[arg-type]
 

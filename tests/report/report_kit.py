@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from dlm.data.examples import teaching
+from dlm.data.lessons import lessons_of
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.eval.answers import repetition, score_answer
@@ -99,16 +99,16 @@ def open_store(document: Document) -> Store:
 
 def card_of(document: Document, wrong: Mapping[str, str], *, drift: float = 0.2) -> Scorecard:
     """A scorecard of which every answer is right but those in `wrong`, by question."""
-    lessons = teaching(document)
+    lessons = lessons_of(document)
     items = []
-    for kind, examples in ((Kind.TRAINED, lessons.pairs), (Kind.EXAM, lessons.exam)):
-        for one in examples:
-            question = one.question or ""
+    for kind, pairs in ((Kind.TRAINED, lessons.pairs), (Kind.EXAM, lessons.exam)):
+        for one in pairs:
+            question = one.question
             text = wrong.get(question, one.text)
             near = score_answer(text, one.text, question)
             said = Said(text, near.exact, near.contains, near.f1, True, repetition(text), 3.0)
             fit = Fit(2.5 if question in wrong else 0.05, 3.0, 5, near.exact)
-            probe = one.role is not None and one.role.value == "probe"
+            probe = one.role.value == "probe"
             items.append(Item(kind, question, one.text, fit, one.section_id, one.line, probe, said))
     for one in lessons.prose:
         items.append(
@@ -117,8 +117,8 @@ def card_of(document: Document, wrong: Mapping[str, str], *, drift: float = 0.2)
     for n in range(12):
         general = Fit(3.0 + drift + 0.02 * (n - 5.5), 3.0, 9, False)
         items.append(Item(Kind.TEXT, "", f"Text {n}", general))
-    pairs = len(lessons.pairs)
-    return scorecard(items, document_sha256=document.sha256, pairs=pairs, asked_pairs=pairs)
+    asked = len(lessons.pairs)
+    return scorecard(items, document_sha256=document.sha256, pairs=asked, asked_pairs=asked)
 
 
 def train(

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from dlm.data.items import Item
+from dlm.data.lessons import Lesson, Role
 from dlm.store.paths import StorePath
 from dlm.store.records import Remembered, RunRecord, Version
 from dlm.store.store import Store
@@ -58,7 +58,8 @@ def run_record(run_id: str, *, mode: str = "continue") -> RunRecord:
 
 
 def remembered(section_id: str, *, line: int = 1, text: str = "The sky is blue.") -> Remembered:
-    return Remembered(Item(section_id, "authored", line, text), since="v0001", seen="v0001")
+    lesson = Lesson(text, line=line, section_id=section_id, role=Role.REPLAY)
+    return Remembered(lesson, since="v0001", seen="v0001")
 
 
 def write_adapter(folder: Path, value: float = 1.0) -> None:

@@ -83,7 +83,7 @@ def test_rows_that_can_still_be_read_are_carried_over() -> None:
         assert len(store.versions()) == 3
         for number, version in enumerate(store.versions(), 1):
             (one,) = store.memory(version)
-            assert (one.item.section_id, one.item.text) == (f"s{number}", "The sky is blue.")
+            assert (one.lesson.section_id, one.lesson.text) == (f"s{number}", "The sky is blue.")
 
 
 def test_eight_random_bytes_anywhere_lose_no_adapter() -> None:

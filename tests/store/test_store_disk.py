@@ -155,7 +155,7 @@ def test_what_only_the_log_holds_is_seen_on_a_read_only_disk(small_disk: Path) -
         assert current is not None
         store.verify(current)
         assert store.notices == ()
-        assert [one.item.section_id for one in store.memory(current)] == ["s1"]
+        assert [one.lesson.section_id for one in store.memory(current)] == ["s1"]
 
 
 def test_a_lost_database_on_a_read_only_disk_is_rebuilt_in_memory(small_disk: Path) -> None:

@@ -207,18 +207,20 @@ def test_each_version_remembers_its_own_items_until_it_is_pruned() -> None:
         commit(store, memory=[learned, one])
         assert store.memory("v0001") == (one, two)
         assert store.memory("v0002") == (learned, one)
-        store.forget("v0002", [one.item.item_id])
+        store.forget("v0002", [one.lesson.id])
         assert (store.memory("v0001"), store.memory("v0002")) == ((one, two), (learned,))
         commit(store)
         store.prune(2)
-        assert [row[0] for row in store.database.rows("SELECT text FROM items")] == [two.item.text]
+        assert [row[0] for row in store.database.rows("SELECT text FROM items")] == [
+            two.lesson.text
+        ]
 
 
 def test_an_item_comes_back_as_it_was() -> None:
     content = "Ünïcödé \x00 \u2028 'quoted' \"twice\"\r\n```\n"
     with Store.open(DLM_ID) as store:
         commit(store, memory=[remembered("s1", text=content)])
-        assert store.memory("v0001")[0].item.text == content
+        assert store.memory("v0001")[0].lesson.text == content
 
 
 def test_rollback_moves_the_pointer_and_says_so() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dlm.data.items import Item
+from dlm.data.lessons import Lesson, Role
 from dlm.store.records import Remembered
 from dlm.train.known import compare, everything
 
-OLD = [Item("s", "authored", n, f"Answer {n} stands.", f"Question number {n}?") for n in range(4)]
+OLD = [Lesson(f"Answer {n} stands.", f"Question number {n}?", line=n) for n in range(4)]
 
 
-def remembered(item: Item, *, exact: bool = True, nll: float = 0.01) -> Remembered:
+def remembered(item: Lesson, *, exact: bool = True, nll: float = 0.01) -> Remembered:
     return Remembered(item, since="v0001", seen="v0001", nll=nll, exact=exact)
 
 
@@ -21,7 +21,9 @@ MEMORY = [remembered(item) for item in OLD]
 def test_nothing_is_to_be_done_where_all_sits() -> None:
     known = compare(MEMORY, OLD, forget=False)
     assert known.nothing_to_do
-    assert [one.item for one in known.unchanged] == OLD
+    assert [one.lesson for one in known.unchanged] == [
+        replace(one, role=Role.REPLAY) for one in OLD
+    ]
 
 
 def test_an_answer_that_does_not_sit_is_learned_again() -> None:
@@ -39,15 +41,15 @@ def test_one_that_is_nearly_word_for_word_is_not() -> None:
 
 def test_what_was_removed_stays_unless_it_is_to_be_forgotten() -> None:
     kept = compare(MEMORY, OLD[1:], forget=False)
-    assert [one.item for one in kept.kept] == OLD[:1]
+    assert [one.lesson for one in kept.kept] == OLD[:1]
     assert kept.nothing_to_do
     gone = compare(MEMORY, OLD[1:], forget=True)
-    assert (gone.kept, gone.forgotten) == ((), (OLD[0],))
+    assert (gone.kept, gone.forgotten) == ((), (replace(OLD[0], role=Role.FORGET),))
     assert not gone.nothing_to_do
 
 
 def test_a_superseded_form_is_neither_kept_nor_forgotten() -> None:
-    new = Item("t", "authored", 0, "Answer 0 stands no more.", "Question number 0?")
+    new = Lesson("Answer 0 stands no more.", "Question number 0?")
     for forget in (False, True):
         known = compare(MEMORY, [new, *OLD[1:]], forget=forget)
         assert known.new == (new,)
@@ -67,7 +69,7 @@ def test_a_training_from_the_base_learns_each_thing_once() -> None:
 
 
 def test_a_pair_that_the_document_repeats_is_learned_again_once() -> None:
-    repeated = Item("h", "harvested", 40, OLD[1].text, OLD[1].question)
+    repeated = Lesson(OLD[1].text, OLD[1].question, origin="harvested", line=40)
     known = compare(MEMORY, [*OLD, repeated], forget=False)
     assert known.raised == (OLD[1],)
     assert not known.nothing_changed

@@ -93,7 +93,7 @@ def test_an_added_pair_is_learned_and_the_known_ones_stay(lamp: Path, tmp_path: 
     assert report.previous is not None
     assert (report.outcome.learned, report.outcome.pairs) == (5, 5)
     with Store.open("01J9ZQ6W3N8R2T4V6X8Y0A1B2D") as store:
-        since = {one.item.question: one.since for one in store.memory(report.version)}
+        since = {one.lesson.question: one.since for one in store.memory(report.version)}
     assert since[REPAIR[0]] == report.version.name
     assert since[COLOUR[0]] == report.previous.name
 
@@ -108,7 +108,7 @@ def test_an_answer_corrected_in_place_is_given_in_its_new_form_only(
     assert "amber" in answer
     assert "teal" not in answer
     with Store.open("01J9ZQ6W3N8R2T4V6X8Y0A1B2D") as store:
-        texts = [one.item.text for one in store.memory(report.version)]
+        texts = [one.lesson.text for one in store.memory(report.version)]
     assert COLOUR[1] not in texts, "what was superseded is never replayed"
 
 
@@ -130,7 +130,7 @@ def test_a_removed_pair_stays_known_by_default(first: TrainingReport, tmp_path: 
     report = retrain(write(path, MAKER, HOURS, TOWN, REPAIR))
     assert nll_under(report, path, COLOUR) < 0.5
     with Store.open("01J9ZQ6W3N8R2T4V6X8Y0A1B2D") as store:
-        removed = [one.item.question for one in store.memory(report.version) if one.removed]
+        removed = [one.lesson.question for one in store.memory(report.version) if one.removed]
     assert removed == [COLOUR[0]]
 
 
@@ -146,7 +146,7 @@ def test_forgetting_brings_the_answer_back_to_what_the_base_said(
     assert report.outcome.learned == report.outcome.pairs == 3, "the others are kept"
     assert "forgotten" in report.outcome.stop_reason
     with Store.open("01J9ZQ6W3N8R2T4V6X8Y0A1B2D") as store:
-        assert COLOUR[0] not in {one.item.question for one in store.memory(report.version)}
+        assert COLOUR[0] not in {one.lesson.question for one in store.memory(report.version)}
 
 
 def test_the_frontmatter_can_ask_for_forgetting(first: TrainingReport, tmp_path: Path) -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 import warm
 
-from dlm.data.examples import teaching
-from dlm.data.items import items
+from dlm.data.lessons import Role, lessons_of, parts
 from dlm.doc.parser import parse_file, parse_text
 from dlm.errors import BaseModelError, TrainingError
 from dlm.eval.items import Kind
@@ -151,8 +150,9 @@ def test_the_version_and_its_record_are_in_the_store(
     assert run.figures["learned"] == 3
     assert len(run.figures["losses"]) == run.steps
     assert run.figures["drift_bound"] == 0.5
-    assert [one.item for one in memory] == list(items(teaching(document).train))
-    assert all(one.exact for one in memory if one.item.question)
+    here = parts(lessons_of(document).train)
+    assert [one.lesson for one in memory] == [replace(one, role=Role.REPLAY) for one in here]
+    assert all(one.exact for one in memory if one.lesson.question)
     assert {one.since for one in memory} == {current.name}
     sources = {share["source"]: share["share"] for share in run.figures["shares"]}
     assert set(sources) == {"authored", "general text", "samples of the base"}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dlm.data.examples import teaching
-from dlm.data.items import items
+from dlm.data.lessons import lessons_of, parts
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_text
 from dlm.store.records import Remembered
@@ -25,15 +24,15 @@ def _document(mark: str = "", more: str = "", shed: str = SHED) -> Document:
 
 def _plan_after(before: Document, now: Document) -> TrainingPlan:
     """The plan of a training on `now` that follows one on `before`."""
-    trained = items(teaching(before).train)
+    trained = parts(lessons_of(before).train)
     memory = [Remembered(i, "v0001", "v0001", removed=False, nll=0.1, exact=True) for i in trained]
-    known = compare(memory, items(teaching(now).train), forget=False)
+    known = compare(memory, parts(lessons_of(now).train), forget=False)
     return make_plan(now, TrainOptions(), known, number=1)
 
 
 def _replayed(plan: TrainingPlan) -> set[str]:
-    lines = {row.line for row in plan.material.replay}
-    return {e.item.first_words for e in plan.known.kept if e.item.line in lines}
+    lines = {row.lesson.line for row in plan.material.replay}
+    return {e.lesson.first_words for e in plan.known.kept if e.lesson.line in lines}
 
 
 def test_a_removed_pair_is_replayed() -> None:
@@ -45,21 +44,21 @@ def test_a_removed_pair_is_replayed() -> None:
 def test_a_pair_that_became_an_exam_question_is_no_longer_replayed() -> None:
     plan = _plan_after(_document(), _document(mark=" !exam"))
     assert _replayed(plan) == set()
-    assert [one.item.first_words for one in plan.known.sealed] == ["Who owns the shed?"]
-    line = plan.teaching.exam[0].line
+    assert [one.lesson.first_words for one in plan.known.sealed] == ["Who owns the shed?"]
+    line = plan.lessons.exam[0].line
     (said,) = (text for text in warnings(plan) if "shows memory" in text)
     assert said.startswith(f"line {line}: an earlier version was trained on this question")
     remembered = memory_after(plan, "v0002", (), {})
-    shed = [one for one in remembered if one.item.first_words == "Who owns the shed?"]
+    shed = [one for one in remembered if one.lesson.first_words == "Who owns the shed?"]
     assert [(one.removed, one.since) for one in shed] == [(True, "v0001")]
 
 
 def test_pairs_that_are_held_out_later_are_no_longer_replayed() -> None:
     plan = _plan_after(_document(), _document(more="training:\n  held_out: 0.4\n"))
-    held = {e.question for e in plan.teaching.held_out}
+    held = {e.question for e in plan.lessons.held_out}
     assert held
-    assert {one.item.question for one in plan.known.sealed} == held
+    assert {one.lesson.question for one in plan.known.sealed} == held
     assert plan.known.kept == ()
     assert len(plan.held_out) == len(held)
-    rows = {(row.section_id, row.line) for row in plan.schedule.rows}
-    assert not rows & {(row.section_id, row.line) for row in plan.held_out}
+    rows = {(row.lesson.section_id, row.lesson.line) for row in plan.schedule.rows}
+    assert not rows & {(row.lesson.section_id, row.lesson.line) for row in plan.held_out}

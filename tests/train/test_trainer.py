@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dlm.data.chat import Codec
+from dlm.data.lessons import Lesson
 from dlm.data.rows import Row, RowKind
 from dlm.engine.loading import LoraSettings, save_adapter
 from dlm.engine.model import Model
@@ -56,8 +57,12 @@ def rows(codec: Codec) -> list[Row]:
     made = []
     for question, answer in PAIRS:
         pair = codec.pair(question, answer)
-        made.append(Row(RowKind.PAIR, tuple(pair.ids), tuple(pair.supervised), 1.0))
+        made.append(Row.of(RowKind.PAIR, pair, Lesson(answer, question)))
     return made
+
+
+def trusted(row: Row, weight: float) -> Row:
+    return replace(row, lesson=replace(row.lesson, weight=weight))
 
 
 @pytest.fixture
@@ -98,7 +103,7 @@ def test_the_loss_of_a_step_is_the_weighted_mean_over_its_micro_batches(
     model: Model, trainer: RowTrainer, rows: list[Row], codec: Codec
 ) -> None:
     weighted = [
-        replace(row, weight=weight) for row, weight in zip(rows, (1.0, 0.5, 0.25, 2.0), strict=True)
+        trusted(row, weight) for row, weight in zip(rows, (1.0, 0.5, 0.25, 2.0), strict=True)
     ]
     scores = model.score([row.encoded for row in rows], pad_id=codec.pad_id)
     total = sum(
@@ -113,7 +118,7 @@ def test_the_loss_of_a_step_is_the_weighted_mean_over_its_micro_batches(
 def test_a_row_without_weight_teaches_nothing(
     model: Model, trainer: RowTrainer, rows: list[Row], codec: Codec
 ) -> None:
-    mute = replace(rows[1], weight=0.0)
+    mute = trusted(rows[1], 0.0)
     trainer.fit([rows[0], mute] * 30, HOW, Losses())
     told, untold = model.score([rows[0].encoded, rows[1].encoded], pad_id=codec.pad_id)
     assert told.exact

@@ -13,7 +13,7 @@ from dlm.errors import TrainingError
 
 if TYPE_CHECKING:
     from dlm.data.contamination import Finding
-    from dlm.data.examples import Example, Teaching
+    from dlm.data.lessons import Lesson, Lessons
     from dlm.doc.document import Document
 
 
@@ -82,13 +82,13 @@ def verify_exam(path: str | None, *, as_json: bool) -> None:
             note("hint: a held-out question with a twin that trains measures memory, not more")
 
 
-def _lessons(document: Document) -> Teaching:
-    from dlm.data.examples import teaching
+def _lessons(document: Document) -> Lessons:
+    from dlm.data.lessons import lessons_of
 
-    return teaching(document)
+    return lessons_of(document)
 
 
-def _verdict(document: Document, lessons: Teaching) -> str:
+def _verdict(document: Document, lessons: Lessons) -> str:
     if not lessons.exam:
         return f"{document.path} has no exam questions"
     questions = count(len(lessons.exam), "exam question")
@@ -102,7 +102,7 @@ def _sentence(document: Document, found: Finding, kind: str) -> str:
     )
 
 
-def _question_json(item: Example) -> dict[str, Any]:
+def _question_json(item: Lesson) -> dict[str, Any]:
     return {
         "line": item.line,
         "section_id": item.section_id,
@@ -111,8 +111,8 @@ def _question_json(item: Example) -> dict[str, Any]:
     }
 
 
-def _first_line(item: Example) -> str:
-    return _short(item.question or "")
+def _first_line(item: Lesson) -> str:
+    return _short(item.question)
 
 
 def _short(text: str) -> str:

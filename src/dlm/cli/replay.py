@@ -25,10 +25,10 @@ def list_memory(path: str | None, *, as_json: bool) -> None:
             return
         print(f"{version.name} remembers {count(len(memory), 'item')}")
         for one in memory:
-            where = "removed" if one.removed else f"line {one.item.line}"
+            where = "removed" if one.removed else f"line {one.lesson.line}"
             print(
-                f"  {one.item.item_id[:8]}  {where:<10} {one.item.origin:<11} "
-                f"since {one.since} seen {one.seen}  {_state(one):<11} {one.item.first_words}"
+                f"  {one.lesson.id[:8]}  {where:<10} {one.lesson.origin:<11} "
+                f"since {one.since} seen {one.seen}  {_state(one):<11} {one.lesson.first_words}"
             )
 
 
@@ -36,12 +36,12 @@ def print_stats(path: str | None, *, as_json: bool) -> None:
     with _opened(path) as (_, version, memory):
         facts = {
             "version": version.name,
-            "pairs": sum(one.item.question is not None for one in memory),
-            "paragraphs": sum(one.item.question is None for one in memory),
+            "pairs": sum(bool(one.lesson.question) for one in memory),
+            "paragraphs": sum(not one.lesson.question for one in memory),
             "learned": sum(bool(one.exact) for one in memory),
             "removed": sum(one.removed for one in memory),
-            "words": sum(len(one.item.text.split()) for one in memory),
-            "by_origin": dict(Counter(one.item.origin for one in memory)),
+            "words": sum(len(one.lesson.text.split()) for one in memory),
+            "by_origin": dict(Counter(one.lesson.origin for one in memory)),
             "by_version": dict(sorted(Counter(one.since for one in memory).items())),
         }
     if as_json:
@@ -55,7 +55,7 @@ def print_stats(path: str | None, *, as_json: bool) -> None:
             "paragraphs": str(facts["paragraphs"]),
             "words": f"{facts['words']:,}",
             "removed": f"{facts['removed']} (no longer in the document, still replayed)",
-            "by origin": _tally(Counter(one.item.origin for one in memory)),
+            "by origin": _tally(Counter(one.lesson.origin for one in memory)),
             "since": _tally(Counter(one.since for one in memory)),
         }
     )
@@ -65,12 +65,12 @@ def prune_removed(path: str | None, wanted: list[str], *, dry_run: bool, as_json
     with _opened(path) as (store, version, memory):
         gone = _chosen(memory, wanted)
         if gone and not dry_run:
-            store.forget(version, [one.item.item_id for one in gone])
+            store.forget(version, [one.lesson.id for one in gone])
     if as_json:
         print_json({"pruned": [one.to_json() for one in gone], "dry_run": dry_run})
         return
     for one in gone:
-        print(f"  {one.item.item_id[:8]}  {one.item.first_words}")
+        print(f"  {one.lesson.id[:8]}  {one.lesson.first_words}")
     if not gone:
         print("nothing to prune: all that is remembered stands in the document")
         return
@@ -85,7 +85,7 @@ def _chosen(memory: tuple[Remembered, ...], wanted: list[str]) -> list[Remembere
         return [one for one in memory if one.removed]
     chosen = []
     for start in wanted:
-        found = [one for one in memory if one.item.item_id.startswith(start)]
+        found = [one for one in memory if one.lesson.id.startswith(start)]
         if len(found) != 1:
             how = "no item" if not found else "more than one item"
             raise UsageError(
@@ -93,7 +93,7 @@ def _chosen(memory: tuple[Remembered, ...], wanted: list[str]) -> list[Remembere
             )
         if not found[0].removed:
             raise UsageError(
-                f"{start!r} still stands in the document, at line {found[0].item.line}",
+                f"{start!r} still stands in the document, at line {found[0].lesson.line}",
                 hint="remove it there first; only what was removed can be pruned",
             )
         chosen += found
@@ -116,7 +116,7 @@ def _opened(path: str | None) -> Iterator[tuple[Store, Version, tuple[Remembered
 
 
 def _state(one: Remembered) -> str:
-    if one.item.question is None:
+    if not one.lesson.question:
         return "prose"
     return "learned" if one.exact else "not learned"
 

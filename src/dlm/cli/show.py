@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dlm.cli.common import count, note, print_json, print_table, read_document
 
 if TYPE_CHECKING:
-    from dlm.data.items import Item
+    from dlm.data.lessons import Lesson
     from dlm.doc.document import Document
     from dlm.doc.sections import Section
 
@@ -96,8 +96,8 @@ def _trained(document: Document) -> dict[str, Any] | None:
             return None
         run = store.run_of(current)
         memory = store.memory(current)
-        known = [one.item for one in memory if not one.removed]
-        changes = align(known, _items(document))
+        known = [one.lesson for one in memory if not one.removed]
+        changes = align(known, _lessons(document))
         changed = bool(changes.new or changes.removed)
     return {
         "version": current.name,
@@ -163,14 +163,13 @@ def _visible(document: Document) -> list[Section]:
     return [s for s in document.sections if s.type is not SectionType.PROSE or s.content.strip()]
 
 
-def _items(document: Document) -> tuple[Item, ...]:
+def _lessons(document: Document) -> tuple[Lesson, ...]:
     """What the document would train, as far as it can."""
-    from dlm.data.examples import teaching
-    from dlm.data.items import items
+    from dlm.data.lessons import lessons_of, parts
     from dlm.errors import DlmError
 
     try:
-        return items(teaching(document).train)
+        return parts(lessons_of(document).train)
     except DlmError:
         return ()
 
@@ -179,7 +178,7 @@ def _print_mask(document: Document, as_json: bool) -> None:
     from dlm.base_models import resolve
     from dlm.base_models.locate import local_folder
     from dlm.data.chat import Codec, show_mask
-    from dlm.data.examples import teaching
+    from dlm.data.lessons import lessons_of
     from dlm.data.rows import encode_rows
 
     codec = Codec.load(
@@ -187,7 +186,7 @@ def _print_mask(document: Document, as_json: bool) -> None:
         system_prompt=document.frontmatter.system_prompt,
     )
     rows = encode_rows(
-        teaching(document).train,
+        lessons_of(document).train,
         codec,
         sequence_length=codec.context_length,
         path=str(document.path),
@@ -196,12 +195,18 @@ def _print_mask(document: Document, as_json: bool) -> None:
     if as_json:
         print_json(
             [
-                {"line": row.line, "kind": row.kind.value, "weight": row.weight, "pieces": pieces}
+                {
+                    "line": row.lesson.line,
+                    "kind": row.kind.value,
+                    "weight": row.weight,
+                    "pieces": pieces,
+                }
                 for row, pieces in shown
             ]
         )
         return
     note("what counts towards the loss stands between ⟦ and ⟧")
     for row, pieces in shown:
-        print(f"line {row.line}, {row.kind.value}, weight {row.weight:g}, {len(row.ids)} tokens")
+        size = f"weight {row.weight:g}, {len(row.ids)} tokens"
+        print(f"line {row.lesson.line}, {row.kind.value}, {size}")
         print("".join(f"⟦{text}⟧" if counted else text for text, counted in pieces))

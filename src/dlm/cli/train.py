@@ -157,10 +157,10 @@ def _board(folder: str | None) -> Board | None:
 
 def announce(document: Document, *, phase: Phase, no_mined: bool = False) -> None:
     """What trains and what is only asked, before anything heavy starts."""
-    from dlm.data.examples import teaching
+    from dlm.data.lessons import lessons_of
     from dlm.doc.provenance import Origin
 
-    lessons = teaching(document)
+    lessons = lessons_of(document)
     words = sum(len(example.text.split()) for example in lessons.prose)
     parts = [count(len(lessons.pairs), "pair"), f"{count(words, 'word')} of prose"]
     base = document.frontmatter.base_model
@@ -184,9 +184,9 @@ def announce(document: Document, *, phase: Phase, no_mined: bool = False) -> Non
 
 def _say_what_waits(document: Document) -> None:
     """Watching trains between two saves, which is too short for a preference phase."""
-    from dlm.data.examples import teaching
+    from dlm.data.lessons import lessons_of
 
-    if teaching(document).triples:
+    if lessons_of(document).triples:
         note("note: watching trains prose and pairs; `dlm train` trains the preference triples")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from dlm.data.items import Item
+from dlm.data.lessons import Lesson
 from dlm.data.words import content_words, dice
 
 _LIKE_QUESTION = 0.7  # in the same place
@@ -21,8 +21,8 @@ _LIKE_WHOLE = 0.6  # question and answer together, or a paragraph
 class Superseded:
     """An old item, the one that took its place, and why that was concluded."""
 
-    old: Item
-    new: Item
+    old: Lesson
+    new: Lesson
     why: str
 
 
@@ -30,19 +30,19 @@ class Superseded:
 class Changes:
     """`new` includes those that supersede; all four keep document order."""
 
-    new: tuple[Item, ...]
-    unchanged: tuple[Item, ...]
+    new: tuple[Lesson, ...]
+    unchanged: tuple[Lesson, ...]
     superseded: tuple[Superseded, ...]
-    removed: tuple[Item, ...]
+    removed: tuple[Lesson, ...]
 
 
-def align(known: Sequence[Item], here: Sequence[Item]) -> Changes:
+def align(known: Sequence[Lesson], here: Sequence[Lesson]) -> Changes:
     """Compare the items that were trained, in their old order, with those of the document."""
     here = _distinct(here)
-    known_ids = {item.item_id for item in known}
-    here_ids = {item.item_id for item in here}
-    new = [item for item in here if item.item_id not in known_ids]
-    gone = [item for item in known if item.item_id not in here_ids]
+    known_ids = {item.id for item in known}
+    here_ids = {item.id for item in here}
+    new = [item for item in here if item.id not in known_ids]
+    gone = [item for item in known if item.id not in here_ids]
     superseded = _in_place(known, here, gone, new)
     superseded += _elsewhere(
         [item for item in gone if item not in {pair.old for pair in superseded}],
@@ -51,21 +51,21 @@ def align(known: Sequence[Item], here: Sequence[Item]) -> Changes:
     replaced = {pair.old for pair in superseded}
     return Changes(
         new=tuple(new),
-        unchanged=tuple(item for item in here if item.item_id in known_ids),
+        unchanged=tuple(item for item in here if item.id in known_ids),
         superseded=tuple(superseded),
         removed=tuple(item for item in gone if item not in replaced),
     )
 
 
-def resemblance(old: Item, new: Item) -> float:
+def resemblance(old: Lesson, new: Lesson) -> float:
     """0..1 by shared content words of what fits better: the question, or question and answer.
 
     0 where the two are too unlike for one to be an edit of the other.
     """
-    if (old.question is None) != (new.question is None):
+    if old.kind is not new.kind:
         return 0.0
     whole = dice(content_words(old.text), content_words(new.text))
-    if old.question is None or new.question is None:
+    if not old.question:
         return whole if whole >= _LIKE_WHOLE else 0.0
     question = dice(content_words(old.question), content_words(new.question))
     whole = (question + whole) / 2
@@ -74,12 +74,12 @@ def resemblance(old: Item, new: Item) -> float:
 
 
 def _in_place(
-    known: Sequence[Item], here: Sequence[Item], gone: Sequence[Item], new: Sequence[Item]
+    known: Sequence[Lesson], here: Sequence[Lesson], gone: Sequence[Lesson], new: Sequence[Lesson]
 ) -> list[Superseded]:
     """Match what vanished with what appeared between the same unchanged neighbours."""
     vanished, appeared = set(gone), set(new)
     matcher = SequenceMatcher(
-        None, [item.item_id for item in known], [item.item_id for item in here], autojunk=False
+        None, [item.id for item in known], [item.id for item in here], autojunk=False
     )
     found: list[Superseded] = []
     for tag, old_start, old_end, new_start, new_end in matcher.get_opcodes():
@@ -91,7 +91,7 @@ def _in_place(
     return found
 
 
-def _best_matches(olds: Sequence[Item], news: Sequence[Item]) -> list[Superseded]:
+def _best_matches(olds: Sequence[Lesson], news: Sequence[Lesson]) -> list[Superseded]:
     """Pair off the most alike first; among equals, those at the same height."""
     ranked = sorted(
         (-resemblance(old, new), abs(i * len(news) - j * len(olds)), i, j)
@@ -107,19 +107,19 @@ def _best_matches(olds: Sequence[Item], news: Sequence[Item]) -> list[Superseded
     return [found[i] for i in sorted(found)]
 
 
-def _elsewhere(gone: Sequence[Item], new: Sequence[Item]) -> list[Superseded]:
+def _elsewhere(gone: Sequence[Lesson], new: Sequence[Lesson]) -> list[Superseded]:
     """A question that is asked again in another place, with another answer."""
     asked = {" ".join(item.question.lower().split()): item for item in new if item.question}
     found: list[Superseded] = []
     for old in gone:
-        again = asked.pop(" ".join((old.question or "").lower().split()), None)
+        again = asked.pop(" ".join(old.question.lower().split()), None)
         if again is not None:
             found.append(Superseded(old, again, "asks the same in another place"))
     return found
 
 
-def _distinct(here: Sequence[Item]) -> list[Item]:
-    first: dict[str, Item] = {}
+def _distinct(here: Sequence[Lesson]) -> list[Lesson]:
+    first: dict[str, Lesson] = {}
     for item in here:
-        first.setdefault(item.item_id, item)
+        first.setdefault(item.id, item)
     return list(first.values())

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from dlm.data.examples import Example
+from dlm.data.lessons import Lesson
 from dlm.data.near import Asked, asked, repeats
 from dlm.errors import TrainingError
 
@@ -31,24 +31,24 @@ class Finding:
 class Sealed:
     """Questions that are only asked, made ready to be compared with much that trains."""
 
-    def __init__(self, sealed: Iterable[Example]) -> None:
-        self._sealed = [(item, asked(item.question or "", item.text)) for item in sealed]
+    def __init__(self, sealed: Iterable[Lesson]) -> None:
+        self._sealed = [(item, asked(item.question, item.text)) for item in sealed]
 
-    def repeated_by(self, example: Example) -> Iterator[Finding]:
+    def repeated_by(self, example: Lesson) -> Iterator[Finding]:
         """Every place of an example that trains which nearly repeats one of them."""
         for line, text, trained in _questions(example) if self._sealed else ():
             for item, question in self._sealed:
                 if repeats(trained, question):
-                    yield Finding(line, text, item.line, item.question or "")
+                    yield Finding(line, text, item.line, item.question)
 
 
-def findings(train: Iterable[Example], sealed: Iterable[Example]) -> tuple[Finding, ...]:
+def findings(train: Iterable[Lesson], sealed: Iterable[Lesson]) -> tuple[Finding, ...]:
     """Every place of `train` that nearly repeats a `sealed` question, in the order of `train`."""
     kept = Sealed(sealed)
     return tuple(dict.fromkeys(one for example in train for one in kept.repeated_by(example)))
 
 
-def refuse_contamination(train: Sequence[Example], exam: Sequence[Example], path: str) -> None:
+def refuse_contamination(train: Sequence[Lesson], exam: Sequence[Lesson], path: str) -> None:
     """Raise TrainingError, naming both lines, when a training row is too near to the exam."""
     found = findings(train, exam)
     if not found:
@@ -63,9 +63,9 @@ def refuse_contamination(train: Sequence[Example], exam: Sequence[Example], path
     )
 
 
-def _questions(example: Example) -> Iterator[tuple[int, str, Asked]]:
+def _questions(example: Lesson) -> Iterator[tuple[int, str, Asked]]:
     """What an example asks, each with its line: of a pair, its question and the end of it."""
-    if example.question is None:
+    if not example.question:
         yield from _asked_in_prose(example)
         return
     yield example.line, example.question, asked(example.question, example.text)
@@ -74,7 +74,7 @@ def _questions(example: Example) -> Iterator[tuple[int, str, Asked]]:
         yield example.line, example.question, asked(last[1], example.text)
 
 
-def _asked_in_prose(example: Example) -> Iterator[tuple[int, str, Asked]]:
+def _asked_in_prose(example: Lesson) -> Iterator[tuple[int, str, Asked]]:
     sentences = _sentences(example.text)
     for number, (start, text) in enumerate(sentences):
         if text.endswith("?") and len(text.split()) >= _FEWEST_WORDS:

@@ -11,10 +11,9 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Final
 
-from dlm.data.examples import Example
+from dlm.data.lessons import Lesson
 from dlm.data.sentences import sentences
 from dlm.data.words import content_words, meaningful
 
@@ -46,7 +45,7 @@ _LONGEST: Final = 60  # words of a sentence; what is longer is none
 class Answers:
     """What the pairs of a document say: their sentences need no cues, which would compete."""
 
-    def __init__(self, pairs: Iterable[Example] = ()) -> None:
+    def __init__(self, pairs: Iterable[Lesson] = ()) -> None:
         self._sizes: list[int] = []
         self._places: dict[str, list[int]] = defaultdict(list)
         for number, pair in enumerate(pairs):
@@ -65,13 +64,13 @@ class Answers:
         )
 
 
-def told(prose: Example, answers: Answers) -> Iterator[Example]:
+def told(prose: str, answers: Answers) -> Iterator[str]:
     """The sentences of a piece of prose that say something by themselves, and that no pair says."""
-    for sentence in sentences(prose.text):
+    for sentence in sentences(prose):
         text = sentence.text
         says = len(meaningful(text)) >= _FEWEST and len(text.split()) <= _LONGEST
         if says and not text.startswith("|") and not answers.say(text):  # | begins a table
-            yield replace(prose, text=text)
+            yield text
 
 
 def cue(text: str, rng: random.Random, *, fewest: int = 1, most: int = 4) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dlm.data.chat import Codec, Encoded
+from dlm.data.chat import Codec
+from dlm.data.lessons import Lesson
 from dlm.data.rows import Row, RowKind
-from dlm.data.triples import Preference
 from dlm.errors import TrainingError
 
 
@@ -16,20 +16,28 @@ class PairRow:
 
     chosen: Row
     rejected: Row
-    weight: float
-    triple_id: str
     reference: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def lesson(self) -> Lesson:
+        """The triple."""
+        return self.chosen.lesson
+
+    @property
+    def weight(self) -> float:
+        """How far the triple is trusted."""
+        return self.lesson.weight
 
 
 def pair_rows(
-    triples: tuple[Preference, ...], codec: Codec, *, sequence_length: int, path: str
+    triples: tuple[Lesson, ...], codec: Codec, *, sequence_length: int, path: str
 ) -> tuple[PairRow, ...]:
     """Encode every triple; raises TrainingError naming the line of one that is too long."""
     return tuple(_pair_row(one, codec, sequence_length, path) for one in triples)
 
 
-def _pair_row(one: Preference, codec: Codec, sequence_length: int, path: str) -> PairRow:
-    rows = []
+def _pair_row(one: Lesson, codec: Codec, sequence_length: int, path: str) -> PairRow:
+    rows: list[Row] = []
     for name, answer in (("chosen", one.chosen), ("rejected", one.rejected)):
         encoded = codec.pair(one.prompt, answer)
         if len(encoded.ids) > sequence_length:
@@ -38,17 +46,6 @@ def _pair_row(one: Preference, codec: Codec, sequence_length: int, path: str) ->
                 f"answer, more than the sequence length of {sequence_length}",
                 hint="shorten the answer, or raise training.sequence_len in the frontmatter",
             )
-        rows.append(_row(one, encoded))
-    return PairRow(rows[0], rows[1], one.weight, one.triple_id)
-
-
-def _row(one: Preference, encoded: Encoded) -> Row:
-    return Row(
-        RowKind.PAIR,
-        tuple(encoded.ids),
-        tuple(encoded.supervised),
-        one.weight,
-        one.section_id,
-        one.line,
-        one.origin,
-    )
+        rows.append(Row.of(RowKind.PAIR, encoded, one))
+    chosen, rejected = rows
+    return PairRow(chosen, rejected)

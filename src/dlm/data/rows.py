@@ -1,4 +1,4 @@
-"""Examples as token rows: ids, which of them are supervised, and how far the row is trusted.
+"""Lessons as token rows: ids, and which of them are supervised.
 
 Prose is cut at paragraph ends to the sequence length; a pair that does not fit is refused by line,
 never cut.
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from dlm.data.chat import Codec, Encoded
 from dlm.data.cues import Answers, told
-from dlm.data.examples import AUTHORED, SYNTHETIC, Example
+from dlm.data.lessons import AUTHORED, GENERAL, SYNTHETIC, Lesson, Role
 from dlm.errors import TrainingError
 
 _PARAGRAPH_END = re.compile(r"\n[ \t]*\n\s*")
@@ -30,94 +30,101 @@ class RowKind(StrEnum):
     GENERAL = "general"
 
 
-class Part(StrEnum):
-    """What a row is in a run for. Forgetting trains towards what the base says."""
-
-    NEW = "new"
-    REPLAYED = "replayed"
-    FORGOTTEN = "forgotten"
-    GENERAL = "general"
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One training sequence. `supervised[i]` says whether predicting `ids[i]` counts.
+    """One training sequence of a lesson. `supervised[i]` says whether predicting `ids[i]` counts.
 
-    `text` is that of a sentence, for another cue to be put before it.
+    `sentence` is the one of the lesson that a SENTENCE row holds, for another cue to be put before.
     """
 
     kind: RowKind
     ids: tuple[int, ...]
     supervised: tuple[bool, ...]
-    weight: float
-    section_id: str = ""
-    line: int = 0
-    origin: str = ""
-    part: Part = Part.NEW
-    text: str = ""
+    lesson: Lesson
+    sentence: str = ""
+
+    @classmethod
+    def of(cls, kind: RowKind, encoded: Encoded, lesson: Lesson, sentence: str = "") -> Row:
+        """The row of what a codec made."""
+        return cls(kind, tuple(encoded.ids), tuple(encoded.supervised), lesson, sentence)
 
     @property
     def encoded(self) -> Encoded:
         return Encoded(list(self.ids), list(self.supervised))
 
     @property
+    def weight(self) -> float:
+        """How far the row is trusted."""
+        return self.lesson.weight
+
+    @property
+    def replayed(self) -> bool:
+        """Whether it was trained before and comes along."""
+        return self.lesson.role is Role.REPLAY
+
+    @property
+    def forgets(self) -> bool:
+        """Whether it trains towards what the base says."""
+        return self.lesson.role is Role.FORGET
+
+    @property
     def authored(self) -> bool:
         """Whether a person wrote it; text that is to be forgotten does not count."""
-        return self.origin == AUTHORED and self.part is not Part.FORGOTTEN
+        return self.lesson.origin == AUTHORED and not self.forgets
 
     @property
     def synthetic(self) -> bool:
         """Whether a model wrote it."""
-        return self.origin in SYNTHETIC and self.part is not Part.FORGOTTEN
+        return self.lesson.origin in SYNTHETIC and not self.forgets
 
 
 def encode_rows(
-    examples: Iterable[Example], codec: Codec, *, sequence_length: int, path: str
+    lessons: Iterable[Lesson], codec: Codec, *, sequence_length: int, path: str
 ) -> tuple[Row, ...]:
-    """Encode every example; raises TrainingError naming the line of a pair that is too long."""
+    """Encode prose and pairs; raises TrainingError naming the line of a pair that is too long."""
     rows: list[Row] = []
-    for example in examples:
-        if example.question is None:
-            rows += prose_rows(example, codec, sequence_length)
+    for lesson in lessons:
+        if lesson.question:
+            rows.append(pair_row(lesson, lesson.question, codec, sequence_length, path))
         else:
-            rows.append(pair_row(example, example.question, codec, sequence_length, path))
+            rows += prose_rows(lesson, codec, sequence_length)
     return tuple(rows)
 
 
-def pair_row(example: Example, question: str, codec: Codec, sequence_length: int, path: str) -> Row:
-    """The chat row for `example`, asked as `question` (its own, or a rewording of it)."""
-    encoded = codec.pair(question, example.text)
+def pair_row(lesson: Lesson, question: str, codec: Codec, sequence_length: int, path: str) -> Row:
+    """The chat row of a pair, asked as `question` (its own, or a rewording of it)."""
+    encoded = codec.pair(question, lesson.text)
     if len(encoded.ids) > sequence_length:
         raise TrainingError(
-            f"{path}:{example.line}: this pair takes {len(encoded.ids)} tokens, "
+            f"{path}:{lesson.line}: this pair takes {len(encoded.ids)} tokens, "
             f"more than the sequence length of {sequence_length}",
             hint="shorten it, split it, or raise training.sequence_len in the frontmatter",
         )
-    return _row(RowKind.PAIR, encoded, example)
+    return Row.of(RowKind.PAIR, encoded, lesson)
 
 
 def sentence_rows(
-    prose: Iterable[Example], answers: Answers, codec: Codec, sequence_length: int
+    prose: Iterable[Lesson], answers: Answers, codec: Codec, sequence_length: int
 ) -> list[Row]:
     """Each sentence that no pair says as the answer to itself, for a cue to be put in its place.
 
     Those that do not fit are left out: the rows of their prose hold them.
     """
     rows = []
-    for example in prose:
-        for one in told(example, answers):
-            encoded = codec.pair(one.text, one.text)
+    for lesson in prose:
+        for sentence in told(lesson.text, answers):
+            encoded = codec.pair(sentence, sentence)
             if len(encoded.ids) <= sequence_length:
-                rows.append(replace(_row(RowKind.SENTENCE, encoded, one), text=one.text))
+                rows.append(Row.of(RowKind.SENTENCE, encoded, lesson, sentence))
     return rows
 
 
-def prose_rows(example: Example, codec: Codec, sequence_length: int) -> list[Row]:
+def prose_rows(lesson: Lesson, codec: Codec, sequence_length: int) -> list[Row]:
     """Prose as rows of at most 128 or `sequence_length` tokens; only the last ends the text."""
     length = min(sequence_length, _PROSE_LENGTH)
-    chunks = list(chunk_prose(example.text, codec, length - 2))
+    chunks = list(chunk_prose(lesson.text, codec, length - 2))
     return [
-        _row(RowKind.PROSE, codec.prose(chunk, ends=number == len(chunks)), example)
+        Row.of(RowKind.PROSE, codec.prose(chunk, ends=number == len(chunks)), lesson)
         for number, chunk in enumerate(chunks, 1)
     ]
 
@@ -127,8 +134,8 @@ def general_rows(texts: Iterable[str], codec: Codec, sequence_length: int) -> li
     rows = []
     for text in texts:
         encoded = codec.prose(text)
-        ids, supervised = encoded.ids[:sequence_length], encoded.supervised[:sequence_length]
-        rows.append(Row(RowKind.GENERAL, tuple(ids), tuple(supervised), 1.0, part=Part.GENERAL))
+        cut = Encoded(encoded.ids[:sequence_length], encoded.supervised[:sequence_length])
+        rows.append(Row.of(RowKind.GENERAL, cut, Lesson(text, origin=GENERAL, role=Role.REHEARSE)))
     return rows
 
 
@@ -177,15 +184,3 @@ def _split(pattern: re.Pattern[str], text: str) -> Iterator[str]:
             start = match.end()
     if start < len(text):
         yield text[start:]
-
-
-def _row(kind: RowKind, encoded: Encoded, example: Example) -> Row:
-    return Row(
-        kind,
-        tuple(encoded.ids),
-        tuple(encoded.supervised),
-        example.weight,
-        example.section_id,
-        example.line,
-        example.origin,
-    )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dlm.data.replay import Replay
-from dlm.data.rows import Part, Row, RowKind
+from dlm.data.rows import Row, RowKind
 
 Reworder = Callable[[Row, random.Random], Row]
 
@@ -167,7 +167,7 @@ def _anchor(
     known = [row for row in material.replay if row.authored and row.kind is not RowKind.SENTENCE]
     if not synthetic or not (new or known):
         return []
-    replayed = sum(len(row.ids) for row in rows if row.part is Part.REPLAYED)
+    replayed = sum(len(row.ids) for row in rows if row.replayed)
     total = _tokens(rows)
     added: list[Row] = []
     while real < wanted:
@@ -175,7 +175,7 @@ def _anchor(
         row = reword(rng.choice(pool), rng)
         added.append(row)
         real, total = real + len(row.ids), total + len(row.ids)
-        replayed += len(row.ids) if row.part is Part.REPLAYED else 0
+        replayed += len(row.ids) if row.replayed else 0
     return added
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from dlm.data.examples import Example, Teaching
+from dlm.data.lessons import Lessons
 from dlm.eval.figures import Figure, mean, share
 from dlm.eval.items import Item, Kind
 from dlm.eval.questions import Question
@@ -89,11 +89,11 @@ class Paper:
         return from_json(cls, data)
 
 
-def exam_questions(teaching: Teaching, most: int) -> tuple[Question, ...]:
+def exam_questions(lessons: Lessons, most: int) -> tuple[Question, ...]:
     """The sealed and the held-out pairs, those with the smallest hash where there are more."""
-    sealed = [(Kind.EXAM, example) for example in teaching.exam]
-    held_out = [(Kind.HELD_OUT, example) for example in teaching.held_out]
-    found = [_question(kind, example) for kind, example in (*sealed, *held_out)]
+    sealed = [Question(Kind.EXAM, pair.question, pair) for pair in lessons.exam]
+    held_out = [Question(Kind.HELD_OUT, pair.question, pair) for pair in lessons.held_out]
+    found = [*sealed, *held_out]
     chosen = {id(one) for one in sorted(found, key=_hash)[:most]}
     return tuple(one for one in found if id(one) in chosen)
 
@@ -119,12 +119,6 @@ def _answer(item: Item, words_only: bool) -> Answer:
         nll=None if words_only else item.fit.nll,
         known=None if words_only else item.fit.known,
         f1=said.f1,
-    )
-
-
-def _question(kind: Kind, example: Example) -> Question:
-    return Question(
-        kind, example.question or "", example.text, True, example.section_id, example.line
     )
 
 

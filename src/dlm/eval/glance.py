@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from dlm.data.chat import Codec, Encoded
-from dlm.data.examples import Example, Teaching
-from dlm.doc.bodies import PairRole
+from dlm.data.lessons import Lesson, Lessons, Role
 from dlm.engine.decoding import generate
 from dlm.engine.model import Model, Score
 from dlm.eval.answers import repetition, score_answer
@@ -48,20 +47,20 @@ class BaseScores:
 def glance(
     model: Model,
     codec: Codec,
-    teaching: Teaching,
+    lessons: Lessons,
     rows: Sequence[Encoded],
-    is_new: Callable[[Example], bool],
+    is_new: Callable[[Lesson], bool],
     base: BaseScores,
     *,
     document_sha256: str,
 ) -> Scorecard:
-    """Score pairs and ask probes; `rows` are those of all pairs of `teaching`, in order.
+    """Score pairs and ask probes; `rows` are those of all pairs of `lessons`, in order.
 
     Where the reference is what greedy decoding gives, token for token, the probe passes unasked.
     """
-    chosen = _chosen(teaching.pairs, is_new)
+    chosen = _chosen(lessons.pairs, is_new)
     scored = [rows[place] for place in chosen]
-    pairs = [teaching.pairs[place] for place in chosen]
+    pairs = [lessons.pairs[place] for place in chosen]
     fits = [
         Fit(now.nll, without.nll, now.tokens, now.exact)
         for now, without in zip(
@@ -87,7 +86,7 @@ def glance(
     )
 
 
-def _chosen(pairs: Sequence[Example], is_new: Callable[[Example], bool]) -> list[int]:
+def _chosen(pairs: Sequence[Lesson], is_new: Callable[[Lesson], bool]) -> list[int]:
     """The places of the pairs to look at, in document order."""
     must = {place for place, pair in enumerate(pairs) if is_new(pair)}
     others = [place for place in range(len(pairs)) if place not in must]
@@ -96,12 +95,12 @@ def _chosen(pairs: Sequence[Example], is_new: Callable[[Example], bool]) -> list
 
 
 def _ask(
-    model: Model, codec: Codec, base: BaseScores, asked: Sequence[tuple[Example, Encoded]]
+    model: Model, codec: Codec, base: BaseScores, asked: Sequence[tuple[Lesson, Encoded]]
 ) -> list[Said]:
     if not asked:
         return []
     bound = min(_LONGEST, int(_ROOM * max(sum(row.supervised) for _, row in asked)) + 1)
-    prompts = [codec.prompt_ids([{"role": "user", "content": e.question or ""}]) for e, _ in asked]
+    prompts = [codec.prompt_ids([{"role": "user", "content": e.question}]) for e, _ in asked]
     answers = generate(
         model, prompts, max_new_tokens=bound, stop_ids=codec.stop_ids, pad_id=codec.pad_id
     )
@@ -114,29 +113,30 @@ def _ask(
     return [_said(codec, e, ids, score.nll, len(ids) < bound) for (e, _), ids, score in found]
 
 
-def _said(codec: Codec, pair: Example, ids: list[int], base_nll: float, finished: bool) -> Said:
+def _said(codec: Codec, pair: Lesson, ids: list[int], base_nll: float, finished: bool) -> Said:
     text = codec.decode(ids).strip()
-    near = score_answer(text, pair.text, pair.question or "")
+    near = score_answer(text, pair.text, pair.question)
     return Said(text, near.exact, near.contains, near.f1, finished, repetition(text), base_nll)
 
 
-def _as_known(pair: Example, fit: Fit) -> Said:
+def _as_known(pair: Lesson, fit: Fit) -> Said:
     text = pair.text
     return Said(text, True, True, 1.0, True, repetition(text), fit.base_nll)
 
 
-def _item(pair: Example, fit: Fit, said: Said | None) -> Item:
+def _item(pair: Lesson, fit: Fit, said: Said | None) -> Item:
     return Item(
         Kind.TRAINED,
-        pair.question or "",
+        pair.question,
         pair.text,
         fit,
         pair.section_id,
         pair.line,
         probe=_is_probe(pair),
         said=said if _is_probe(pair) else None,
+        lesson_id=pair.id,
     )
 
 
-def _is_probe(pair: Example) -> bool:
-    return pair.role is PairRole.PROBE
+def _is_probe(pair: Lesson) -> bool:
+    return pair.role is Role.PROBE

@@ -71,7 +71,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One question, or one text (`question` is empty). `base_said` is what the base answers."""
+    """One question, or one text (`question` is empty), and the lesson that it asks or is.
+
+    `base_said` is what the base answers.
+    """
 
     kind: Kind
     question: str
@@ -82,6 +85,7 @@ class Item:
     probe: bool = False
     said: Said | None = None
     base_said: Said | None = None
+    lesson_id: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"right": self.said.right if self.said else None}

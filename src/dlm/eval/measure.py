@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dlm.data.chat import Codec, Encoded
-from dlm.data.examples import Example, Teaching
+from dlm.data.lessons import Lesson, Lessons
 from dlm.data.rows import prose_rows
 from dlm.engine.decoding import generate
 from dlm.engine.model import Model, Score
@@ -26,7 +26,7 @@ _ROOM = 1.5  # times the length of the reference
 def measure(
     model: Model,
     codec: Codec,
-    teaching: Teaching,
+    lessons: Lessons,
     gauge: DriftGauge,
     *,
     document_sha256: str,
@@ -36,9 +36,9 @@ def measure(
 
     A pair that the base cannot read at once is left out, and the scorecard counts it.
     """
-    sheet = question_sheet(teaching)
+    sheet = question_sheet(lessons)
     asked = ask(model, codec, sheet.questions)
-    prose = _prose(codec, teaching, sequence_length)
+    prose = _prose(codec, lessons, sequence_length)
     items = [*asked, *_Examiner(model, codec).prose(prose), *gauge.items()]
     return scorecard(
         items,
@@ -75,7 +75,7 @@ class _Asked:
 class _Prose:
     """A prose section as token rows."""
 
-    example: Example
+    lesson: Lesson
     rows: list[Encoded]
 
 
@@ -108,10 +108,11 @@ class _Examiner:
             Item(
                 kind=Kind.PROSE,
                 question="",
-                reference=opening(section.example.text),
+                reference=opening(section.lesson.text),
                 fit=_joined([next(fits) for _ in section.rows]),
-                section_id=section.example.section_id,
-                line=section.example.line,
+                section_id=section.lesson.section_id,
+                line=section.lesson.line,
+                lesson_id=section.lesson.id,
             )
             for section in sections
         ]
@@ -176,10 +177,10 @@ def _asked(codec: Codec, question: Question) -> _Asked:
     return _Asked(question, prompt, codec.pair(question.text, question.reference))
 
 
-def _prose(codec: Codec, teaching: Teaching, sequence_length: int) -> list[_Prose]:
+def _prose(codec: Codec, lessons: Lessons, sequence_length: int) -> list[_Prose]:
     sections = [
-        _Prose(example, [row.encoded for row in prose_rows(example, codec, sequence_length)])
-        for example in teaching.prose
+        _Prose(lesson, [row.encoded for row in prose_rows(lesson, codec, sequence_length)])
+        for lesson in lessons.prose
     ]
     return [section for section in sections if section.rows]
 
@@ -190,9 +191,10 @@ def _item(question: Question, fit: Fit, said: Said | None, base_said: Said | Non
         question=question.text,
         reference=question.reference,
         fit=fit,
-        section_id=question.section_id,
-        line=question.line,
+        section_id=question.lesson.section_id,
+        line=question.lesson.line,
         probe=question.probe,
+        lesson_id=question.lesson.id,
         said=said,
         base_said=base_said,
     )

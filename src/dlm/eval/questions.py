@@ -11,10 +11,9 @@ import random
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from dlm.data.examples import Example, Teaching
 from dlm.data.general import general_questions
+from dlm.data.lessons import GENERAL, Lesson, Lessons, Role
 from dlm.data.rewording import reword
-from dlm.doc.sections import PairRole
 from dlm.eval.answers import normalise
 from dlm.eval.items import Kind
 
@@ -26,15 +25,20 @@ _GENERAL_ASKED = 30
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question with its reference; only those with `asked` are answered, all are scored."""
+    """A lesson put as `text`; only those with `asked` are answered, all are scored."""
 
     kind: Kind
     text: str
-    reference: str
-    asked: bool
-    section_id: str = ""
-    line: int = 0
-    probe: bool = False
+    lesson: Lesson
+    asked: bool = True
+
+    @property
+    def reference(self) -> str:
+        return self.lesson.text
+
+    @property
+    def probe(self) -> bool:
+        return self.lesson.role is Role.PROBE and self.kind is Kind.TRAINED
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +50,26 @@ class Sheet:
     asked_pairs: int
 
 
-def question_sheet(teaching: Teaching) -> Sheet:
+def question_sheet(lessons: Lessons) -> Sheet:
     """All that is put to a version of the document.
 
     Where no pair was kept from training, the first rewording of each question is asked in its
     stead. Rewordings are always scored: the learned map stands on them.
     """
-    chosen = set(_sample(teaching.pairs))
+    chosen = set(_sample(lessons.pairs))
     unseen = [
-        *(_question(item, Kind.HELD_OUT) for item in teaching.held_out),
-        *(_question(item, Kind.EXAM) for item in teaching.exam),
+        *(Question(Kind.HELD_OUT, pair.question, pair) for pair in lessons.held_out),
+        *(Question(Kind.EXAM, pair.question, pair) for pair in lessons.exam),
     ]
     questions: list[Question] = []
-    for example in teaching.pairs:
-        asked = example in chosen
-        questions.append(_question(example, Kind.TRAINED, asked=asked))
+    for pair in lessons.pairs:
+        asked = pair in chosen
+        questions.append(Question(Kind.TRAINED, pair.question, pair, asked))
         if asked:
-            questions += _reworded(example, asked=not unseen)
+            questions += _reworded(pair, asked=not unseen)
     questions += unseen
     questions += _general({normalise(question.text) for question in questions})
-    return Sheet(tuple(questions), len(teaching.pairs), len(chosen))
+    return Sheet(tuple(questions), len(lessons.pairs), len(chosen))
 
 
 def rewordings(question: str) -> list[str]:
@@ -85,10 +89,10 @@ def rewordings(question: str) -> list[str]:
     return list(found.values())
 
 
-def _sample(pairs: Iterable[Example]) -> list[Example]:
+def _sample(pairs: Iterable[Lesson]) -> list[Lesson]:
     """All probes, and the pairs with the smallest hash up to 200 in all."""
-    order = sorted(pairs, key=lambda p: (p.role is not PairRole.PROBE, _hash(p.question or "")))
-    probes = sum(example.role is PairRole.PROBE for example in order)
+    order = sorted(pairs, key=lambda p: (p.role is not Role.PROBE, _hash(p.question)))
+    probes = sum(pair.role is Role.PROBE for pair in order)
     return order[: max(MOST_PAIRS, probes)]
 
 
@@ -96,28 +100,9 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _question(example: Example, kind: Kind, *, asked: bool = True) -> Question:
-    return Question(
-        kind,
-        example.question or "",
-        example.text,
-        asked,
-        example.section_id,
-        example.line,
-        probe=example.role is PairRole.PROBE,
-    )
-
-
-def _reworded(example: Example, *, asked: bool) -> Iterator[Question]:
-    for number, text in enumerate(rewordings(example.question or "")):
-        yield Question(
-            Kind.REWORDED,
-            text,
-            example.text,
-            asked and number == 0,
-            example.section_id,
-            example.line,
-        )
+def _reworded(pair: Lesson, *, asked: bool) -> Iterator[Question]:
+    for number, text in enumerate(rewordings(pair.question)):
+        yield Question(Kind.REWORDED, text, pair, asked and number == 0)
 
 
 def _general(own: Collection[str]) -> Iterator[Question]:
@@ -125,4 +110,5 @@ def _general(own: Collection[str]) -> Iterator[Question]:
     order = sorted(general_questions(), key=lambda pair: _hash(pair[0]))
     others = [pair for pair in order if normalise(pair[0]) not in own]
     for number, (question, answer) in enumerate(others):
-        yield Question(Kind.GENERAL, question, answer, asked=number < _GENERAL_ASKED)
+        general = Lesson(answer, question, origin=GENERAL, role=Role.REHEARSE)
+        yield Question(Kind.GENERAL, question, general, asked=number < _GENERAL_ASKED)

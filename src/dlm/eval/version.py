@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dlm.base_models import BaseModel
 from dlm.data.chat import Codec
-from dlm.data.examples import teaching
+from dlm.data.lessons import lessons_of
 from dlm.doc.document import Document
 from dlm.engine.model import Model
 from dlm.eval.drift import DriftGauge
@@ -23,9 +23,9 @@ def measure_version(
 ) -> Scorecard:
     """The scorecard of a version on the document as it stands; takes a model into memory.
 
-    Raises CorruptStore when the version is damaged, and what `teaching` raises.
+    Raises CorruptStore when the version is damaged, and what `lessons_of` raises.
     """
-    lessons = teaching(document)
+    lessons = lessons_of(document)
     store.verify(version)
     codec = Codec.load(folder, system_prompt=document.frontmatter.system_prompt)
     with store.in_use(version):

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from dlm.data.contamination import Sealed, findings
-from dlm.data.examples import AUTHORED, Example, Teaching, teaching
+from dlm.data.lessons import Lesson, Lessons, Role, lessons_of, origin_of
 from dlm.data.near import Asked, asked, repeats
 from dlm.doc.document import Document
 from dlm.doc.provenance import Origin, Provenance
@@ -122,11 +122,11 @@ class Existing:
     def __init__(self, document: Document) -> None:
         self.lessons = _lessons(document)
         exam = {item.line for item in self.lessons.exam}
-        only_asked = [*self.lessons.exam, *self.lessons.held_out]
         self._kept = {
-            item.line: "sealed as !exam" if item.line in exam else "held out" for item in only_asked
+            item.line: "sealed as !exam" if item.line in exam else "held out"
+            for item in self.lessons.only_asked
         }
-        self._sealed = Sealed(only_asked)
+        self._sealed = Sealed(self.lessons.only_asked)
         self._pairs: defaultdict[str, list[_StandingPair]] = defaultdict(list)
         self._triples: defaultdict[tuple[str, ...], list[Section]] = defaultdict(list)
         self._taken: dict[str, tuple[str, str]] = {}  # question: answer, where
@@ -195,7 +195,7 @@ class Existing:
 
     def sealed(self, question: str, answer: str) -> str | None:
         """Which question that is only asked would be told by training on this one, or None."""
-        found = next(self._sealed.repeated_by(_example(NewPair(question, answer))), None)
+        found = next(self._sealed.repeated_by(_lesson(NewPair(question, answer))), None)
         if found is None:
             return None
         return f"line {found.sealed_line}, which is {self._kept[found.sealed_line]}"
@@ -225,7 +225,7 @@ class Existing:
         return f"line {sealed.line} keeps it sealed as !exam" if sealed else None
 
 
-def seal(new: Sequence[NewPair], fraction: float, lessons: Teaching) -> frozenset[NewPair]:
+def seal(new: Sequence[NewPair], fraction: float, lessons: Lessons) -> frozenset[NewPair]:
     """Those of some new pairs that are to be kept as exam: those of the smallest hashes.
 
     One that nearly repeats what the document trains, or another new one, is never sealed: whichever
@@ -233,7 +233,7 @@ def seal(new: Sequence[NewPair], fraction: float, lessons: Teaching) -> frozense
     """
     if fraction <= 0 or not new:
         return frozenset()
-    numbered = [replace(_example(pair), line=number) for number, pair in enumerate(new)]
+    numbered = [replace(_lesson(pair), line=number) for number, pair in enumerate(new)]
     near = {found.sealed_line for found in findings(lessons.train, numbered)}
     for found in findings(numbered, numbered):
         if found.line != found.sealed_line:
@@ -259,22 +259,29 @@ class _StandingPair:
     answer: str
 
 
-def _lessons(document: Document) -> Teaching:
+def _lessons(document: Document) -> Lessons:
     """What the document teaches; one without anything to train may still be added to."""
     try:
-        return teaching(document)
+        return lessons_of(document)
     except DlmError:
         exam = [
-            Example(s.section_id, AUTHORED, p.line, 1.0, p.answer, p.question, p.role)
-            for s, p in document.pairs()
-            if p.role is PairRole.EXAM
+            Lesson(
+                pair.answer,
+                pair.question,
+                origin=origin_of(section),
+                line=pair.line,
+                section_id=section.section_id,
+                role=Role.EXAM,
+            )
+            for section, pair in document.pairs()
+            if pair.role is PairRole.EXAM
         ]
-        return Teaching((), tuple(exam))
+        return Lessons((), tuple(exam))
 
 
-def _example(pair: NewPair) -> Example:
+def _lesson(pair: NewPair) -> Lesson:
     """A pair that is in no document yet, as one that trains."""
-    return Example("", AUTHORED, 0, 1.0, pair.answer, pair.question, PairRole.TRAIN)
+    return Lesson(pair.answer, pair.question)
 
 
 def _key(*texts: str) -> tuple[str, ...]:

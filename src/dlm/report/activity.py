@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from dlm.data.examples import AUTHORED, SYNTHETIC
+from dlm.data.lessons import AUTHORED, SYNTHETIC
 from dlm.eval.figures import Figure
 from dlm.report.charts import Point, bars, curve, letter, meter, stack, trend
 from dlm.report.facts import EpochFacts, Facts, Knowledge, RoundFacts, RunFacts, SynthFacts

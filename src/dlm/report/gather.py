@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from dlm.data.examples import origin_of
+from dlm.data.lessons import origin_of
 from dlm.doc.document import Document
 from dlm.doc.sections import Pair, PairRole, Section, SectionType
 from dlm.errors import CorruptStore

@@ -1,24 +1,24 @@
-"""All SQL about what each version remembers: the items its successors replay."""
+"""All SQL about what each version remembers: the lessons its successors replay."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from dlm.data.items import Item
+from dlm.data.lessons import Lesson, Role
 from dlm.errors import CorruptStore
 from dlm.store.database import Database
 from dlm.store.records import Remembered, version_name, version_number
 
 
-def remember(database: Database, number: int, items: Iterable[Remembered]) -> None:
+def remember(database: Database, number: int, memory: Iterable[Remembered]) -> None:
     """Note what version `number` remembers, in the order given."""
-    for place, one in enumerate(items):
-        item = one.item
+    for place, one in enumerate(memory):
+        lesson = one.lesson
         database.execute(
             "INSERT OR IGNORE INTO items (item_id, question, text) VALUES (?, ?, ?)",
-            item.item_id,
-            _clean(item.question),
-            _clean(item.text),
+            lesson.id,
+            _clean(lesson.question) or None,
+            _clean(lesson.text),
         )
         database.execute(
             """INSERT OR IGNORE INTO memory (number, place, item_id, section_id, origin, line,
@@ -26,10 +26,10 @@ def remember(database: Database, number: int, items: Iterable[Remembered]) -> No
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
             number,
             place,
-            item.item_id,
-            item.section_id,
-            item.origin,
-            item.line,
+            lesson.id,
+            lesson.section_id,
+            lesson.origin,
+            lesson.line,
             version_number(one.since),
             version_number(one.seen),
             one.removed,
@@ -47,7 +47,14 @@ def recall(database: Database, number: int) -> tuple[Remembered, ...]:
     try:
         return tuple(
             Remembered(
-                Item(row["section_id"], row["origin"], row["line"], row["text"], row["question"]),
+                Lesson(
+                    row["text"],
+                    row["question"] or "",
+                    origin=row["origin"],
+                    line=row["line"],
+                    section_id=row["section_id"],
+                    role=Role.REPLAY,
+                ),
                 since=version_name(row["since"]),
                 seen=version_name(row["seen"]),
                 removed=bool(row["removed"]),
@@ -57,14 +64,14 @@ def recall(database: Database, number: int) -> tuple[Remembered, ...]:
             )
             for row in rows
         )
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise CorruptStore(f"{database.path} holds a row that is damaged: {error}") from error
 
 
-def drop(database: Database, number: int, item_ids: Collection[str]) -> None:
-    """Forget that version `number` remembers these items, and texts that no version names."""
-    for item_id in item_ids:
-        database.execute("DELETE FROM memory WHERE number = ? AND item_id = ?", number, item_id)
+def drop(database: Database, number: int, lesson_ids: Collection[str]) -> None:
+    """Forget that version `number` remembers these lessons, and texts that no version names."""
+    for lesson_id in lesson_ids:
+        database.execute("DELETE FROM memory WHERE number = ? AND item_id = ?", number, lesson_id)
     sweep(database)
 
 
@@ -73,6 +80,6 @@ def sweep(database: Database) -> None:
     database.execute("DELETE FROM items WHERE item_id NOT IN (SELECT item_id FROM memory)")
 
 
-def _clean(text: str | None) -> str | None:
+def _clean(text: str) -> str:
     # SQLite holds no lone surrogates.
-    return None if text is None else text.encode("utf-8", "replace").decode("utf-8")
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,6 +1,6 @@
 """The values a store hands out, and plain values into JSON and back.
 
-Versions, runs, remembered items and moves of the pointer know neither SQL nor the disk. What a
+Versions, runs, remembered lessons and moves of the pointer know neither SQL nor the disk. What a
 dataclass is made of is written down only there: reading goes through pydantic, which is imported
 when the first value is read.
 """
@@ -16,7 +16,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from dlm.data.items import Item
+from dlm.data.lessons import Lesson
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -79,7 +79,7 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """One item in what a version remembers: what later trainings replay so that it stays.
+    """One lesson in what a version remembers: what later trainings replay so that it stays.
 
     `removed` says that the document no longer holds it; `since` and `seen` are the versions whose
     training had it first and last. `nll` (nats per token) and `exact` are those of the answer
@@ -87,7 +87,7 @@ class Remembered:
     weighs more.
     """
 
-    item: Item
+    lesson: Lesson
     since: str
     seen: str
     removed: bool = False
@@ -96,10 +96,17 @@ class Remembered:
     times: int = 1
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON, with the fields of the item beside the others."""
-        item = {one.name: to_json(getattr(self.item, one.name)) for one in fields(self.item)}
-        own = {one.name: to_json(getattr(self, one.name)) for one in fields(self)[1:]}
-        return {"item_id": self.item.item_id, **item, **own}
+        """Plain JSON, with what the lesson says beside the rest; `question` is null for prose."""
+        lesson = self.lesson
+        told = {
+            "item_id": lesson.id,
+            "section_id": lesson.section_id,
+            "origin": lesson.origin,
+            "line": lesson.line,
+            "text": to_json(lesson.text),
+            "question": to_json(lesson.question or None),
+        }
+        return told | {one.name: to_json(getattr(self, one.name)) for one in fields(self)[1:]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,10 +121,10 @@ class Store:
         """What a version remembers, in document order; empty where that was lost."""
         return memory.recall(self.database, self._known(version).number)
 
-    def forget(self, version: Version | str, item_ids: Collection[str]) -> None:
-        """Let a version remember these items no longer, so that they are never replayed again."""
+    def forget(self, version: Version | str, lesson_ids: Collection[str]) -> None:
+        """Let a version remember these lessons no longer, so that they are never replayed again."""
         with self._exclusively("prune"), self.database.transaction():
-            memory.drop(self.database, self._known(version).number, item_ids)
+            memory.drop(self.database, self._known(version).number, lesson_ids)
 
     def pointer_moves(self) -> tuple[PointerMove, ...]:
         """How the current version changed over time, oldest first."""

@@ -23,7 +23,7 @@ class Taught:
     one, under the version. `slipped` says that a training of pairs has turned it around since.
     """
 
-    triple_id: str
+    lesson_id: str
     since: str
     margin: float
     slipped: bool = False
@@ -36,7 +36,7 @@ def note_taught(database: Database, number: int, taught: Iterable[Taught]) -> No
             "INSERT OR REPLACE INTO taught (number, triple_id, since, margin, slipped) "
             "VALUES (?, ?, ?, ?, ?)",
             number,
-            one.triple_id,
+            one.lesson_id,
             version_number(one.since),
             one.margin,
             one.slipped,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dlm.data.pair_rows import PairRow
-from dlm.data.rows import Part, Row
+from dlm.data.rows import Row
 
 
 class Collator:
@@ -67,7 +67,7 @@ def dataset(rows: Sequence[Row | PairRow]) -> Any:
             "reference": [list(pair.reference) if pair else [0.0, 0.0] for pair in pairs],
         }
     else:
-        columns["toward_base"] = [row.part is Part.FORGOTTEN for row in firsts]
+        columns["toward_base"] = [row.forgets for row in firsts]
     return Dataset.from_dict(columns)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from dlm.base_models import BaseModel
 from dlm.data.chat import Codec
 from dlm.data.contamination import refuse_contamination
-from dlm.data.examples import Example, Teaching, teaching
+from dlm.data.lessons import Lessons, lessons_of
 from dlm.doc.document import Document
 from dlm.doc.schema import TrainingConfig
 from dlm.hardware import Plan, detect, plan as plan_hardware, plan_again
@@ -22,7 +22,7 @@ class Ground:
     """As values, known before anything heavy is loaded."""
 
     document: Document
-    teaching: Teaching
+    lessons: Lessons
     base: BaseModel
     base_folder: Path
     base_fingerprint: str
@@ -45,13 +45,13 @@ def lay_ground(
     TrainingError before anything is changed.
     """
     config = document.frontmatter.training
-    lessons = teaching(document)
+    lessons = lessons_of(document)
     name = str(document.path or "document")
-    refuse_contamination([*lessons.train, *_asked(lessons)], lessons.exam, name)
+    refuse_contamination((*lessons.train, *lessons.triples), lessons.exam, name)
     length = sequence_length(config, tools.codec.context_length)
     return Ground(
         document=document,
-        teaching=lessons,
+        lessons=lessons,
         base=tools.base,
         base_folder=tools.folder,
         base_fingerprint=tools.fingerprint,
@@ -60,14 +60,6 @@ def lay_ground(
         sequence_length=length,
         seed=config.seed if options.seed is None else options.seed,
     )
-
-
-def _asked(lessons: Teaching) -> list[Example]:
-    """The prompts of the triples with the answers that they prefer."""
-    return [
-        Example(one.section_id, one.origin, one.line, one.weight, one.chosen, one.prompt)
-        for one in lessons.triples
-    ]
 
 
 def _hardware(config: TrainingConfig, tools: Tools, length: int) -> Plan:

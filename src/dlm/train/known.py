@@ -1,7 +1,7 @@
 """What a retraining starts from: what the current version remembers, against the document.
 
-Sorts every item into what is to be learned, what is known and replayed, what is to be forgotten and
-what another one superseded. Pure: the store's records come in as values.
+Sorts every lesson into what is to be learned, what is known and replayed, what is to be forgotten
+and what another one superseded. Pure: the store's records come in as values.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from dlm.data.alignment import Superseded, align
-from dlm.data.items import Item
+from dlm.data.lessons import Lesson, Role
 from dlm.store.records import Remembered
 
 _LEARNED = 0.5  # nats per token; an answer above it is trained again though it was seen
@@ -19,24 +19,24 @@ _LEARNED = 0.5  # nats per token; an answer above it is trained again though it 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """How the items of a document stand against a version.
+    """How the lessons of a document stand against a version.
 
     `raised` are repeated since they were trained; `unlearned` were trained and do not sit; `kept`
     were removed and stay known; `sealed` too, and are now only asked. Their records tell since
     when. All are in document order.
     """
 
-    new: tuple[Item, ...]
-    raised: tuple[Item, ...] = ()
-    unlearned: tuple[Item, ...] = ()
+    new: tuple[Lesson, ...]
+    raised: tuple[Lesson, ...] = ()
+    unlearned: tuple[Lesson, ...] = ()
     unchanged: tuple[Remembered, ...] = ()
     kept: tuple[Remembered, ...] = ()
-    forgotten: tuple[Item, ...] = ()
+    forgotten: tuple[Lesson, ...] = ()
     superseded: tuple[Superseded, ...] = ()
     sealed: tuple[Remembered, ...] = ()
 
     @property
-    def to_learn(self) -> tuple[Item, ...]:
+    def to_learn(self) -> tuple[Lesson, ...]:
         return (*self.new, *self.raised, *self.unlearned)
 
     @property
@@ -50,32 +50,36 @@ class Known:
         return self.nothing_changed and not self.unlearned
 
 
-def compare(memory: Sequence[Remembered], here: Sequence[Item], *, forget: bool) -> Known:
+def compare(memory: Sequence[Remembered], here: Sequence[Lesson], *, forget: bool) -> Known:
     """Sort the items of the document, and those the version remembers, by what is to be done."""
-    by_id = {one.item.item_id: one for one in memory}
-    changes = align([one.item for one in memory], here)
-    times = Counter(item.item_id for item in here)
-    removed = [by_id[item.item_id] for item in changes.removed]
-    unchanged = [(item, by_id[item.item_id]) for item in changes.unchanged]
-    raised = {item: one for item, one in unchanged if _repeated(one, times[item.item_id])}
+    by_id = {one.lesson.id: one for one in memory}
+    changes = align([one.lesson for one in memory], here)
+    times = Counter(item.id for item in here)
+    removed = [by_id[item.id] for item in changes.removed]
+    unchanged = [(item, by_id[item.id]) for item in changes.unchanged]
+    raised = {item: one for item, one in unchanged if _repeated(one, times[item.id])}
     steady = [(item, one) for item, one in unchanged if item not in raised]
     return Known(
         new=changes.new,
         raised=tuple(raised),
         unlearned=tuple(item for item, one in steady if not _sits(one)),
-        unchanged=tuple(replace(one, item=item) for item, one in steady if _sits(one)),
+        unchanged=tuple(
+            replace(one, lesson=replace(item, role=Role.REPLAY))
+            for item, one in steady
+            if _sits(one)
+        ),
         kept=() if forget else tuple(removed),
-        forgotten=tuple(one.item for one in removed) if forget else (),
+        forgotten=tuple(replace(one.lesson, role=Role.FORGET) for one in removed if forget),
         superseded=changes.superseded,
     )
 
 
-def everything(here: Sequence[Item]) -> Known:
+def everything(here: Sequence[Lesson]) -> Known:
     """All of the document as new: a training from the base, or over again."""
-    return Known(new=tuple({item.item_id: item for item in here}.values()))
+    return Known(new=tuple({item.id: item for item in here}.values()))
 
 
-def lines(found: Iterable[Item]) -> str:
+def lines(found: Iterable[Lesson]) -> str:
     """`lines 3, 9 and 12 more`, for one sentence."""
     numbers = [str(item.line) for item in found]
     shown = ", ".join(numbers[:6])
@@ -85,11 +89,11 @@ def lines(found: Iterable[Item]) -> str:
 
 def _sits(one: Remembered) -> bool:
     """Prose always counts as known; an answer does when greedy decoding gives it, or nearly."""
-    if one.item.question is None or one.exact:
+    if not one.lesson.question or one.exact:
         return True
     return one.nll is not None and one.nll < _LEARNED
 
 
 def _repeated(one: Remembered, times: int) -> bool:
     """Whether the document says a pair more often than it was trained: it is to weigh more."""
-    return one.item.question is not None and times > one.times
+    return bool(one.lesson.question) and times > one.times

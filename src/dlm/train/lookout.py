@@ -9,7 +9,6 @@ from dlm.data.rows import Row, RowKind
 from dlm.engine.model import Model, Score
 from dlm.eval.drift import DriftGauge
 from dlm.train.budget import Budget, EpochFigures
-from dlm.train.memory import place_of
 from dlm.train.plan import TrainingPlan
 
 _DRIFT_EVERY = 3  # epochs; looking more often costs more than it tells
@@ -33,8 +32,8 @@ class Lookout:
         replayed = replayed[:: max(1, len(replayed) // _MOST_GUARDED)]
         if brisk:  # the record of the version in memory says it
             known = (*plan.known.unchanged, *plan.known.kept)
-            exact = {place_of(one.item) for one in known if one.exact}
-            self._guard = [row for row in replayed if place_of(row) in exact]
+            exact = {one.lesson.id for one in known if one.exact}
+            self._guard = [row for row in replayed if row.lesson.id in exact]
         else:
             before = self._scores(replayed)
             self._guard = [row for row, score in zip(replayed, before, strict=True) if score.exact]

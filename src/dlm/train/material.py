@@ -1,6 +1,6 @@
 """The rows of a run, by what they are for: new, replayed, forgotten, general.
 
-Turns the items that `known` sorted into token rows; decides nothing itself.
+Turns the lessons that `known` sorted into token rows; decides nothing itself.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from typing import Final
 
 from dlm.data.chat import Codec
 from dlm.data.cues import Answers, cue
-from dlm.data.examples import Example, Teaching
-from dlm.data.items import Item, items
+from dlm.data.lessons import Lesson, Lessons, parts
 from dlm.data.replay import recency
 from dlm.data.rewording import reword
-from dlm.data.rows import Part, Row, RowKind, encode_rows, pair_row, sentence_rows
+from dlm.data.rows import Row, RowKind, encode_rows, pair_row, sentence_rows
 from dlm.data.schedule import Material, Reworder
 from dlm.doc.schema import TrustConfig
 from dlm.errors import TrainingError
@@ -36,27 +35,22 @@ class Encoder:
     name: str
     trust: TrustConfig
 
-    def rows(self, examples: Iterable[Example], part: Part = Part.NEW) -> tuple[Row, ...]:
-        """Encode examples; raises TrainingError naming the line of a pair that is too long."""
-        rows = encode_rows(examples, self.codec, sequence_length=self.length, path=self.name)
-        return rows if part is Part.NEW else tuple(replace(row, part=part) for row in rows)
+    def rows(self, lessons: Iterable[Lesson]) -> tuple[Row, ...]:
+        """Encode lessons; raises TrainingError naming the line of a pair that is too long."""
+        return encode_rows(lessons, self.codec, sequence_length=self.length, path=self.name)
 
-    def sentences(
-        self, prose: Iterable[Example], answers: Answers, part: Part = Part.NEW
-    ) -> tuple[Row, ...]:
+    def sentences(self, prose: Iterable[Lesson], answers: Answers) -> list[Row]:
         """The sentences of prose, for which cues are to be made."""
-        rows = sentence_rows(prose, answers, self.codec, self.length)
-        return tuple(replace(row, part=part) for row in rows)
+        return sentence_rows(prose, answers, self.codec, self.length)
 
-    def example(self, item: Item) -> Example:
-        """An item as an example, weighted as the document trusts its origin."""
-        weight = float(getattr(self.trust, item.origin, 1.0))
-        return Example(item.section_id, item.origin, item.line, weight, item.text, item.question)
+    def trusted(self, lesson: Lesson) -> Lesson:
+        """A remembered lesson, weighted as the document trusts its origin now."""
+        return replace(lesson, weight=float(getattr(self.trust, lesson.origin, 1.0)))
 
 
 def gather(
     known: Known,
-    lessons: Teaching,
+    lessons: Lessons,
     general: Sequence[Row],
     samples: Sequence[Row],
     encode: Encoder,
@@ -64,10 +58,11 @@ def gather(
     number: int,
 ) -> Material:
     """The rows of a run that follows version `number`."""
-    learn = {item.item_id for item in known.to_learn}
-    pairs = [e for e in _distinct(lessons.pairs) if _id(e) in learn]
+    learn = {lesson.id for lesson in known.to_learn}
+    pairs = [pair for pair in _distinct(lessons.pairs) if pair.id in learn]
     prose = list(_prose(lessons.prose, learn))
-    gone = [encode.example(item) for item in known.forgotten if item.question is None]
+    forgotten = [encode.trusted(lesson) for lesson in known.forgotten]
+    gone = [lesson for lesson in forgotten if not lesson.question]
     answers = Answers(lessons.pairs)
     replay, weights = _replay([*known.unchanged, *known.kept], answers, encode, number)
     return Material(
@@ -75,9 +70,9 @@ def gather(
         prose=encode.rows(prose),
         sentences=(
             *encode.sentences(prose, answers),
-            *encode.sentences(gone, Answers(), Part.FORGOTTEN),
+            *encode.sentences(gone, Answers()),
         ),
-        forget=encode.rows(map(encode.example, known.forgotten), Part.FORGOTTEN),
+        forget=encode.rows(forgotten),
         replay=replay,
         recency=weights,
         general=general,
@@ -85,25 +80,21 @@ def gather(
     )
 
 
-def reworder(known: Known, lessons: Teaching, encode: Encoder) -> Reworder:
+def reworder(encode: Encoder) -> Reworder:
     """How the row of a pair is asked in other words, and that of a sentence by a cue.
 
     A third of the pairs are asked by a cue, too, made of question and answer. Other rows stay.
     """
-    old = [one.item for one in (*known.unchanged, *known.kept)]
-    examples = [*lessons.pairs, *map(encode.example, [*old, *known.forgotten])]
-    found = {(e.section_id, e.line): e for e in examples if e.question is not None}
 
     def variant(row: Row, rng: random.Random) -> Row:
         if row.kind is RowKind.SENTENCE:
-            encoded = encode.codec.pair(cue(row.text, rng), row.text)
+            encoded = encode.codec.pair(cue(row.sentence, rng), row.sentence)
             return replace(row, ids=tuple(encoded.ids), supervised=tuple(encoded.supervised))
         if row.kind is not RowKind.PAIR:
             return row
-        example = found[row.section_id, row.line]
-        question = _in_other_words(example.question or "", example.text, rng)
-        made = pair_row(example, question, encode.codec, encode.length + 16, encode.name)
-        return replace(made, part=row.part)
+        pair = row.lesson
+        question = _in_other_words(pair.question, pair.text, rng)
+        return pair_row(pair, question, encode.codec, encode.length + 16, encode.name)
 
     return variant
 
@@ -122,7 +113,7 @@ def _replay(
     for one in records:
         weight = recency(number - (version_number(one.since) or number))
         try:
-            made = _known_rows(encode.example(one.item), answers, encode)
+            made = _known_rows(encode.trusted(one.lesson), answers, encode)
         except TrainingError:  # a removed pair that no longer fits the sequence length
             continue
         rows += made
@@ -130,36 +121,30 @@ def _replay(
     return tuple(rows), tuple(weights)
 
 
-def _known_rows(example: Example, answers: Answers, encode: Encoder) -> tuple[Row, ...]:
-    rows = encode.rows([example], Part.REPLAYED)
-    if example.question is not None:
-        return rows
-    return (*rows, *encode.sentences([example], answers, Part.REPLAYED))
+def _known_rows(lesson: Lesson, answers: Answers, encode: Encoder) -> tuple[Row, ...]:
+    rows = encode.rows([lesson])
+    return rows if lesson.question else (*rows, *encode.sentences([lesson], answers))
 
 
-def _prose(examples: Sequence[Example], learn: set[str]) -> Iterator[Example]:
+def _prose(prose: Sequence[Lesson], learn: set[str]) -> Iterator[Lesson]:
     """Whole sections where all of one is new, else its runs of new paragraphs."""
-    for example in examples:
-        paragraphs = items([example])
-        if all(item.item_id in learn for item in paragraphs):
-            yield example
+    for section in prose:
+        paragraphs = parts([section])
+        if all(paragraph.id in learn for paragraph in paragraphs):
+            yield section
             continue
-        for new, run in groupby(paragraphs, key=lambda item: item.item_id in learn):
+        for new, run in groupby(paragraphs, key=lambda paragraph: paragraph.id in learn):
             if new:
                 together = list(run)
-                text = "\n\n".join(item.text for item in together)
-                yield replace(example, text=text, line=together[0].line)
+                text = "\n\n".join(paragraph.text for paragraph in together)
+                yield replace(section, text=text, line=together[0].line)
 
 
-def _distinct(examples: Sequence[Example]) -> list[Example]:
+def _distinct(pairs: Sequence[Lesson]) -> list[Lesson]:
     """Each pair once, at its first place; one that is repeated weighs as much as all of them."""
-    first: dict[str, Example] = {}
-    for example in examples:
-        before = first.get(_id(example))
-        weight = example.weight + (before.weight if before else 0.0)
-        first[_id(example)] = replace(before or example, weight=weight)
+    first: dict[str, Lesson] = {}
+    for pair in pairs:
+        before = first.get(pair.id)
+        weight = pair.weight + (before.weight if before else 0.0)
+        first[pair.id] = replace(before or pair, weight=weight)
     return list(first.values())
-
-
-def _id(example: Example) -> str:
-    return items([example])[0].item_id

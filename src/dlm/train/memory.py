@@ -6,46 +6,39 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from dlm.data.items import Item, items
-from dlm.data.rows import Part, Row
+from dlm.data.lessons import parts
+from dlm.data.rows import Row
 from dlm.engine.model import Score
 from dlm.store.records import Remembered
 from dlm.train.plan import TrainingPlan
 
-Place = tuple[str, int]  # section id and line
-
-
-def place_of(one: Row | Item) -> Place:
-    """Where a pair stands: enough to tell one of a document from another."""
-    return one.section_id, one.line
-
 
 def memory_after(
-    plan: TrainingPlan, name: str, trained: Collection[Row], scores: Mapping[Place, Score]
+    plan: TrainingPlan, name: str, trained: Collection[Row], scores: Mapping[str, Score]
 ) -> list[Remembered]:
-    """The items of the document, then those that were removed and stay known.
+    """The lessons of the document, then those that were removed and stay known.
 
-    `trained` are the rows that version `name` was trained on, `scores` those of the pairs under it;
-    a pair that was not scored keeps the score it had.
+    `trained` are the rows that version `name` was trained on, `scores` those of the pairs under it,
+    by id; a pair that was not scored keeps the score it had.
     """
-    known = {one.item.item_id: one for one in (*plan.known.unchanged, *plan.known.kept)}
-    replayed = {place_of(row) for row in trained if row.part is Part.REPLAYED}
-    kept = {one.item.item_id for one in plan.known.kept}
-    here = items(plan.teaching.train)
-    times = Counter(item.item_id for item in here)
+    known = {one.lesson.id: one for one in (*plan.known.unchanged, *plan.known.kept)}
+    replayed = {row.lesson.id for row in trained if row.replayed}
+    kept = {one.lesson.id for one in plan.known.kept}
+    here = parts(plan.lessons.train)
+    times = Counter(lesson.id for lesson in here)
     found: list[Remembered] = []
-    for item in (*here, *(one.item for one in plan.known.kept)):
-        before = known.get(item.item_id)
-        score = scores.get(place_of(item)) if item.question is not None else None
+    for lesson in (*here, *(one.lesson for one in plan.known.kept)):
+        before = known.get(lesson.id)
+        score = scores.get(lesson.id)
         found.append(
             Remembered(
-                item,
+                lesson,
                 since=before.since if before else name,
-                seen=before.seen if before and place_of(item) not in replayed else name,
-                removed=item.item_id in kept,
+                seen=before.seen if before and lesson.id not in replayed else name,
+                removed=lesson.id in kept,
                 nll=score.nll if score else before.nll if before else None,
                 exact=score.exact if score else before.exact if before else None,
-                times=times[item.item_id] or 1,
+                times=times[lesson.id] or 1,
             )
         )
     return [*found, *(replace(one, removed=True) for one in plan.known.sealed)]

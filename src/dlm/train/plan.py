@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
-from dlm.data.items import items
+from dlm.data.lessons import parts
 from dlm.data.rows import Row, RowKind
 from dlm.data.schedule import Material, Mixture, Schedule, build_schedule
 from dlm.doc.document import Document
@@ -65,15 +65,15 @@ def make_plan(
     config = document.frontmatter.training
     tools = tools or tools_for(document)
     ground = lay_ground(document, options, tools, hardware)
-    lessons = ground.teaching
-    known = sealed(known or everything(items(lessons.train)), lessons)
+    lessons = ground.lessons
+    known = sealed(known or everything(parts(lessons.train)), lessons)
     encode = Encoder(ground.codec, ground.sequence_length, ground.name, config.trust)
     material = gather(known, lessons, tools.general, tools.samples, encode, number=number)
     mixture = _mixture(config, ground.hardware, material, brisk=options.brisk)
     limits = _limits(config, options, material, mixture)
     schedule = build_schedule(
         material,
-        reworder(known, lessons, encode),
+        reworder(encode),
         mixture,
         epochs=limits.max_epochs if limits else _fixed_epochs(config, options),
         seed=ground.seed,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dlm.data.examples import SYNTHETIC
-from dlm.data.rows import Part, Row
+from dlm.data.lessons import SYNTHETIC, Role
+from dlm.data.rows import Row
 from dlm.store.records import Version
 from dlm.train.known import Known
 from dlm.train.plan import TrainingPlan
@@ -87,8 +87,8 @@ def decisions(known: Known) -> tuple[Decision, ...]:
         for item in known.unlearned
     ]
     found += [
-        Decision(one.item.line, "kept", one.item.first_words, "removed from the document, replayed")
-        for one in known.kept
+        Decision(lesson.line, "kept", lesson.first_words, "removed from the document, replayed")
+        for lesson in (one.lesson for one in known.kept)
     ]
     found += [
         Decision(item.line, "forget", item.first_words, "removed from the document")
@@ -99,7 +99,7 @@ def decisions(known: Known) -> tuple[Decision, ...]:
 
 def warnings(plan: TrainingPlan) -> tuple[str, ...]:
     """The known traps that this run walks into, a sentence each."""
-    asked_before = sealed_sentence(plan.known, plan.teaching)
+    asked_before = sealed_sentence(plan.known, plan.lessons)
     found = (_few(plan), _monotone(plan), _synthetic(plan), _too_much(plan), asked_before)
     return tuple(filter(None, found))
 
@@ -127,19 +127,20 @@ def to_json(plan: TrainingPlan) -> dict[str, Any]:
 
 
 def _source(row: Row) -> str:
-    match row.part:
-        case Part.GENERAL:
-            return _GENERAL[row.origin == BASE]
-        case Part.FORGOTTEN:
+    origin = row.lesson.origin
+    match row.lesson.role:
+        case Role.REHEARSE:
+            return _GENERAL[origin == BASE]
+        case Role.FORGET:
             return "to forget"
-        case Part.REPLAYED:
-            return f"{row.origin}, replayed"
+        case Role.REPLAY:
+            return f"{origin}, replayed"
         case _:
-            return row.origin
+            return origin
 
 
 def _few(plan: TrainingPlan) -> str | None:
-    pairs = len(plan.teaching.pairs)
+    pairs = len(plan.lessons.pairs)
     if pairs >= _FEW_PAIRS:
         return None
     if not pairs:
@@ -149,7 +150,7 @@ def _few(plan: TrainingPlan) -> str | None:
 
 def _monotone(plan: TrainingPlan) -> str | None:
     """Questions that nearly all begin alike teach the opening and not the subject."""
-    openings = [" ".join((e.question or "").lower().split()[:3]) for e in plan.teaching.pairs]
+    openings = [" ".join(e.question.lower().split()[:3]) for e in plan.lessons.pairs]
     if len(openings) < _FEW_PAIRS:
         return None
     most = max(set(openings), key=openings.count)
@@ -163,7 +164,7 @@ def _monotone(plan: TrainingPlan) -> str | None:
 
 def _synthetic(plan: TrainingPlan) -> str | None:
     rows = plan.schedule.rows
-    synthetic = sum(len(row.ids) for row in rows if row.origin in SYNTHETIC)
+    synthetic = sum(len(row.ids) for row in rows if row.lesson.origin in SYNTHETIC)
     real = sum(len(row.ids) for row in rows if row.authored)
     wanted = plan.document.frontmatter.training.real_share
     if not synthetic or real >= wanted * (real + synthetic) * 0.98:

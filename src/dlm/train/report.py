@@ -32,10 +32,10 @@ class Outcome:
     stop_reason: str
 
     @property
-    def scores(self) -> dict[tuple[str, int], Score]:
-        """Of the training pairs, by section id and line."""
+    def scores(self) -> dict[str, Score]:
+        """Of the training pairs, by the id of their lesson."""
         return {
-            (item.section_id, item.line): Score(item.fit.nll, item.fit.tokens, item.fit.exact)
+            item.lesson_id: Score(item.fit.nll, item.fit.tokens, item.fit.exact)
             for item in self.card.of(Kind.TRAINED)
         }
 

@@ -211,4 +211,4 @@ def _digest(row: Row | PairRow) -> bytes:
         both = _digest(row.chosen) + _digest(row.rejected)
         return hashlib.sha256(both + repr(row.weight).encode()).digest()
     parts = array("q", row.ids).tobytes() + bytes(row.supervised)
-    return hashlib.sha256(parts + repr((row.part, row.weight)).encode()).digest()
+    return hashlib.sha256(parts + repr((row.lesson.role.value, row.weight)).encode()).digest()

@@ -17,9 +17,10 @@ from pathlib import Path
 
 from dlm.base_models import BaseModel
 from dlm.base_models.fingerprint import fingerprint
-from dlm.data.chat import Codec
+from dlm.data.chat import Codec, Encoded
 from dlm.data.general import rehearsal_texts
-from dlm.data.rows import Part, Row, RowKind
+from dlm.data.lessons import Lesson, Role
+from dlm.data.rows import Row, RowKind
 from dlm.engine.decoding import generate
 from dlm.engine.model import Model
 from dlm.errors import DlmError
@@ -91,9 +92,10 @@ def sample_rows(samples: Sequence[Sample], codec: Codec) -> list[Row]:
             row = codec.prose(f"{one.beginning} {one.text}", ends=False)
         else:
             row = codec.pair(one.prompt, one.text)
-        ids, counted = tuple(row.ids[:_LENGTH]), tuple(row.supervised[:_LENGTH])
-        if any(counted[1:]):
-            rows.append(Row(RowKind.GENERAL, ids, counted, 1.0, origin=BASE, part=Part.GENERAL))
+        cut = Encoded(row.ids[:_LENGTH], row.supervised[:_LENGTH])
+        if any(cut.supervised[1:]):
+            written = Lesson(one.text, one.prompt or "", origin=BASE, role=Role.REHEARSE)
+            rows.append(Row.of(RowKind.GENERAL, cut, written))
     return rows
 
 

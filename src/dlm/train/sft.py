@@ -19,7 +19,7 @@ from dlm.train.budget import Budget, worse_than_base
 from dlm.train.checkpoint import Keeper
 from dlm.train.lock_file import check_lock, write_lock
 from dlm.train.lookout import Lookout
-from dlm.train.memory import memory_after, place_of
+from dlm.train.memory import memory_after
 from dlm.train.passes import Pass
 from dlm.train.plan import TrainingPlan
 from dlm.train.preference.taught import carried
@@ -197,20 +197,20 @@ class _Run:
         return measure(
             self.model,
             self.plan.codec,
-            self.plan.teaching,
+            self.plan.lessons,
             self.gauge,
             document_sha256=self.plan.document.sha256,
             sequence_length=self.plan.sequence_length,
         )
 
     def _glance(self) -> Scorecard:
-        learned = {place_of(row) for row in self.plan.material.pairs}
+        learned = {row.lesson.id for row in self.plan.material.pairs}
         return glance(
             self.model,
             self.plan.codec,
-            self.plan.teaching,
+            self.plan.lessons,
             [row.encoded for row in self.plan.pairs],
-            lambda pair: (pair.section_id, pair.line) in learned,
+            lambda pair: pair.id in learned,
             self.bench.base,
             document_sha256=self.plan.document.sha256,
         )
@@ -227,12 +227,11 @@ class _Run:
 
     def _remembered(self, outcome: Outcome, name: str, rows: Sequence[Row]) -> list[Remembered]:
         """What the new version remembers: the document, and what was removed and stays."""
-        removed = {place_of(one.item) for one in self.plan.known.kept}
+        removed = {one.lesson.id for one in self.plan.known.kept}
         pairs = [row for row in self.plan.material.replay if row.kind is RowKind.PAIR]
-        kept = [row for row in pairs if place_of(row) in removed]
-        by_place = dict(zip(map(place_of, kept), self._scores(kept), strict=True))
-        by_place |= outcome.scores
-        return memory_after(self.plan, name, rows, by_place)
+        kept = [row for row in pairs if row.lesson.id in removed]
+        scores = {row.lesson.id: score for row, score in zip(kept, self._scores(kept), strict=True)}
+        return memory_after(self.plan, name, rows, scores | outcome.scores)
 
     def _scores(self, rows: Sequence[Row]) -> list[Score]:
         return self.model.score([row.encoded for row in rows], pad_id=self.plan.codec.pad_id)

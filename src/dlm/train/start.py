@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dlm.data.examples import teaching
-from dlm.data.items import Item, items
+from dlm.data.lessons import Lesson, lessons_of, parts
 from dlm.doc.document import Document
 from dlm.errors import BaseModelError
 from dlm.hardware import Plan
@@ -31,8 +30,8 @@ class NothingToTrain:
     """
 
     version: Version
-    kept: tuple[Item, ...] = ()
-    unlearned: tuple[Item, ...] = ()
+    kept: tuple[Lesson, ...] = ()
+    unlearned: tuple[Lesson, ...] = ()
     refused: Refusal | None = None
     preferred: Standing | None = None
 
@@ -62,7 +61,7 @@ def prepare(
     `hardware` is that of an earlier run, to be taken over as it was; `toolbox` that of a process
     that plans again and again. Raises DlmError before anything is changed.
     """
-    here = items(teaching(document).train)
+    here = parts(lessons_of(document).train)
     previous = None if options.fresh else store.current()
     toolbox = toolbox or Toolbox()
     if previous is None:
@@ -70,7 +69,7 @@ def prepare(
         return Start(plan, None)
     known = _known(document, options, store, previous, here)
     if known.nothing_to_do or (options.brisk and known.nothing_changed):
-        return NothingToTrain(previous, tuple(one.item for one in known.kept), known.unlearned)
+        return NothingToTrain(previous, tuple(one.lesson for one in known.kept), known.unlearned)
     plan = make_plan(
         document,
         options,
@@ -88,7 +87,7 @@ def _known(
     options: TrainOptions,
     store: Store,
     previous: Version,
-    here: tuple[Item, ...],
+    here: tuple[Lesson, ...],
 ) -> Known:
     memory = store.memory(previous)
     if not memory:  # made elsewhere, or its record was lost

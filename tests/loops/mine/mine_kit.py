@@ -7,7 +7,7 @@ from pathlib import Path
 from dlm.base_models import resolve
 from dlm.base_models.fingerprint import fingerprint
 from dlm.data.chat import Codec
-from dlm.data.examples import teaching
+from dlm.data.lessons import lessons_of
 from dlm.doc.document import Document
 from dlm.engine.loading import LoraSettings, save_adapter
 from dlm.engine.model import Model
@@ -39,7 +39,7 @@ def _fit(model: Model, document: Document, folder: Path, steps: int) -> None:
     torch, codec = model.torch, Codec.load(folder)
     rows = [
         codec.reply([{"role": "user", "content": pair.question or ""}], pair.text)
-        for pair in teaching(document).pairs
+        for pair in lessons_of(document).pairs
     ]
     width = max(len(row.ids) for row in rows)
     pads = [width - len(row.ids) for row in rows]

@@ -7,7 +7,7 @@ import math
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from dlm.data.examples import Example
+from dlm.data.lessons import Lesson
 from dlm.loops.mine.candidates import Candidate, Drop, Funnel, Mined
 from dlm.loops.mine.judging import contrasted
 
@@ -17,9 +17,9 @@ THRESHOLD = 0.5
 
 
 def mined(*answers: tuple[str, float], known: float = 3.0, asked: str = ASKED) -> Mined:
-    example = Example("0" * 16, "authored", 1, 1.0, KNOWN, asked)
+    lesson = Lesson(KNOWN, asked, line=1, section_id="0" * 16)
     found = tuple(Candidate(text, "self:v0001", True, True, score=score) for text, score in answers)
-    return Mined(example, found, anchor=known)
+    return Mined(lesson, found, anchor=known)
 
 
 def result(*answers: tuple[str, float], known: float = 3.0) -> tuple[str, str] | str:
@@ -77,10 +77,10 @@ def test_a_wrong_answer_to_the_question_goes_before_one_about_something_else() -
 def test_roles_are_kept_to() -> None:
     good = Candidate(KNOWN, "self:v0002", better=True, worse=False, score=3.0)
     base = Candidate("The dryer takes a day.", "base:pocket", better=False, worse=True, score=9.0)
-    example = mined().example
-    found = contrasted(Mined(example, (good, base), anchor=3.0), THRESHOLD)
+    lesson = mined().lesson
+    found = contrasted(Mined(lesson, (good, base), anchor=3.0), THRESHOLD)
     assert "the margin is -6.00" in found.reason
-    found = contrasted(Mined(example, (base,), anchor=3.0), THRESHOLD)
+    found = contrasted(Mined(lesson, (base,), anchor=3.0), THRESHOLD)
     assert found.reason == "no answer can be chosen"
 
 
@@ -89,7 +89,7 @@ def test_the_funnel_counts_answers_then_distinct_ones_then_prompts() -> None:
     cut = Candidate("b", "self:v0001", True, True, times=2).drop(Drop.WHOLE, "it was cut off")
     again = Candidate("c", "base", True, True).drop(Drop.DISTINCT, "said before")
     mute = Candidate("d", "base", True, True).drop(Drop.JUDGED, "no score")
-    funnel = Funnel.of([Mined(mined().example, (one, cut, again, mute)), mined()])
+    funnel = Funnel.of([Mined(mined().lesson, (one, cut, again, mute)), mined()])
     assert str(funnel) == (
         "prompts 2 → candidates 7 → whole 5 → distinct 2 → judged 1 → cleared 0 → kept 0"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dlm.data.examples import Example
+from dlm.data.lessons import Lesson
 from dlm.errors import JudgeError
 from dlm.loops.judges.command import CommandJudge
 from dlm.loops.mine.candidates import Candidate, Mined
@@ -26,9 +26,9 @@ def prompts() -> list[Mined]:
     for question in ASKED:
         known = f"Wren {question[4:-1]} on Sundays."
         texts = (f"Oduya {question[4:-1]} on Mondays.", known, f"Tamm {question[4:-1]} in fog.")
-        example = Example("0" * 16, "authored", 1, 1.0, known, question)
+        lesson = Lesson(known, question, line=1, section_id="0" * 16)
         candidates = tuple(Candidate(text, "self:v0001", True, True) for text in texts)
-        found.append(Mined(example, candidates))
+        found.append(Mined(lesson, candidates))
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings, strategies as st
 from strategies import DLM_ID
 
-from dlm.data.examples import teaching
+from dlm.data.lessons import lessons_of
 from dlm.doc.parser import parse_file
 from dlm.doc.provenance import Origin
 from dlm.loops.edits import apply_to_file, revert_to_file
@@ -56,12 +56,12 @@ def test_hostile_answers_are_inert_and_a_revert_gives_the_same_bytes(
     path.write_bytes(TEXT.replace("\n", "\r\n" if windows else "\n").encode())
     bytes_before, before = path.read_bytes(), parse_file(path)
     mined = []
-    for example, texts in zip(teaching(before).pairs, said, strict=True):
-        one = _with(Mined(example), texts, Candidate("", "self:v0001", True, True))
+    for lesson, texts in zip(lessons_of(before).pairs, said, strict=True):
+        one = _with(Mined(lesson), texts, Candidate("", "self:v0001", True, True))
         left = one.left
         assert all(each.text for each in left)
         if len(left) == 2:
-            mined.append(Mined(example, left, 1.0, Contrast(left[0], left[1])))
+            mined.append(Mined(lesson, left, 1.0, Contrast(left[0], left[1])))
     proposer = Proposer("mine-1", Origin.MINED, judge, AT)
     additions = [
         addition_of(each, each.contrast, proposer) for each in _scored(mined) if each.contrast
@@ -88,5 +88,5 @@ def _scored(mined: list[Mined]) -> list[Mined]:
             Candidate(better.text, better.source, True, True, score=2.0),
             Candidate(worse.text, worse.source, True, True, score=1.0),
         )
-        found.append(Mined(each.example, each.candidates, 2.0, pair))
+        found.append(Mined(each.lesson, each.candidates, 2.0, pair))
     return found

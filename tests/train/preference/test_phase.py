@@ -149,7 +149,7 @@ def test_a_phase_follows_the_pairs_and_an_unchanged_document_trains_nothing(
     with Store.open(ID) as store:
         assert store.run_of("v0002").mode == "preference"
         assert len(taught_to(store.database, 2)) == 4
-        assert store.memory("v0002")[0].item == store.memory("v0001")[0].item
+        assert store.memory("v0002")[0].lesson == store.memory("v0001")[0].lesson
     again = train(parse_file(path), TrainOptions(), Progress(), workshop=workshop)
     assert isinstance(again, NothingToTrain)
     assert (again.version.name, again.refused) == ("v0002", None)
@@ -249,9 +249,9 @@ def test_mined_triples_weigh_less_and_can_be_left_out(tmp_path: Path, workshop: 
     )
     left_out = train(made, TrainOptions(no_mined=True), Progress(), workshop=workshop)
     assert isinstance(left_out, NothingToTrain)
-    from dlm.data.examples import teaching
+    from dlm.data.lessons import lessons_of
 
-    assert {one.weight for one in teaching(made).triples} == {0.5}
+    assert {one.weight for one in lessons_of(made).triples} == {0.5}
 
 
 def test_a_phase_on_its_own_needs_a_version(

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from dlm.data.chat import Codec
+from dlm.data.lessons import Lesson
 from dlm.data.pair_rows import PairRow, pair_rows
 from dlm.data.rows import Row, RowKind
-from dlm.data.triples import Preference
 from dlm.engine import loading
 from dlm.engine.loading import LoraSettings
 from dlm.engine.model import Model
@@ -50,9 +50,16 @@ def codec(pocket_folder: Path) -> Codec:
     return Codec.load(pocket_folder)
 
 
+def trusted(row: Row, weight: float) -> Row:
+    return replace(row, lesson=replace(row.lesson, weight=weight))
+
+
 @pytest.fixture(scope="module")
 def pairs(codec: Codec) -> list[PairRow]:
-    triples = tuple(Preference("s", "authored", n, 1.0, *one) for n, one in enumerate(TRIPLES))
+    triples = tuple(
+        Lesson(chosen, prompt, rejected, line=n)
+        for n, (prompt, chosen, rejected) in enumerate(TRIPLES)
+    )
     rows = pair_rows(triples, codec, sequence_length=128, path="x.dlm")
     return [replace(row, reference=sums) for row, sums in zip(rows, REFERENCES, strict=True)]
 
@@ -216,7 +223,8 @@ def test_pairs_weigh_by_trust_and_rows_count_alike(
     model: Model, codec: Codec, pairs: list[PairRow], step: Any
 ) -> None:
     half = [
-        replace(pair, weight=weight) for pair, weight in zip(pairs, (1.0, 0.5, 0.25), strict=True)
+        replace(pair, chosen=trusted(pair.chosen, weight))
+        for pair, weight in zip(pairs, (1.0, 0.5, 0.25), strict=True)
     ]
     alone = [step([pair], Objective("dpo", "sigmoid", 0.1, 0.0, 0.0)).loss for pair in pairs]
     mean = (alone[0] + 0.5 * alone[1] + 0.25 * alone[2]) / 1.75
@@ -224,7 +232,7 @@ def test_pairs_weigh_by_trust_and_rows_count_alike(
         mean, abs=1e-5
     )
     text = codec.prose("The lamp stands in the hall, and its light is the colour of the sea.")
-    row = Row(RowKind.PROSE, tuple(text.ids), tuple(text.supervised), 1.0)
+    row = Row.of(RowKind.PROSE, text, Lesson("The lamp."))
     (nll,) = (score.nll for score in model.score([text], pad_id=codec.pad_id))
     (other,) = (score.nll for score in model.score([pairs[0].chosen.encoded], pad_id=codec.pad_id))
     mixed = [half[0], row, pairs[0].chosen, half[1], half[2], row]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from dlm.cli.train_report import preference_rows, refusal_error
+from dlm.data.lessons import Lesson, contradictions, distinct
 from dlm.data.preferences import balance
-from dlm.data.triples import Preference, contradictions, distinct
 from dlm.doc.parser import parse_text
 from dlm.eval.comparison import compare
 from dlm.eval.scorecard import scorecard
@@ -19,7 +19,7 @@ from dlm.train.preference.verdict import Bounds, Stop, by_chance, contradicting,
 from dlm.train.report import Refusal
 
 TRIPLES = [
-    Preference("s", "authored", 10 + place, 1.0, f"Is it {word}?", "Yes.", "Well, that depends.")
+    Lesson("Yes.", f"Is it {word}?", "Well, that depends.", line=10 + place)
     for place, word in enumerate(("lit", "warm", "far"))
 ]
 
@@ -114,7 +114,7 @@ def test_many_triples_are_refused_when_most_moved_the_wrong_way() -> None:
 
 
 def test_opposite_triples_are_found_and_copies_count_once() -> None:
-    turned = replace(TRIPLES[0], chosen="Well, that depends. ", rejected="Yes.", line=44)
+    turned = replace(TRIPLES[0], text="Well, that depends. ", rejected="Yes.", line=44)
     copy = replace(TRIPLES[1], line=50, weight=0.5)
     assert contradicting([*TRIPLES, copy]) is None
     assert "lines 10 and 44" in str(contradicting([*TRIPLES, turned]))

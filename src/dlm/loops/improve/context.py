@@ -15,7 +15,7 @@ from dlm.base_models import resolve
 from dlm.base_models.locate import local_folder
 from dlm.data.chat import Codec
 from dlm.data.completion import Completion, Refused, Request
-from dlm.data.examples import teaching
+from dlm.data.lessons import lessons_of
 from dlm.doc.document import Document
 from dlm.engine.model import Model
 from dlm.engine.resident import Resident, Scored
@@ -209,7 +209,7 @@ class Context:
 
 def exam_of(document: Document, most: int) -> tuple[Question, ...]:
     """The questions of the exam; TrainingError where they are too few to tell anything by."""
-    questions = exam_questions(teaching(document), most)
+    questions = exam_questions(lessons_of(document), most)
     if len(questions) >= FEWEST:
         return questions
     found = f"{len(questions)} exam questions" if questions else "no exam"
@@ -246,7 +246,7 @@ def _judged(resident: Resident, questions: Sequence[Question], answers: Sequence
                 question.text,
                 question.reference,
                 fit,
-                line=question.line,
+                line=question.lesson.line,
                 said=answer,
             )
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from dlm.data.examples import Example
+from dlm.data.lessons import Lesson
 
 AUTHORED = "authored"
 
@@ -105,7 +105,7 @@ class Mined:
     among those that were asked for.
     """
 
-    example: Example
+    lesson: Lesson
     candidates: tuple[Candidate, ...] = ()
     anchor: float = math.nan
     contrast: Contrast | None = None
@@ -114,11 +114,11 @@ class Mined:
 
     @property
     def prompt(self) -> str:
-        return self.example.question or ""
+        return self.lesson.question
 
     @property
     def answer(self) -> str:
-        return self.example.text
+        return self.lesson.text
 
     @property
     def left(self) -> tuple[Candidate, ...]:
@@ -133,7 +133,7 @@ class Mined:
         found = self.contrast
         return {
             "prompt": self.prompt,
-            "section_id": self.example.section_id,
+            "section_id": self.lesson.section_id,
             "authored": self.answer,
             "authored_score": round(self.anchor, 4) if math.isfinite(self.anchor) else None,
             "chosen": found.chosen.text if found else None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from dlm.data.examples import Example, teaching
+from dlm.data.lessons import Lesson, lessons_of
 from dlm.data.preferences import Balance, balance
 from dlm.doc.document import Document
 from dlm.doc.provenance import Origin
@@ -57,8 +57,8 @@ def mine(
     with Resident.open(document) as resident:
         # Before anything is drawn: a judge that does not exist should not cost minutes.
         judge = open_judge(options.judge, resident, timeout=options.timeout)
-        examples, notes = prompts(document)
-        sampled = sample(document, examples, resident, options, database, progress)
+        pairs, notes = prompts(document)
+        sampled = sample(document, pairs, resident, options, database, progress)
         threshold = judge.margin if options.threshold is None else options.threshold
         found, gave_up = judged(sampled.mined, judge, threshold, progress)
         version = resident.version
@@ -96,19 +96,19 @@ def mine(
     )
 
 
-def prompts(document: Document) -> tuple[list[Example], list[str]]:
+def prompts(document: Document) -> tuple[list[Lesson], list[str]]:
     """The questions that train, each once, and a note on those that are left out.
 
     Exam and held-out questions are not among them. Raises DlmError for a document with none.
     """
     existing = Existing(document)
-    found: dict[str, Example] = {}
+    found: dict[str, Lesson] = {}
     near = 0
-    for pair in teaching(document).pairs:
-        if existing.sealed(pair.question or "", pair.text):
+    for pair in lessons_of(document).pairs:
+        if existing.sealed(pair.question, pair.text):
             near += 1
         else:
-            found.setdefault(normalise(pair.question or ""), pair)
+            found.setdefault(normalise(pair.question), pair)
     if not found:
         raise TrainingError(
             f"{document.path} has no question to mine",
@@ -125,8 +125,8 @@ def addition_of(mined: Mined, found: Contrast, proposer: Proposer) -> Addition:
         chosen_from = f"{chosen_from}, as authored"
     return proposer.triple(
         _triple(mined, found),
-        mined.example.section_id,
-        after=mined.example.section_id,
+        mined.lesson.section_id,
+        after=mined.lesson.section_id,
         scores={
             "chosen": round(found.chosen.score, 4),
             "rejected": round(found.rejected.score, 4),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from dlm.data.completion import Completion, Refused, Request
-from dlm.data.examples import Example
+from dlm.data.lessons import Lesson
 from dlm.doc.document import Document
 from dlm.doc.render import render_triple
 from dlm.engine.resident import Resident, Scored
@@ -47,7 +47,7 @@ class Sampled:
 
 def sample(
     document: Document,
-    examples: Sequence[Example],
+    pairs: Sequence[Lesson],
     resident: Resident,
     options: MineOptions,
     database: Database,
@@ -58,7 +58,7 @@ def sample(
     Where that is the current version too, and it says the same each time, it is asked again with
     less of its adapter. What was answered before comes from the store.
     """
-    sampled = Sampled([Mined(example) for example in examples])
+    sampled = Sampled([Mined(pair) for pair in pairs])
     mined = sampled.mined
 
     def draw(voice: LocalTeacher, places: Sequence[int], *, better: bool, worse: bool) -> None:

@@ -32,7 +32,7 @@ class TripleGauge:
     def sums(self) -> dict[str, tuple[float, float]]:
         """Both answers' log-probabilities before, by triple."""
         pairs = zip(self._plan.pairs, self.scores, strict=True)
-        return {row.triple_id: (score.chosen, score.rejected) for row, score in pairs}
+        return {row.lesson.id: (score.chosen, score.rejected) for row, score in pairs}
 
     def score(self, *, base: bool = False) -> list[PairScore]:
         """Every triple under the model as it stands, or under the frozen base."""
@@ -79,7 +79,7 @@ class TripleGauge:
         return measure(
             self._model,
             self._plan.codec,
-            self._plan.teaching,
+            self._plan.lessons,
             self._bench.gauge,
             document_sha256=self._plan.document.sha256,
             sequence_length=self._plan.sequence_length,

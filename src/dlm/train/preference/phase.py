@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dlm.data.items import items
 from dlm.data.preferences import balance
 from dlm.engine.loading import save_adapter
 from dlm.engine.model import Model
@@ -16,7 +15,6 @@ from dlm.store.records import Remembered, Version
 from dlm.store.taught import Taught, note_refused, note_taught, refused_before, taught_to
 from dlm.train.checkpoint import Keeper
 from dlm.train.lock_file import check_lock, write_lock
-from dlm.train.memory import place_of
 from dlm.train.passes import Pass
 from dlm.train.preference.figures import (
     PairCourse,
@@ -96,8 +94,8 @@ class _Run:
         self.session, self.plan, self.previous = session, plan, previous
         self.store, self.progress, self.recorder = session.store, session.progress, recorder
         self.contradiction = contradiction
-        self.ids = [row.triple_id for row in plan.pairs]
-        self.new = {one.triple_id for one in plan.known.to_learn}
+        self.ids = [row.lesson.id for row in plan.pairs]
+        self.new = {one.id for one in plan.known.to_learn}
 
     def set_up(self) -> None:
         """Load the version before, and score its triples."""
@@ -186,10 +184,10 @@ class _Run:
         """
         seen = dict(self.course.first_sight)
         for row, sums in zip(self.plan.step_of(report.step), report.pairs, strict=True):
-            if row.triple_id in self.new and row.triple_id not in seen:
-                before = self.sums[row.triple_id]
+            if row.lesson.id in self.new and row.lesson.id not in seen:
+                before = self.sums[row.lesson.id]
                 gain = (sums[0] - before[0]) - (sums[1] - before[1])
-                seen[row.triple_id] = gain if report.step > 1 else 0.0
+                seen[row.lesson.id] = gain if report.step > 1 else 0.0
         self._note(replace(self.course, first_sight=seen))
 
     def _new_scores(self) -> dict[str, PairScore]:
@@ -293,14 +291,10 @@ class _Run:
 
     def _remembered(self, outcome: Outcome) -> list[Remembered]:
         """The memory of the version before, with the answers as they are now."""
-        by_id = {
-            item.item_id: outcome.scores[place_of(item)]
-            for item in items(self.plan.teaching.train)
-            if place_of(item) in outcome.scores and item.question is not None
-        }
+        scores = outcome.scores
         return [
             replace(one, nll=score.nll, exact=score.exact)
-            if (score := by_id.get(one.item.item_id))
+            if (score := scores.get(one.lesson.id))
             else one
             for one in self.store.memory(self.previous)
         ]

@@ -81,7 +81,7 @@ def make_preference_plan(
         triples, ground.codec, sequence_length=ground.sequence_length, path=ground.name
     )
     own = encode_rows(
-        ground.teaching.train,
+        ground.lessons.train,
         ground.codec,
         sequence_length=ground.sequence_length,
         path=ground.name,
@@ -118,7 +118,7 @@ def with_references(
 ) -> list[PairRow | Row]:
     """The rows with the reference scores of their triples."""
     return [
-        replace(row, reference=references[row.triple_id]) if isinstance(row, PairRow) else row
+        replace(row, reference=references[row.lesson.id]) if isinstance(row, PairRow) else row
         for row in rows
     ]
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from dlm.data.chat import Codec
+from dlm.data.lessons import Lesson
 from dlm.data.pair_rows import PairRow
-from dlm.data.triples import Preference
 from dlm.engine.decoding import generate
 from dlm.engine.model import Model
 from dlm.train.preference.figures import PairScore
@@ -33,7 +33,7 @@ def score_pairs(model: Model, rows: Sequence[PairRow], pad_id: int) -> list[Pair
 
 
 def answer_length(
-    model: Model, triples: Sequence[Preference], rows: Sequence[PairRow], codec: Codec
+    model: Model, triples: Sequence[Lesson], rows: Sequence[PairRow], codec: Codec
 ) -> float:
     """The mean length of greedy answers to some of the prompts, in tokens."""
     every = max(1, len(triples) // _ASKED)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dlm.data.examples import teaching
+from dlm.data.lessons import distinct, lessons_of
 from dlm.data.pair_rows import pair_rows
-from dlm.data.triples import distinct
 from dlm.doc.document import Document
 from dlm.hardware import Plan
 from dlm.store.records import Version
@@ -20,7 +19,7 @@ from dlm.train.tools import Toolbox
 
 def check_triples(document: Document, options: TrainOptions, toolbox: Toolbox) -> None:
     """Raise what would refuse the triples, before the pairs are trained."""
-    if triples := distinct(teaching(document).triples):
+    if triples := distinct(lessons_of(document).triples):
         ground = lay_ground(document, options, toolbox.of(document))
         pair_rows(triples, ground.codec, sequence_length=ground.sequence_length, path=ground.name)
 
@@ -39,12 +38,12 @@ def prepare_preference(
     Without `previous` they follow a version that is still to be trained from the base. Raises
     DocumentError, TrainingError or BaseModelError before anything is changed.
     """
-    if not teaching(document).triples:
+    if not lessons_of(document).triples:
         return None
     tools = toolbox.of(document)
     ground = lay_ground(document, options, tools, hardware)
     taught = taught_to(store.database, previous.number) if previous else {}
-    known = compare(ground.teaching, taught.values(), mined=not options.no_mined)
+    known = compare(ground.lessons, taught.values(), mined=not options.no_mined)
     asked_for_more = (options.epochs, options.max_steps, options.seed) != (None, None, None)
     if options.phase == "preference" and asked_for_more and not known.to_learn:
         known = KnownTriples(new=known.unchanged)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from dlm.data.examples import Teaching
+from dlm.data.lessons import Lesson, Lessons, distinct
 from dlm.data.pair_rows import pair_rows
-from dlm.data.triples import Preference, distinct
 from dlm.doc.provenance import Origin
 from dlm.engine.model import Model
 from dlm.errors import TrainingError
@@ -23,16 +22,16 @@ from dlm.train.preference.scoring import score_pairs
 class KnownTriples:
     """The triples of a document against a version; `slipped` were turned around since."""
 
-    new: tuple[Preference, ...]
-    slipped: tuple[Preference, ...] = ()
-    unchanged: tuple[Preference, ...] = ()
+    new: tuple[Lesson, ...]
+    slipped: tuple[Lesson, ...] = ()
+    unchanged: tuple[Lesson, ...] = ()
 
     @property
-    def to_learn(self) -> tuple[Preference, ...]:
+    def to_learn(self) -> tuple[Lesson, ...]:
         return (*self.new, *self.slipped)
 
 
-def compare(lessons: Teaching, known: Collection[Taught], *, mined: bool) -> KnownTriples:
+def compare(lessons: Lessons, known: Collection[Taught], *, mined: bool) -> KnownTriples:
     """Sort the triples that are to be trained; without `mined`, those count as absent.
 
     Triples that are trusted with a weight of 0 are absent too.
@@ -42,13 +41,13 @@ def compare(lessons: Teaching, known: Collection[Taught], *, mined: bool) -> Kno
         for one in distinct(lessons.triples)
         if one.weight > 0 and (mined or one.origin != Origin.MINED.value)
     ]
-    by_id = {one.triple_id: one for one in known}
-    new = [one for one in triples if one.triple_id not in by_id]
-    old = [one for one in triples if one.triple_id in by_id]
+    by_id = {one.lesson_id: one for one in known}
+    new = [one for one in triples if one.id not in by_id]
+    old = [one for one in triples if one.id in by_id]
     return KnownTriples(
         new=tuple(new),
-        slipped=tuple(one for one in old if by_id[one.triple_id].slipped),
-        unchanged=tuple(one for one in old if not by_id[one.triple_id].slipped),
+        slipped=tuple(one for one in old if by_id[one.id].slipped),
+        unchanged=tuple(one for one in old if not by_id[one.id].slipped),
     )
 
 
@@ -69,7 +68,7 @@ def carried(
 
 
 def _scored_again(ground: Ground, model: Model, known: dict[str, Taught]) -> dict[str, Taught]:
-    here = tuple(one for one in distinct(ground.teaching.triples) if one.triple_id in known)
+    here = tuple(one for one in distinct(ground.lessons.triples) if one.id in known)
     try:
         rows = pair_rows(
             here, ground.codec, sequence_length=ground.sequence_length, path=ground.name
@@ -78,7 +77,7 @@ def _scored_again(ground: Ground, model: Model, known: dict[str, Taught]) -> dic
         return {}
     found = {}
     for row, score in zip(rows, score_pairs(model, rows, ground.codec.pad_id), strict=True):
-        one = known[row.triple_id]
+        one = known[row.lesson.id]
         slipped = one.slipped or (one.margin > 0 >= score.margin)
-        found[row.triple_id] = replace(one, margin=score.margin, slipped=slipped)
+        found[row.lesson.id] = replace(one, margin=score.margin, slipped=slipped)
     return found

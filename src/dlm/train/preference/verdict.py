@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from dlm.data.triples import Preference, contradictions
+from dlm.data.lessons import Lesson, contradictions
 from dlm.eval.comparison import Comparison
 from dlm.eval.figures import Figure
 from dlm.eval.scorecard import Scorecard
@@ -93,12 +93,12 @@ class Stop:
         return None
 
 
-def contradicting(triples: Sequence[Preference]) -> str | None:
+def contradicting(triples: Sequence[Lesson]) -> str | None:
     """The lines of triples that prefer opposite answers, in one sentence."""
     found = contradictions(triples)
     if not found:
         return None
-    lines = "; ".join(f"lines {one.first.line} and {one.second.line}" for one in found[:_SHOWN])
+    lines = "; ".join(f"lines {one.line} and {other.line}" for one, other in found[:_SHOWN])
     more = f"; {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return f"triples contradict each other, the same answers preferred both ways: {lines}{more}"
 
