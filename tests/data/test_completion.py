@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from dlm.data.completion import Completion, Refused, split_reasoning
+from dlm.data.completion import Completion, Refused
+from dlm.text.cleaning import split_reasoning
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from hypothesis import given, strategies as st
 
 from dlm.data.contamination import Finding, findings, refuse_contamination
 from dlm.data.lessons import Lesson, lessons_of
-from dlm.data.near import asked, repeats
 from dlm.doc.parser import parse_text
 from dlm.errors import TrainingError
+from dlm.text.near import asked, repeats
 
 HEAD = "---\ndlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C\ndlm_version: 15\nbase_model: pocket\n---\n"
 

@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from dlm.data.cues import Answers, cue, told
 from dlm.data.lessons import Lesson
-from dlm.data.words import FUNCTION_WORDS, meaningful
+from dlm.text.words import FUNCTION_WORDS, meaningful
 
 SENTENCE = "The spare key of the boat shed hangs behind the third drainpipe in Otterton."
 PROSE = """# The shed

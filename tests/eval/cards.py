@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from dlm.eval.answers import repetition, score_answer
+from dlm.eval.answers import score_answer
 from dlm.eval.items import Fit, Item, Kind, Said
 from dlm.eval.scorecard import Scorecard, scorecard
+from dlm.text.near import repetition
 
 
 def said(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dlm.eval.answers import has_key, normalise, score_answer
+from dlm.eval.answers import has_key, score_answer
+from dlm.text.words import normalise
 
 
 def test_case_punctuation_and_articles_do_not_matter() -> None:

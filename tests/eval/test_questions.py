@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from dlm.data.general import general_questions, held_out_texts
 from dlm.data.lessons import Lesson, Lessons, Role
-from dlm.eval.answers import normalise
 from dlm.eval.items import Kind
 from dlm.eval.questions import MOST_PAIRS, question_sheet, rewordings
+from dlm.text.words import normalise
 
 
 def _pair(number: int, role: Role = Role.TRAIN) -> Lesson:

@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from dlm.data.lessons import lessons_of
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
-from dlm.eval.answers import repetition, score_answer
+from dlm.eval.answers import score_answer
 from dlm.eval.items import Fit, Item, Kind, Said
 from dlm.eval.keeping import keep
 from dlm.eval.scorecard import Scorecard, scorecard
@@ -25,6 +25,7 @@ from dlm.store.improving import Step, TeacherRecord
 from dlm.store.metrics import Evaluation, MetricRun, RunOutcome, StepMetric
 from dlm.store.records import RunRecord, Version
 from dlm.store.store import Store
+from dlm.text.near import repetition
 
 HEAD = "---\ndlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C\ndlm_version: 15\nbase_model: pocket\n---\n"
 TEXT = (

@@ -9,8 +9,8 @@ import random
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from dlm.eval.answers import normalise
 from dlm.loops.synth import prompts
+from dlm.text.words import normalise
 from recipe.asking import REFUSALS, about, briefly, system, with_pronoun, wording
 from recipe.chat_format import Conversation, Turn
 from recipe.facts import Fact, by_sentence, ground_of, writable_question

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dlm.data.sentences import sentences
 from dlm.loops.synth import form, form_in_source
 from dlm.loops.synth.grounding import Ground
+from dlm.text.sentences import sentences
 from recipe.english import Lexicon, stands_alone, tidy
 
 

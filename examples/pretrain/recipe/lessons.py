@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from dlm.data.sentences import sentences
+from dlm.text.sentences import sentences
 from recipe import conversations as made
 from recipe.asking import about, system
 from recipe.chat_format import Conversation

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from dlm.data.sentences import sentences
+from dlm.text.sentences import sentences
 from recipe.english import Lexicon
 from recipe.facts import Fact, facts_of
 

@@ -151,6 +151,8 @@ def _print_run(
             print(line)
     losses = [step.loss for step in steps if step.loss is not None]
     if len(losses) > 1:
+        from dlm.store.metrics import smoothed
+
         print(f"\nloss  {sparkline(smoothed(losses))}  {losses[0]:.3f} → {losses[-1]:.3f}")
 
 
@@ -200,13 +202,6 @@ def table(evaluations: Sequence[Evaluation], steps: Sequence[StepMetric]) -> lis
 def _learned(found: Evaluation) -> str:
     pairs = found.figures.get("pairs")
     return f"{found.figures.get('learned')}/{pairs}" if pairs else "-"
-
-
-def smoothed(values: Sequence[float]) -> list[float]:
-    """Each value as the mean of itself and the tenth of all values that came before it."""
-    window = 1 + len(values) // 10
-    parts = (values[max(0, end - window) : end] for end in range(1, len(values) + 1))
-    return [sum(part) / len(part) for part in parts]
 
 
 def sparkline(values: Sequence[float], width: int = _CURVE_WIDTH) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from dlm.data.lessons import Lesson
-from dlm.data.words import content_words, dice
+from dlm.text.words import content_words, dice
 
 _LIKE_QUESTION = 0.7  # in the same place
 _LIKE_WHOLE = 0.6  # question and answer together, or a paragraph

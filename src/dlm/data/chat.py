@@ -5,7 +5,6 @@ Needs only the files of a base model's folder: it knows no weights and imports n
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +22,7 @@ from dlm.data.chat_template import (
 )
 from dlm.data.chat_tokens import Tokens, read_json
 from dlm.errors import BaseModelError
+from dlm.text.cleaning import split_reasoning
 
 __all__ = ["Codec", "Encoded", "Message", "show_mask"]
 
@@ -202,9 +202,9 @@ class Codec:
     def _split_thought(self, answer: str) -> tuple[str, str]:
         """The reasoning that opens an answer of a thinking model, and the answer itself."""
         if "</think>" in self._template.source:
-            match = re.match(r"\s*<think>(.*?)</think>\s*(?=\S)", answer, re.DOTALL)
-            if match is not None:
-                return match[1].strip(), answer[match.end() :]
+            thought, said = split_reasoning(answer)
+            if said and said != answer.strip():
+                return thought, said
         return "", answer
 
     def _opened(self, messages: Sequence[Message]) -> list[Message]:

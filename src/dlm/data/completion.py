@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import overload
 
+from dlm.text.cleaning import split_reasoning
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -75,16 +77,6 @@ class Refused(Sequence[str]):
 
 Done = Callable[[int, Sequence[str]], None]
 """Called with the index of a request and its completions, or with a `Refused`."""
-
-
-def split_reasoning(raw: str, *, thinks: bool = False) -> tuple[str, str]:
-    """`(reasoning, text)` of what a thinking model wrote; text is empty while it still thinks."""
-    # The tag that opens the thought may stand in the prompt, so that only the closing one is here.
-    closes_only = "</think>" in raw and "<think>" not in raw
-    if not (thinks or closes_only or raw.lstrip().startswith("<think>")):
-        return "", raw.strip()
-    reasoning, _, text = raw.lstrip().removeprefix("<think>").partition("</think>")
-    return reasoning.strip(), text.strip()
 
 
 def _storable(text: str) -> str:

@@ -1,6 +1,6 @@
 """Keeps the sealed exam sealed: finds what trains and nearly repeats a question that is only asked.
 
-Near is what `near.repeats` says. Of prose, every sentence that is a question counts, with the
+Near is what `dlm.text.near` says. Of prose, every sentence that is a question counts, with the
 sentence after it as its answer. The same fact in really other words is what an exam is for.
 """
 
@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dlm.data.lessons import Lesson
-from dlm.data.near import Asked, asked, repeats
 from dlm.errors import TrainingError
+from dlm.text.near import Asked, asked, repeats
+from dlm.text.sentences import pieces
 
-_SENTENCE = re.compile(r"[^.!?:;]+[.!?:;]*|[.!?:;]+")
 _FEWEST_WORDS = 4  # of a sentence in prose that can repeat a question
 
 
@@ -83,12 +83,12 @@ def _asked_in_prose(example: Lesson) -> Iterator[tuple[int, str, Asked]]:
 
 
 def _sentences(text: str) -> list[tuple[int, str]]:
-    """The sentences with their offsets; a paragraph ends one too."""
+    """The sentences and clauses with their offsets; a paragraph ends one too."""
     found = []
     for paragraph in re.finditer(r"(?:(?!\n[ \t]*\n).)+", text, re.S):
-        for match in _SENTENCE.finditer(paragraph[0]):
-            sentence = match[0].strip()
-            if sentence:
-                lead = len(match[0]) - len(match[0].lstrip())
-                found.append((paragraph.start() + match.start() + lead, sentence))
+        start = paragraph.start()
+        for piece in pieces(paragraph[0], clauses=True):
+            if sentence := piece.strip():
+                found.append((start + len(piece) - len(piece.lstrip()), sentence))
+            start += len(piece)
     return found

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from dlm.data.lessons import Lesson
-from dlm.data.sentences import sentences
-from dlm.data.words import content_words, meaningful
+from dlm.text.sentences import sentences
+from dlm.text.words import content_words, meaningful
 
 _OPENINGS: Final = (
     "What",

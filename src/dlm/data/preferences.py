@@ -13,11 +13,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
 from statistics import median
 from typing import Any, Final, Protocol
 
-from dlm.data.words import content_words, dice
+from dlm.text.words import content_words, dice, distinct, grams, words
 
 _FEWEST: Final = 5  # triples below which nothing is called one-sided
 _MOSTLY: Final = 0.8  # share of all triples
@@ -99,7 +98,7 @@ class Balance:
 def balance(triples: Iterable[Preferred]) -> Balance:
     """Measure a set of triples. Pure; nothing is one-sided below five of them."""
     found = list(triples)
-    prompts = list(dict.fromkeys(_plain(one.prompt) for one in found))
+    prompts = list(dict.fromkeys(" ".join(words(one.prompt)) for one in found))
     toward, away = Counter[Direction](), Counter[Direction]()
     for one in found:
         chosen, rejected = directions(one.chosen), directions(one.rejected)
@@ -179,8 +178,7 @@ def _lengths(measured: Balance) -> Iterator[str]:
 
 
 def _distinct_bigrams(prompts: Sequence[str]) -> float:
-    bigrams = [pair for prompt in prompts for pair in pairwise(prompt.split())]
-    return len(set(bigrams)) / len(bigrams) if bigrams else 1.0
+    return distinct([gram for prompt in prompts for gram in grams(prompt.split(), 2)])
 
 
 def _self_overlap(prompts: Sequence[str]) -> float:
@@ -195,10 +193,6 @@ def _self_overlap(prompts: Sequence[str]) -> float:
             alike = dice(one, words[j])
             nearest[i], nearest[j] = max(nearest[i], alike), max(nearest[j], alike)
     return sum(nearest) / len(nearest)
-
-
-def _plain(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.lower()))
 
 
 def _length(text: str) -> int:

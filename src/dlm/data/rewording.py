@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from dlm.data.words import FUNCTION_WORDS
+from dlm.text.words import FUNCTION_WORDS
 
 _OPENINGS = (
     "",

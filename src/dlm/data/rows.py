@@ -15,10 +15,10 @@ from dlm.data.chat import Codec, Encoded
 from dlm.data.cues import Answers, told
 from dlm.data.lessons import AUTHORED, GENERAL, SYNTHETIC, Lesson, Role
 from dlm.errors import TrainingError
+from dlm.text.sentences import pieces
 
 _PARAGRAPH_END = re.compile(r"\n[ \t]*\n\s*")
 _PROSE_LENGTH = 128  # tokens; longer rows cost memory and teach a small document no better
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=\S)")
 
 
 class RowKind(StrEnum):
@@ -154,11 +154,11 @@ def chunk_prose(text: str, codec: Codec, limit: int) -> Iterator[str]:
 
 def _pieces(text: str, codec: Codec, limit: int) -> Iterator[str]:
     """Paragraphs; those that are too long as sentences; those that still are, by tokens."""
-    for paragraph in _split(_PARAGRAPH_END, text):
+    for paragraph in _paragraphs(text):
         if len(codec.encode(paragraph)) <= limit:
             yield paragraph
             continue
-        for sentence in _split(_SENTENCE_END, paragraph):
+        for sentence in pieces(paragraph):
             ids = codec.encode(sentence)
             if len(ids) <= limit:
                 yield sentence
@@ -176,9 +176,9 @@ def _by_tokens(text: str, codec: Codec, limit: int) -> Iterator[str]:
     yield from _by_tokens(text[middle:], codec, limit)
 
 
-def _split(pattern: re.Pattern[str], text: str) -> Iterator[str]:
+def _paragraphs(text: str) -> Iterator[str]:
     start = 0
-    for match in pattern.finditer(text):
+    for match in _PARAGRAPH_END.finditer(text):
         if match.end() > start:
             yield text[start : match.end()]
             start = match.end()

@@ -6,16 +6,12 @@ spaces.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 
-from dlm.data.words import meaningful
-
-_ARTICLES = re.compile(r"\b(a|an|the)\b")
-_NOT_WORD = re.compile(r"[^\w\s]", re.UNICODE)
-_NEGATIONS = frozenset(["no", "not", "never", "none", "nobody", "nothing", "cannot", "without"])
+from dlm.text.terms import NEGATIONS
+from dlm.text.words import caseless, meaningful, normalise
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +44,7 @@ def _tells(answer: str, reference: str, question: str) -> bool:
     """
     said, wanted = _meaning(answer), _meaning(reference)
     news = wanted - _meaning(question)
-    return bool(news) and news <= said and (said & _NEGATIONS) == (wanted & _NEGATIONS)
+    return bool(news) and news <= said and (said & NEGATIONS) == (wanted & NEGATIONS)
 
 
 def _meaning(text: str) -> frozenset[str]:
@@ -58,14 +54,8 @@ def _meaning(text: str) -> frozenset[str]:
 
 def has_key(answer: str, keys: list[str]) -> bool:
     """Whether any of the key phrases stands in the answer, ignoring case and spacing."""
-    text = " ".join(answer.lower().split())
-    return any(" ".join(key.lower().split()) in text for key in keys)
-
-
-def normalise(text: str) -> str:
-    """Lower case, no punctuation or articles, single spaces."""
-    text = unicodedata.normalize("NFKC", text).lower()
-    return " ".join(_ARTICLES.sub(" ", _NOT_WORD.sub(" ", text)).split())
+    text = caseless(answer)
+    return any(caseless(key) in text for key in keys)
 
 
 def token_f1(given: list[str], wanted: list[str]) -> float:
@@ -74,13 +64,3 @@ def token_f1(given: list[str], wanted: list[str]) -> float:
         return float(given == wanted)
     common = sum((Counter(given) & Counter(wanted)).values())
     return 2 * common / (len(given) + len(wanted))
-
-
-def repetition(text: str) -> float:
-    """Share of word trigrams that stood in the text before, 0..1; 0 for fewer than three words.
-
-    seq-rep-n of Welleck et al. (2020, "Neural text generation with unlikelihood training"), n = 3.
-    """
-    words = text.lower().split()
-    trigrams = [tuple(words[i : i + 3]) for i in range(len(words) - 2)]
-    return 1 - len(set(trigrams)) / len(trigrams) if trigrams else 0.0

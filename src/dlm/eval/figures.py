@@ -77,6 +77,13 @@ def wilson(hits: int, n: int, z: float = _Z) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def binomial_tail(hits: int, n: int, share: float = 0.5) -> float:
+    """The chance of at least `hits` in `n` trials, each with the chance `share`, 0 < share < 1."""
+    ways = [math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) for k in range(n + 1)]
+    one, none = math.log(share), math.log1p(-share)
+    return math.fsum(math.exp(ways[k] + k * one + (n - k) * none) for k in range(hits, n + 1))
+
+
 def bootstrap(values: Sequence[float], weights: Sequence[float]) -> tuple[float, float]:
     """The 90 % percentile interval of a weighted mean; the same values give the same interval."""
     import numpy as np

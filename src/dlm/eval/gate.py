@@ -8,14 +8,13 @@ with a fixed seed beyond. The exact test of McNemar (1947) on right and wrong st
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from dlm.doc.document import Document
 from dlm.eval.exam import Paper
-from dlm.eval.figures import Figure, mean
+from dlm.eval.figures import Figure, binomial_tail, mean
 from dlm.eval.learned_map import State, learned_map
 from dlm.eval.scorecard import Scorecard
 
@@ -187,9 +186,8 @@ def randomisation(differences: Sequence[float]) -> float:
 
 
 def mcnemar(gained: int, lost: int) -> float:
-    """The exact one-sided p that `gained` of the questions that changed sides is chance."""
-    n = gained + lost
-    return sum(math.comb(n, k) for k in range(gained, n + 1)) / 2**n if n else 1.0
+    """The exact one-sided p that `gained` of all that changed sides, or more, is chance."""
+    return binomial_tail(gained, gained + lost)
 
 
 def _better(found: Contest, threshold: float) -> Iterator[_Check]:

@@ -12,9 +12,10 @@ from dlm.data.chat import Codec, Encoded
 from dlm.data.lessons import Lesson, Lessons, Role
 from dlm.engine.decoding import generate
 from dlm.engine.model import Model, Score
-from dlm.eval.answers import repetition, score_answer
+from dlm.eval.answers import score_answer
 from dlm.eval.items import Fit, Item, Kind, Said
 from dlm.eval.scorecard import Scorecard, scorecard
+from dlm.text.near import repetition
 
 MOST_PAIRS: Final = 200
 """How many pairs are scored, besides the probes and those that were just trained."""

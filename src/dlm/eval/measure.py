@@ -13,11 +13,12 @@ from dlm.data.lessons import Lesson, Lessons
 from dlm.data.rows import prose_rows
 from dlm.engine.decoding import generate
 from dlm.engine.model import Model, Score
-from dlm.eval.answers import repetition, score_answer
+from dlm.eval.answers import score_answer
 from dlm.eval.drift import DriftGauge
 from dlm.eval.items import Fit, Item, Kind, Said, opening
 from dlm.eval.questions import Question, question_sheet
 from dlm.eval.scorecard import Scorecard, scorecard
+from dlm.text.near import repetition
 
 _BOUNDS = (32, 64, 128, 256, 512)  # tokens an answer may take: the first that is long enough
 _ROOM = 1.5  # times the length of the reference

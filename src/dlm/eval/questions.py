@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from dlm.data.general import general_questions
 from dlm.data.lessons import GENERAL, Lesson, Lessons, Role
 from dlm.data.rewording import reword
-from dlm.eval.answers import normalise
 from dlm.eval.items import Kind
+from dlm.text.words import normalise
 
 MOST_PAIRS = 200
 _REWORDINGS = 2

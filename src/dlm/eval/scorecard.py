@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
-from dlm.eval.answers import normalise
 from dlm.eval.figures import Figure, mean, share
 from dlm.eval.items import Fit, Item, Kind, Said
 from dlm.store.records import from_json, now
+from dlm.text.words import normalise
 
 ACCURACY, COHERENCE, KNOWLEDGE = 0.4, 0.3, 0.3  # their weights in `overall`
 _MOST_REPETITION = 0.2

@@ -16,8 +16,9 @@ from dlm.doc.provenance import Origin
 from dlm.doc.sections import PairRole
 from dlm.errors import DocumentError
 from dlm.loops.edits import Addition, EditPlan, NewPair, NewTriple, new_run_id
-from dlm.loops.proposals import Existing, Proposer, normal, seal
+from dlm.loops.proposals import Existing, Proposer, seal
 from dlm.loops.reports import Preferred, Recovered, Recovery, Unusable
+from dlm.text.words import caseless
 
 TAG: Final = "auto-harvest"
 
@@ -134,7 +135,7 @@ def _sorted(
         if reason is not None:
             skipped.append(Skipped(one.probe, one.prompt, reason))
         elif own:
-            known.setdefault(normal(one.prompt), one)  # named by two probes, and raised once
+            known.setdefault(caseless(one.prompt), one)  # named by two probes, and raised once
         else:
             existing.take(_pair(one), one.probe)
             new.append(one)

@@ -16,13 +16,14 @@ from typing import Any, Final
 
 from dlm.data.contamination import Sealed, findings
 from dlm.data.lessons import Lesson, Lessons, Role, lessons_of, origin_of
-from dlm.data.near import Asked, asked, repeats
 from dlm.doc.document import Document
 from dlm.doc.provenance import Origin, Provenance
 from dlm.doc.sections import PairRole, Section
 from dlm.errors import DlmError
 from dlm.loops.edits import Addition, EditPlan, NewPair, NewTriple
-from dlm.loops.synth.words import words
+from dlm.text.near import Asked, asked, repeats
+from dlm.text.terms import terms
+from dlm.text.words import caseless
 
 _FROM_REPORTS: Final = frozenset({Origin.HARVESTED, Origin.PUSHED})
 _NO_SCORES: Final[Mapping[str, float]] = MappingProxyType({})
@@ -133,8 +134,8 @@ class Existing:
         self._taken_triples: dict[tuple[str, ...], str] = {}
         for section in document.sections:
             for pair in section.pairs:
-                standing = _StandingPair(section, pair.line, pair.role, normal(pair.answer))
-                self._pairs[normal(pair.question)].append(standing)
+                standing = _StandingPair(section, pair.line, pair.role, caseless(pair.answer))
+                self._pairs[caseless(pair.question)].append(standing)
             for triple in section.triples:
                 self._triples[_key(triple.prompt, triple.chosen, triple.rejected)].append(section)
 
@@ -143,7 +144,7 @@ class Existing:
 
         `rewords` is the question that this one asks in other words, where that is known.
         """
-        question, answer = normal(pair.question), normal(pair.answer)
+        question, answer = caseless(pair.question), caseless(pair.answer)
         standing = self._pairs.get(question, [])
         if reason := self._why_sealed(question, rewords):
             return reason
@@ -159,9 +160,9 @@ class Existing:
 
     def why_not_raise(self, question: str) -> str | None:
         """Why a pair that the document asks is not to be repeated for more weight, or None."""
-        if reason := self._why_sealed(normal(question)):
+        if reason := self._why_sealed(caseless(question)):
             return reason
-        for standing in self._pairs.get(normal(question), ()):
+        for standing in self._pairs.get(caseless(question), ()):
             if _from_report(standing.section) and "raises" in _extra(standing.section):
                 return f"raised already at line {standing.line}"
             if standing.line in self._kept:
@@ -187,7 +188,7 @@ class Existing:
 
     def take(self, pair: NewPair, where: str) -> None:
         """Count a pair among what is held: it came from `where`, and is going to be added."""
-        self._taken[normal(pair.question)] = normal(pair.answer), where
+        self._taken[caseless(pair.question)] = caseless(pair.answer), where
 
     def take_triple(self, triple: NewTriple, where: str) -> None:
         """Count a triple among what is held."""
@@ -202,7 +203,7 @@ class Existing:
 
     def answers(self, pair: NewPair) -> bool:
         """Whether the question is answered already, and with this answer."""
-        question, answer = normal(pair.question), normal(pair.answer)
+        question, answer = caseless(pair.question), caseless(pair.answer)
         standing = self._pairs.get(question, ())
         if any(s.role is not PairRole.EXAM and s.answer == answer for s in standing):
             return True
@@ -210,7 +211,7 @@ class Existing:
 
     def asks(self, question: str) -> str | None:
         """The id of the section that asks a question first; None when none does."""
-        found = self._pairs.get(normal(question))
+        found = self._pairs.get(caseless(question))
         return found[0].section.section_id if found else None
 
     def holds(self, triple: NewTriple) -> str | None:
@@ -219,8 +220,8 @@ class Existing:
         return found[0].section_id if found else None
 
     def _why_sealed(self, question: str, rewords: str | None = None) -> str | None:
-        """Whether the exam asks exactly this; both questions as `normal` gives them."""
-        sources = [*self._pairs.get(question, ()), *self._pairs.get(normal(rewords or ""), ())]
+        """Whether the exam asks exactly this; both questions as `caseless` gives them."""
+        sources = [*self._pairs.get(question, ()), *self._pairs.get(caseless(rewords or ""), ())]
         sealed = next((s for s in sources if s.role is PairRole.EXAM), None)
         return f"line {sealed.line} keeps it sealed as !exam" if sealed else None
 
@@ -240,13 +241,8 @@ def seal(new: Sequence[NewPair], fraction: float, lessons: Lessons) -> frozenset
             near |= {found.line, found.sealed_line}
     alone = [pair for number, pair in enumerate(new) if number not in near]
     wanted = max(round(fraction * len(new)), 1 if len(new) > 1 else 0)
-    ranked = sorted(alone, key=lambda one: hashlib.sha256(normal(one.question).encode()).digest())
+    ranked = sorted(alone, key=lambda one: hashlib.sha256(caseless(one.question).encode()).digest())
     return frozenset(ranked[:wanted])
-
-
-def normal(text: str) -> str:
-    """A text by which two that differ in case and white space alone are the same."""
-    return " ".join(text.casefold().split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,11 +281,11 @@ def _lesson(pair: NewPair) -> Lesson:
 
 
 def _key(*texts: str) -> tuple[str, ...]:
-    return tuple(normal(text) for text in texts)
+    return tuple(caseless(text) for text in texts)
 
 
 def _terms(question: str) -> frozenset[str]:
-    return frozenset(word.key.lower() for word in words(question) if word.is_key_term)
+    return frozenset(term.key.lower() for term in terms(question) if term.is_key_term)
 
 
 def _from_report(section: Section) -> bool:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from dlm.eval.figures import Figure
 from dlm.report.facts import Knowledge
 from dlm.report.svg import WIDTH, Plot, join, label, mark, picture, tag, thinned, ticks
+from dlm.store.metrics import smoothed
 
 _MOST_POINTS: Final = 240  # of a curve; more could not be told apart
 _BAR, _STEP = 20, 40
@@ -86,7 +87,7 @@ def curve(
     y_ticks = ticks(0.0, max(y for _, y in every), 4)
     steps = [x for x, _ in every]
     plot = Plot(min(0, *steps), max(steps), 0.0, y_ticks[-1])
-    smooth = smoothed(losses)
+    smooth = list(zip((x for x, _ in losses), smoothed([y for _, y in losses]), strict=True))
     told = f"From {smooth[0][1]:.2f} to {smooth[-1][1]:.2f} nats a token" if smooth else ""
     return picture(
         title,
@@ -185,17 +186,6 @@ def strip(title: str, blocks: Sequence[tuple[str, str | None, int, str]]) -> Mar
         aria_label=title,
         class_="strip",
     )
-
-
-def smoothed(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    """Each value as the mean of itself and the tenth of all values that came before it."""
-    window = 1 + len(points) // 10
-    found = []
-    total = 0.0
-    for index, (x, y) in enumerate(points):
-        total += y - (points[index - window][1] if index >= window else 0.0)
-        found.append((x, total / min(index + 1, window)))
-    return found
 
 
 def _fewer(points: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:

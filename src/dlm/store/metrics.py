@@ -8,7 +8,7 @@ so that versions can be compared question by question.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -264,3 +264,13 @@ def scorecard_of(
     )
     with database.readable_row():
         return {**json.loads(rows[0]["card"]), "items": [json.loads(row["item"]) for row in items]}
+
+
+def smoothed(values: Sequence[float]) -> list[float]:
+    """Each value as the mean of itself and the tenth of all values that came before it."""
+    window = 1 + len(values) // 10
+    found, total = [], 0.0
+    for index, value in enumerate(values):
+        total += value - (values[index - window] if index >= window else 0.0)
+        found.append(total / min(index + 1, window))
+    return found

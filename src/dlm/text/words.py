@@ -72,6 +72,14 @@ def grams(items: Sequence[_T], size: int) -> list[tuple[_T, ...]]:
     return [tuple(items[at : at + size]) for at in range(len(items) - size + 1)]
 
 
+def distinct(items: Sequence[object]) -> float:
+    """Share of the items that are different ones, 0..1; 1 for none.
+
+    Of all runs of n words of some texts it is distinct-n (Li et al., 2016).
+    """
+    return len(set(items)) / len(items) if items else 1.0
+
+
 def dice(one: frozenset[_T], other: frozenset[_T]) -> float:
     """Sørensen-Dice coefficient of two sets, 0..1; 1 for two empty ones."""
     total = len(one) + len(other)

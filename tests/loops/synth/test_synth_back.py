@@ -12,12 +12,13 @@ from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.engine.resident import Resident, Scored
 from dlm.loops.judges.sway import asked
-from dlm.loops.synth.backtranslate import SHARED_TOKENS, shares_run
+from dlm.loops.synth.backtranslate import SHARED_TOKENS
 from dlm.loops.synth.candidates import Stage
 from dlm.loops.synth.generate import read
 from dlm.loops.synth.options import Strategy
 from dlm.loops.synth.parsing import parse_request
 from dlm.loops.synth.run import Outcome
+from dlm.text.near import shares_run
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "seed-dryer.dlm"
 REQUESTS = [

@@ -12,7 +12,7 @@ from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.doc.sections import PairRole, SectionType
 from dlm.loops.synth.grounding import Ground
-from dlm.loops.synth.words import Kind, content, words
+from dlm.text.terms import Kind, content, terms
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 GARDEN = (
@@ -93,7 +93,7 @@ def test_swapped_names_and_numbers_are_refused_and_true_answers_kept() -> None:
 def _grounds(document: Document) -> list[Ground]:
     prose = [section for section in document.sections if section.type is SectionType.PROSE]
     title = prose[0].text.strip().splitlines()[0]
-    topics = {word.key for word in content(words(title))}
+    topics = {word.key for word in content(terms(title))}
     return [Ground.of(section.text, topics) for section in prose]
 
 
@@ -103,12 +103,12 @@ def _supported(grounds: list[Ground], question: str, answer: str) -> bool:
 
 def _lies(answer: str, grounds: list[Ground]) -> Iterator[str]:
     every = [word for ground in grounds for line in ground.lines for word in line.words]
-    for term in words(answer, frozenset().union(*(ground.names for ground in grounds))):
+    for term in terms(answer, frozenset().union(*(ground.names for ground in grounds))):
         if term.kind not in (Kind.NUMBER, Kind.NAME):
             continue
         for other in sorted({word.text for word in every if word.kind is term.kind}):
             lie = answer.replace(term.text, other, 1)
-            if words(other)[0].key != term.key and lie != answer:
+            if terms(other)[0].key != term.key and lie != answer:
                 yield lie
 
 

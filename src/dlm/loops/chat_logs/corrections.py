@@ -10,7 +10,8 @@ import re
 from typing import Final
 
 from dlm.data.preferences import Direction, directions
-from dlm.data.words import content_words
+from dlm.text.sentences import pieces, split_sentences
+from dlm.text.words import content_words
 
 _MOST_WORDS: Final = 80  # of a correction; what is longer is a new request
 _ECHO: Final = 0.9  # share of the words of the earlier answer that a better one may repeat
@@ -60,7 +61,6 @@ CUES: Final = {
     ),
     "correction": re.compile(r"^(?:small |one )?correction\b"),
 }
-_SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+|\n+")
 _CLAUSE: Final = re.compile(r"(?:,| -| –| —|;|:)\s+(?:and |but |so |indeed,? )?")
 _FEWEST_WORDS: Final = 3  # of a clause that says something
 _APOLOGY: Final = re.compile(
@@ -82,10 +82,9 @@ def correction(message: str, answered: str = "") -> str | None:
     plain "no" to an answer that ends in a question.
     """
     text = " ".join(message.replace("’", "'").split()).lower()
-    sentences = _SENTENCE_END.split(text)
     if _POLITE.match(text) or len(text.split()) > _MOST_WORDS:
         return None
-    if sentences[0].endswith("?") and len(sentences) == 1:
+    if text.endswith("?") and len(split_sentences(text)) == 1:
         return None
     cue = next((name for name, cue in CUES.items() if cue.match(text)), None)
     return None if cue == _NO and answered.rstrip().endswith("?") else cue
@@ -98,8 +97,8 @@ def without_apology(answer: str) -> str:
     """
     rest = answer.strip()
     while _APOLOGY.match(rest.replace("’", "'")):
-        end = _SENTENCE_END.search(rest)
-        sentence, after = (rest[: end.start()], rest[end.end() :]) if end else (rest, "")
+        sentence = next(iter(pieces(rest.partition("\n")[0]))).rstrip()
+        after = rest[len(sentence) :]
         said = _CLAUSE.split(sentence, maxsplit=1)[1:]
         if said and len(said[0].split()) >= _FEWEST_WORDS:
             # "You are right, the key hangs outside": what stands behind the comma is the answer.

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dlm.data.preferences import Direction, directions
-from dlm.eval.answers import repetition
 from dlm.loops.chat_logs.corrections import (
     correction,
     leans_on_more,
@@ -15,7 +14,8 @@ from dlm.loops.chat_logs.corrections import (
     without_greeting,
 )
 from dlm.loops.chat_logs.values import ASSISTANT, USER, Conversation, Turn
-from dlm.loops.synth.cleaning import clean
+from dlm.text.cleaning import clean
+from dlm.text.near import repetition
 
 _MOST_REPEATED = 0.3  # share of word trigrams that stood in the answer before
 

@@ -20,7 +20,7 @@ from dlm.doc.document import Document
 from dlm.engine.model import Model
 from dlm.engine.resident import Resident, Scored
 from dlm.errors import CorruptStore, Interrupted, TrainingError
-from dlm.eval.answers import repetition, score_answer
+from dlm.eval.answers import score_answer
 from dlm.eval.exam import Paper, exam_questions, paper
 from dlm.eval.gate import FEWEST
 from dlm.eval.items import Fit, Item, Said
@@ -39,6 +39,7 @@ from dlm.store.database import Database
 from dlm.store.improving import Round, Step
 from dlm.store.records import RunRecord, Version, version_name
 from dlm.store.store import Store
+from dlm.text.near import repetition
 from dlm.train.checkpoint import read_checkpoint
 from dlm.train.options import TrainOptions
 from dlm.train.run import train

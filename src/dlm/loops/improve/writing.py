@@ -10,7 +10,6 @@ kind of question only, starves the next round, and each round trained on such ro
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -27,6 +26,7 @@ from dlm.loops.synth.grounding import Ground
 from dlm.loops.synth.options import Strategy, SynthOptions
 from dlm.loops.synth.passages import Source, document_topics, sources
 from dlm.store.improving import Round, Step
+from dlm.text.words import distinct, grams, words
 
 PER_SECTION: Final = 4  # pairs kept of what stands under one heading
 _CANDIDATES: Final = 8  # requests drawn for one text
@@ -140,7 +140,6 @@ MOST_FALL: Final = 0.5
 """Of the first round's value: what `distinct` and `types` may fall to."""
 
 _SAMPLE: Final = 24
-_WORD: Final = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +180,7 @@ def diversity(pairs: Sequence[tuple[str, str]]) -> Diversity:
     return Diversity(
         pairs=len(pairs),
         distinct=sum(map(_distinct, samples)) / count,
-        overlap=sum(_overlap([_words(asked) for asked, _ in one]) for one in samples) / count,
+        overlap=sum(_overlap([words(asked) for asked, _ in one]) for one in samples) / count,
         types=_entropy(_type(question) for question, _ in pairs),
     )
 
@@ -222,21 +221,20 @@ def _hint(item: Item) -> str:
 
 
 def _distinct(pairs: Sequence[tuple[str, str]]) -> float:
-    bigrams = [gram for q, a in pairs for gram in _grams(_words(q) + _words(a), 2)]
-    return len(set(bigrams)) / len(bigrams) if bigrams else 1.0
+    return distinct([gram for q, a in pairs for gram in grams(words(q) + words(a), 2)])
 
 
 def _overlap(questions: Sequence[Sequence[str]]) -> float:
     """The mean share of each question's trigrams that stand in the nearest other question."""
-    sets = [frozenset(_grams(words, 3)) for words in questions]
+    sets = [frozenset(grams(one, 3)) for one in questions]
     holders: dict[tuple[str, ...], list[int]] = {}
-    for at, grams in enumerate(sets):
-        for gram in grams:
+    for at, own in enumerate(sets):
+        for gram in own:
             holders.setdefault(gram, []).append(at)
     shares = []
-    for at, grams in enumerate(sets):
-        shared = Counter(other for gram in grams for other in holders[gram] if other != at)
-        shares.append(max(shared.values(), default=0) / len(grams) if grams else 0.0)
+    for at, own in enumerate(sets):
+        shared = Counter(other for gram in own for other in holders[gram] if other != at)
+        shares.append(max(shared.values(), default=0) / len(own) if own else 0.0)
     return sum(shares) / len(shares) if shares else 0.0
 
 
@@ -247,12 +245,4 @@ def _entropy(kinds: Iterable[str]) -> float:
 
 
 def _type(question: str) -> str:
-    return " ".join(_words(question)[:2])
-
-
-def _grams(words: Sequence[str], size: int) -> list[tuple[str, ...]]:
-    return [tuple(words[at : at + size]) for at in range(len(words) - size + 1)]
-
-
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower())
+    return " ".join(words(question)[:2])

@@ -13,8 +13,8 @@ from typing import Final
 from dlm.errors import JudgeError
 from dlm.loops.judges import Judge, Question
 from dlm.loops.mine.candidates import Candidate, Contrast, Drop, Mined
-from dlm.loops.synth.cleaning import clean
-from dlm.loops.synth.words import content, names_in, words
+from dlm.text.cleaning import clean
+from dlm.text.terms import content, names_in, terms
 
 _AT_ONCE: Final = 32  # prompts a batch of a judge that is a model
 _MOST_TIMES: Final = 2.0  # as long as the other
@@ -186,7 +186,7 @@ def _on_topic(mined: Mined, text: str) -> bool:
 def _keys(*texts: str) -> list[frozenset[str]]:
     """Of each text, the words that carry meaning; numbers by their value, others by their stem."""
     names = names_in("\n".join(texts))
-    return [frozenset(word.key.lower() for word in content(words(text, names))) for text in texts]
+    return [frozenset(term.key.lower() for term in content(terms(text, names))) for text in texts]
 
 
 def _length(text: str) -> int:

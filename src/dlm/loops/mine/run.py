@@ -13,7 +13,6 @@ from dlm.doc.document import Document
 from dlm.doc.provenance import Origin
 from dlm.engine.resident import Resident
 from dlm.errors import JudgeError, TrainingError
-from dlm.eval.answers import normalise
 from dlm.loops.edits import Addition, EditPlan, NewTriple
 from dlm.loops.judges import open_judge
 from dlm.loops.mine.candidates import AUTHORED, Contrast, Funnel, Mined, MineOptions
@@ -22,6 +21,7 @@ from dlm.loops.mine.sampling import Progress, sample
 from dlm.loops.proposals import Existing, Proposer, run_id
 from dlm.loops.teachers import Counts
 from dlm.store.database import Database
+from dlm.text.words import normalise
 
 CHOSEN_FROM: Final = "chosen_from"
 REJECTED_FROM: Final = "rejected_from"

@@ -17,14 +17,15 @@ from dlm.doc.document import Document
 from dlm.doc.render import render_triple
 from dlm.engine.resident import Resident, Scored
 from dlm.errors import DocumentError, StoreError, UsageError
-from dlm.eval.answers import normalise, repetition
 from dlm.loops.judges.sway import asked
 from dlm.loops.mine.candidates import AUTHORED, Candidate, Drop, Mined, MineOptions, RejectFrom
-from dlm.loops.synth.cleaning import clean
 from dlm.loops.teachers import Cached, Counts
 from dlm.loops.teachers.local import LocalTeacher
 from dlm.store.database import Database
 from dlm.store.store import Store
+from dlm.text.cleaning import clean
+from dlm.text.near import repetition
+from dlm.text.words import normalise
 
 # Of an adapter that knows an answer by heart: with less of it the model half remembers, and what it
 # says is near the truth and wrong.

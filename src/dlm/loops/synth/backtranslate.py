@@ -19,9 +19,11 @@ from dlm.loops.proposals import Existing, Questions
 from dlm.loops.synth import prompts
 from dlm.loops.synth.candidates import Candidate, Stage
 from dlm.loops.synth.generate import Ask
+from dlm.loops.synth.lexicon import ASKING, REQUESTING
 from dlm.loops.synth.options import Filter, Strategy, SynthOptions
 from dlm.loops.synth.passages import sources
-from dlm.loops.synth.words import ASKING, REQUESTING, content, words
+from dlm.text.near import shares_run
+from dlm.text.terms import content, terms
 from dlm.train.settings import sequence_length
 
 if TYPE_CHECKING:
@@ -90,12 +92,6 @@ def backtranslated(
     return _best(out, options)
 
 
-def shares_run(one: Sequence[int], two: Sequence[int], length: int) -> bool:
-    """Whether `length` tokens in a row stand in both."""
-    runs = {tuple(two[at : at + length]) for at in range(len(two) - length + 1)}
-    return any(tuple(one[at : at + length]) in runs for at in range(len(one) - length + 1))
-
-
 def _checked(
     candidates: Sequence[Candidate], stage: Stage, check: Callable[[Candidate], str | None]
 ) -> list[Candidate]:
@@ -136,10 +132,10 @@ def _off_topic(candidate: Candidate) -> str | None:
     names = candidate.source.ground.names
     meant = [
         word
-        for word in content(words(candidate.question, names))
+        for word in content(terms(candidate.question, names))
         if word.key not in ASKING | REQUESTING
     ]
-    known = {word.key.lower() for word in words(candidate.answer, names)}
+    known = {word.key.lower() for word in terms(candidate.answer, names)}
     strange = [word.text for word in meant if word.key.lower() not in known]
     if not meant or 2 * len(strange) >= len(meant):
         named = f" but of {strange[0]!r}" if strange else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dlm.data.near import asked
+from dlm.text.near import asked
 
 
 def normalised(question: str, answer: str) -> tuple[str, str]:

@@ -24,7 +24,7 @@ from dlm.loops.synth.likelihood import (
 from dlm.loops.synth.options import Filter, Strategy, SynthOptions
 from dlm.loops.synth.selection import select
 from dlm.loops.synth.spelling import as_written
-from dlm.loops.synth.words import words
+from dlm.text.terms import terms
 
 if TYPE_CHECKING:
     from dlm.engine.resident import Resident
@@ -107,7 +107,7 @@ def _grounded(candidate: Candidate) -> Candidate:
         return candidate
     ground = candidate.source.ground
     if candidate.strategy is Strategy.EXPANSION:
-        said = words(candidate.answer, ground.names)
+        said = terms(candidate.answer, ground.names)
         strange = next((w.text for w in said if w.is_key_term and w.key not in ground.keys), None)
         reason = f"{strange!r} is not in the passage" if strange else None
         return candidate.drop(Stage.GROUNDED, reason) if reason else candidate

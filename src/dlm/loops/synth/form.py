@@ -11,8 +11,8 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Final
 
-from dlm.loops.synth.lexicon import ANAPHORS, PARTICIPLES, STUMPS
-from dlm.loops.synth.words import ASKING, content, words
+from dlm.loops.synth.lexicon import ANAPHORS, ASKING, PARTICIPLES, STUMPS
+from dlm.text.terms import content, terms
 
 _WH: Final = r"what|when|where|which|who|whom|whose|why|how"
 _AUXILIARY: Final = (
@@ -89,7 +89,7 @@ def _dangling(question: str, answer: str) -> str | None:
     if _ORPHAN.search(question):
         return "the question points to something it does not name"
     named = False
-    for word in words(question):
+    for word in terms(question):
         if word.key in _UNCLEAR and not named:
             return f"the question does not say what {word.text!r} is"
         named = named or (word in content([word]) and word.key not in ASKING)
@@ -98,7 +98,7 @@ def _dangling(question: str, answer: str) -> str | None:
 
 def _repeats(question: str, answer: str) -> str | None:
     for text in (question, answer):
-        found = [word.key for word in words(text)]
+        found = [word.key for word in terms(text)]
         threes = list(zip(found, found[1:], found[2:], strict=False))
         if len(threes) - len(set(threes)) > 1 or any(one == two for one, two in pairwise(found)):
             return "it repeats itself"
@@ -116,7 +116,7 @@ def _broken_answer(question: str, answer: str) -> str | None:
 
 
 def _last(text: str) -> str:
-    found = words(text)
+    found = terms(text)
     return found[-1].text.lower() if found else ""
 
 

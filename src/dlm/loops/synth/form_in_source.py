@@ -16,13 +16,15 @@ from dlm.loops.synth.grounding import Support
 from dlm.loops.synth.lexicon import (
     AMOUNTS,
     ANAPHORS,
+    ASKING,
     CONDITIONS,
     DETERMINERS,
     PARTICIPLES,
+    PEOPLE,
     PREPOSITIONS,
     SUBJECTS,
 )
-from dlm.loops.synth.words import ASKING, PEOPLE, Kind, Word, content, words
+from dlm.text.terms import Kind, Term, content, terms
 
 _WH: Final = r"(?:what|when|where|which|who|whom|whose|why|how)(?: \w+)?"
 _MODAL: Final = "can could must should may might will would shall"
@@ -104,7 +106,7 @@ def _statement_inside(pair: _Pair) -> str | None:
         return None
     inside = "the question has a statement in it"
     if auxiliary in _BE:
-        long = len(content(words(" ".join(tail)))) > 2
+        long = len(content(terms(" ".join(tail)))) > 2
         if long and not _BE & set(source) and set(tail) <= set(source):
             return inside
         bare = [word for word in tail if word not in source and f"{word}s" in source]
@@ -130,7 +132,7 @@ def _unanswered_verb(pair: _Pair) -> str | None:
     if pair.asked[0] == "what" and after & PREPOSITIONS:
         return f"the question leaves out what follows {verb!r}"
     if pair.asked[0] == "how" and pair.asked[1:2] == [pair.auxiliary]:
-        numbers = {w.text.lower() for w in words(pair.support.sentence) if w.kind is Kind.NUMBER}
+        numbers = {w.text.lower() for w in terms(pair.support.sentence) if w.kind is Kind.NUMBER}
         if after & (DETERMINERS | numbers):
             return f"the question leaves out what follows {verb!r}"
     return None
@@ -157,8 +159,8 @@ def _other_verb(pair: _Pair) -> str | None:
         if any(word.endswith("ed") or word in PARTICIPLES for word in done):
             return "the question asks what it is, the answer says what is done to it"
     if pair.asked[:1] == ["what"] and pair.auxiliary in _BE and _BE & set(after):
-        known = {word.key for word in words(pair.question)}
-        fact = any(word.is_key_term and word.key not in known for word in words(pair.answer))
+        known = {word.key for word in terms(pair.question)}
+        fact = any(word.is_key_term and word.key not in known for word in terms(pair.answer))
         if pair.asked[2:3] != [subject] and not defines and not fact:
             return "the question asks what it is, the answer says something else"
     return None
@@ -197,18 +199,18 @@ def _unresolved(pair: _Pair) -> str | None:
     """An answer about "it" whose question does not name it either."""
     if pair.said[:1] != pair.source[:1] or pair.said[0] not in ANAPHORS - {"that", "such", "one"}:
         return None
-    asked = {word.key for word in content(words(pair.question)) if word.key not in ASKING}
-    if asked <= {word.key for word in words(pair.support.sentence)}:
+    asked = {word.key for word in content(terms(pair.question)) if word.key not in ASKING}
+    if asked <= {word.key for word in terms(pair.support.sentence)}:
         return f"the answer does not say what {pair.said[0]!r} is"
     return None
 
 
 def _strange_words(pair: _Pair) -> str | None:
     """A word that question and answer share and their source lacks; too many new ones in one."""
-    source = {word.key for word in words(f"{pair.support.context} {pair.support.sentence}")}
+    source = {word.key for word in terms(f"{pair.support.context} {pair.support.sentence}")}
     source |= pair.support.topics
-    asked = {w.key: w.text for w in content(words(pair.question)) if w.key not in ASKING}
-    for word in content(words(pair.answer)):
+    asked = {w.key: w.text for w in content(terms(pair.question)) if w.key not in ASKING}
+    for word in content(terms(pair.answer)):
         if word.key in asked and word.key not in source:
             return f"the sentence does not speak of {word.text!r}"
     new = [text for key, text in asked.items() if key not in source]
@@ -219,8 +221,8 @@ def _strange_words(pair: _Pair) -> str | None:
 
 def _wrong_kind(pair: _Pair) -> str | None:
     """A question for a number, a name, a person or a way, answered with something else."""
-    asked = {word.key for word in words(pair.question)}
-    said = words(pair.answer)
+    asked = {word.key for word in terms(pair.question)}
+    said = terms(pair.answer)
     new = [word for word in said if word.key not in asked]
     if _HOW_MANY.search(pair.question) and not any(_is_amount(word) for word in new):
         return "the question asks for a number, the answer has none"
@@ -254,8 +256,8 @@ def _no_way(pair: _Pair) -> str | None:
 
 
 def _gives_away(pair: _Pair) -> str | None:
-    own = {word.key for word in content(words(pair.support.sentence))}
-    asked = {word.key for word in content(words(pair.question))}
+    own = {word.key for word in content(terms(pair.support.sentence))}
+    asked = {word.key for word in content(terms(pair.question))}
     if len(own) > 2 and len(own & asked) > _SAYS_ALL * len(own):
         return "the question already says what the sentence says"
     return None
@@ -276,7 +278,7 @@ def _is_command(first: list[str]) -> bool:
     )
 
 
-def _is_amount(word: Word) -> bool:
+def _is_amount(word: Term) -> bool:
     return word.kind is Kind.NUMBER or word.key in AMOUNTS
 
 
@@ -291,7 +293,7 @@ def _threes(found: list[str]) -> list[tuple[str, str, str]]:
 
 
 def _tokens(text: str) -> list[str]:
-    return [word.text.lower() for word in words(text)]
+    return [word.text.lower() for word in terms(text)]
 
 
 _RULES: Final[tuple[Rule, ...]] = (

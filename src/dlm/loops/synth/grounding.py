@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from dlm.data.sentences import Sentence, sentences
 from dlm.loops.synth.key_terms import misplaced
-from dlm.loops.synth.lexicon import ANAPHORS, RELATIONS
-from dlm.loops.synth.words import ASKING, Kind, Word, content, names_in, words
+from dlm.loops.synth.lexicon import ANAPHORS, ASKING
+from dlm.text.sentences import Sentence, sentences
+from dlm.text.terms import RELATIONS, Kind, Term, content, names_in, terms
 
 _LEAST_COVERAGE: Final = 0.85  # of the answer's content words
 _MOST_MISSING: Final = 1
@@ -48,7 +48,7 @@ class _Line:
     """A sentence with its words, their keys, and the keys it borrows from around it."""
 
     sentence: Sentence
-    words: tuple[Word, ...]
+    words: tuple[Term, ...]
     keys: frozenset[str]
     lent: frozenset[str]
     context: str
@@ -75,7 +75,7 @@ class Ground:
     def _with(
         cls, found: tuple[Sentence, ...], names: frozenset[str], topics: frozenset[str]
     ) -> Ground:
-        read = [tuple(words(sentence.text, names)) for sentence in found]
+        read = [tuple(terms(sentence.text, names)) for sentence in found]
         lines = tuple(_line(number, found, read, names) for number in range(len(found)))
         keys = frozenset(word.key for line in read for word in line)
         return cls(found, names, topics, lines, keys)
@@ -86,8 +86,8 @@ class Ground:
         if further:
             named = self.names | further
             return self._with(self.sentences, named, self.topics).support(question, answer)
-        asked = words(question, self.names)
-        said = [words(one.text, self.names) for one in sentences(answer)] or [[]]
+        asked = terms(question, self.names)
+        said = [terms(one.text, self.names) for one in sentences(answer)] or [[]]
         best = max(
             (self._rests_on(line, asked, said[0], question) for line in self.lines),
             key=lambda support: (support.holds, support.coverage),
@@ -106,7 +106,7 @@ class Ground:
         return unknown & {line.words[0].text for line in self.lines} if unknown else unknown
 
     def _rests_on(
-        self, line: _Line, asked: Sequence[Word], said: Sequence[Word], question: str
+        self, line: _Line, asked: Sequence[Term], said: Sequence[Term], question: str
     ) -> Support:
         coverage, reason = self._statement(line, asked, said)
         reason = (
@@ -119,7 +119,7 @@ class Ground:
         return Support(line.sentence.text, line.context, coverage, reason, self.topics)
 
     def _statement(
-        self, line: _Line, asked: Sequence[Word], said: Sequence[Word]
+        self, line: _Line, asked: Sequence[Term], said: Sequence[Term]
     ) -> tuple[float, str | None]:
         """How much of what is said stands in the sentence, and what speaks against it."""
         meant = content(said)
@@ -138,7 +138,7 @@ class Ground:
             return coverage, f"the passage does not say {named}"
         return coverage, _turned(line, asked, said)
 
-    def _has(self, line: _Line, word: Word, asking: set[str]) -> bool:
+    def _has(self, line: _Line, word: Term, asking: set[str]) -> bool:
         """Whether a word of the answer stands in the sentence, is lent to it, or was asked with."""
         if word.key in line.keys or (word.key in line.lent and word.kind is Kind.WORD):
             return True
@@ -147,7 +147,7 @@ class Ground:
         known = word.key in line.lent or word.key in self.topics
         return known or (not word.is_key_term and word.key in self.keys)
 
-    def _about(self, line: _Line, asked: Sequence[Word]) -> str | None:
+    def _about(self, line: _Line, asked: Sequence[Term]) -> str | None:
         """What the question asks about that the sentence does not speak of."""
         near = line.keys | line.lent | self.topics
         meant = [word for word in content(asked) if word.key not in ASKING]
@@ -162,26 +162,26 @@ class Ground:
         return None
 
 
-def points_back(sentence: Sequence[Word]) -> bool:
+def points_back(sentence: Sequence[Term]) -> bool:
     """Whether a sentence is about something that only the one before it names."""
     return any(word.key in ANAPHORS for word in sentence[:3])
 
 
-def _adds_nothing(asked: Sequence[Word], said: Sequence[Word]) -> str | None:
+def _adds_nothing(asked: Sequence[Term], said: Sequence[Term]) -> str | None:
     asking = {word.key for word in asked}
     if all(word.key in asking for word in content(said)):
         return "the answer only repeats the question"
     return None
 
 
-def _said_before(line: _Line, asked: Sequence[Word], said: Sequence[Word]) -> str | None:
+def _said_before(line: _Line, asked: Sequence[Term], said: Sequence[Term]) -> str | None:
     asking = {word.key for word in asked}
     if any(word.key in line.keys and word.key not in asking for word in content(said)):
         return None
     return "the answer is what another sentence says"
 
 
-def _turned(line: _Line, asked: Sequence[Word], said: Sequence[Word]) -> str | None:
+def _turned(line: _Line, asked: Sequence[Term], said: Sequence[Term]) -> str | None:
     """A word such as "not" that the sentence has around what is said, and the pair lacks."""
     keys = {word.key for word in content(said)}
     places = [word.at for word in line.words if word.key in keys]
@@ -197,19 +197,19 @@ def _turned(line: _Line, asked: Sequence[Word], said: Sequence[Word]) -> str | N
 def _line(
     number: int,
     found: Sequence[Sentence],
-    read: Sequence[tuple[Word, ...]],
+    read: Sequence[tuple[Term, ...]],
     names: frozenset[str],
 ) -> _Line:
     own = read[number]
     context = _context(number, found, read)
-    lent = {word.key for word in words(found[number].heading, names)}
+    lent = {word.key for word in terms(found[number].heading, names)}
     lent |= {word.key for before in context for word in read[before]}
     before = " ".join(found[i].text for i in context)
     keys = frozenset(word.key for word in own)
     return _Line(found[number], own, keys, frozenset(lent), before)
 
 
-def _context(number: int, found: Sequence[Sentence], read: Sequence[tuple[Word, ...]]) -> list[int]:
+def _context(number: int, found: Sequence[Sentence], read: Sequence[tuple[Term, ...]]) -> list[int]:
     """The sentences before one that its subject points back to, in their order."""
     before: list[int] = []
     while number > 0 and len(before) < 2 and points_back(read[number]):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from dlm.loops.synth.words import Kind, Word, content, words
+from dlm.text.terms import Kind, Term, content, terms
 
 _AFTER: Final = 3  # words within which a neighbour on the right is the same neighbour
 _BEFORE: Final = 4
@@ -17,7 +17,7 @@ _RETELLS: Final = 0.85
 
 
 def misplaced(
-    own: Sequence[Word], asked: Sequence[Word], said: Sequence[Word], question: str
+    own: Sequence[Term], asked: Sequence[Term], said: Sequence[Term], question: str
 ) -> str | None:
     """Why a key term of the answer does not belong where the answer puts it, or None."""
     terms = [word for word in said if word.is_key_term]
@@ -37,14 +37,14 @@ def misplaced(
     return None
 
 
-def _retells(own: Sequence[Word], said: Sequence[Word]) -> bool:
+def _retells(own: Sequence[Term], said: Sequence[Term]) -> bool:
     """Whether the answer is the sentence, nearly whole and in its order."""
     mine, theirs = [w.key for w in content(own)], [w.key for w in content(said)]
     shared = _common_subsequence(mine, theirs)
     return shared >= _RETELLS * len(mine) and shared == len(theirs)
 
 
-def _same_company(own: Sequence[Word], place: Word, said: Sequence[Word], term: Word) -> bool:
+def _same_company(own: Sequence[Term], place: Term, said: Sequence[Term], term: Term) -> bool:
     """Whether a neighbour of the term in the answer is its neighbour in the sentence, same side."""
     if not _same_neighbour_name(own, place, said, term):
         return False
@@ -65,7 +65,7 @@ def _same_company(own: Sequence[Word], place: Word, said: Sequence[Word], term: 
     return left in before or right in after
 
 
-def _whole(found: Sequence[Word], at: int) -> tuple[int, int]:
+def _whole(found: Sequence[Term], at: int) -> tuple[int, int]:
     """The first and last place of the name that the word at `at` is part of."""
     first = last = at
     while found[at].kind is Kind.NAME and first > 0 and found[first - 1].kind is Kind.NAME:
@@ -78,7 +78,7 @@ def _whole(found: Sequence[Word], at: int) -> tuple[int, int]:
 
 
 def _same_neighbour_name(
-    own: Sequence[Word], place: Word, said: Sequence[Word], term: Word
+    own: Sequence[Term], place: Term, said: Sequence[Term], term: Term
 ) -> bool:
     """Names that stand side by side are one name: "Ines Calloway" is not "Maud Calloway"."""
     for step in (-1, 1):
@@ -90,11 +90,11 @@ def _same_neighbour_name(
     return True
 
 
-def _counts_the_same(own: Sequence[Word], place: Word, question: str, term: Word) -> bool:
+def _counts_the_same(own: Sequence[Term], place: Term, question: str, term: Term) -> bool:
     """In "how many trays", the number of the answer must be one of trays in the sentence."""
     if term.kind is not Kind.NUMBER:
         return True
-    asked = words(question)
+    asked = terms(question)
     for number, word in enumerate(asked[:-2]):
         if word.key == "how" and asked[number + 1].key == "many":
             counted = [w.key for w in asked[number + 2 : number + 5]]
@@ -105,12 +105,12 @@ def _counts_the_same(own: Sequence[Word], place: Word, question: str, term: Word
 
 
 def _nearer(
-    own: Sequence[Word],
-    places: Sequence[Word],
-    asked: Sequence[Word],
-    said: Sequence[Word],
-    term: Word,
-) -> Word | None:
+    own: Sequence[Term],
+    places: Sequence[Term],
+    asked: Sequence[Term],
+    said: Sequence[Term],
+    term: Term,
+) -> Term | None:
     """Another term of the same kind that stands nearer to the words of question and answer."""
     used = {word.key for word in (*asked, *said)}
     anchors = {word.key for word in content([*asked, *said]) if word.key != term.key} & {
@@ -126,7 +126,7 @@ def _nearer(
     return None
 
 
-def _distance(own: Sequence[Word], at: int, anchors: set[str]) -> int:
+def _distance(own: Sequence[Term], at: int, anchors: set[str]) -> int:
     return sum(min(abs(word.at - at) for word in own if word.key == key) for key in anchors)
 
 

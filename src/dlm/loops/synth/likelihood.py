@@ -17,7 +17,7 @@ from dlm.loops.synth.candidates import Candidate
 from dlm.loops.synth.grounding import Ground
 from dlm.loops.synth.options import Strategy
 from dlm.loops.synth.passages import around
-from dlm.loops.synth.words import Kind, words
+from dlm.text.terms import Kind, terms
 
 if TYPE_CHECKING:
     from dlm.engine.resident import Resident
@@ -107,7 +107,7 @@ def passage_of(candidate: Candidate) -> str | None:
 
 def swapped(answer: str, ground: Ground) -> Iterator[str]:
     """The answer with a name or number of it exchanged for others of the passage."""
-    said = words(answer, ground.names)
+    said = terms(answer, ground.names)
     known = {word.key for word in said}
     others = [word for line in ground.lines for word in line.words if word.key not in known]
     for term in [word for word in said if word.is_key_term][:_MOST_TERMS]:

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from dlm.data.words import one_line
-from dlm.loops.synth.cleaning import clean, split_reasoning
 from dlm.loops.synth.parsing_json import json_pairs
+from dlm.text.cleaning import clean, split_reasoning
+from dlm.text.sentences import pieces
+from dlm.text.words import one_line
 
 LONGEST_QUESTION: Final = 400  # characters
 LONGEST_ANSWER: Final = 4000
@@ -30,7 +31,6 @@ _HEADER: Final = re.compile(
 )
 _LABEL: Final = re.compile(r"\W*(?:request|instruction|prompt|question)\W*?[:：]\s*", re.IGNORECASE)
 _RULE: Final = re.compile(r"[ \t]*(?:-{3,}|\*{3,}|_{3,}|={3,})[ \t]*\Z")
-_SENTENCE_END: Final = re.compile(r"[.!?…][\"')\]»”’]*(?=\s|\Z)")
 _ENDED: Final = re.compile(r"[.!?…:;)\]}\"'`»”’%]\Z")
 
 
@@ -179,8 +179,8 @@ def _whole_sentences(answer: str) -> str:
     text = answer.rstrip()
     if _ENDED.search(text) or len(text.split()) < 8:
         return answer
-    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
-    return text[: ends[-1]] if ends else ""
+    *whole, _ = pieces(text)
+    return "".join(whole).rstrip()
 
 
 def _unusable(question: str, answer: str) -> str | None:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from dlm.data.chat import Codec
 from dlm.data.rows import chunk_prose
-from dlm.data.sentences import Sentence, split_at_headings
 from dlm.doc.document import Document
 from dlm.doc.sections import Section, SectionType
 from dlm.errors import UsageError
 from dlm.loops.synth.grounding import Ground
-from dlm.loops.synth.words import Word, content, words
+from dlm.text.sentences import Sentence, split_at_headings
+from dlm.text.terms import Term, content, terms
 
 _SHORTEST = 4  # words of a sentence that can hold a fact
 _COMMON = 0.34  # of the sections that speak of a topic of the whole document
@@ -87,9 +87,9 @@ def document_topics(prose: Sequence[Section]) -> frozenset[str]:
     """Keys of words that the whole document is about: of its title, and of many sections."""
     title = next((line for s in prose for line in s.text.splitlines() if line.strip()), "")
     title = title if title.lstrip().startswith("#") else ""
-    counts = Counter(key for s in prose for key in {word.key for word in content(words(s.text))})
+    counts = Counter(key for s in prose for key in {word.key for word in content(terms(s.text))})
     often = max(3.0, _COMMON * len(prose))
-    return frozenset(word.key for word in content(words(title))) | {
+    return frozenset(word.key for word in content(terms(title))) | {
         key for key, count in counts.items() if count >= often
     }
 
@@ -106,7 +106,7 @@ def windows(source: Source, answers: Sequence[str] = ()) -> Iterator[Passage]:
 
     Left out are sentences too short to hold a fact, and those that one of `answers` says already.
     """
-    told = [frozenset(word.key for word in content(words(answer))) for answer in answers]
+    told = [frozenset(word.key for word in content(terms(answer))) for answer in answers]
     for line in source.ground.lines:
         if len(line.words) < _SHORTEST or is_told(line.words, told):
             continue
@@ -114,7 +114,7 @@ def windows(source: Source, answers: Sequence[str] = ()) -> Iterator[Passage]:
         yield Passage(source, text)
 
 
-def is_told(sentence: Sequence[Word], answers: Sequence[frozenset[str]]) -> bool:
+def is_told(sentence: Sequence[Term], answers: Sequence[frozenset[str]]) -> bool:
     """Whether an answer says again what the sentence says."""
     own = {word.key for word in content(sentence)}
     return bool(own) and any(len(own & answer) >= _COVERED * len(own) for answer in answers)

@@ -10,7 +10,7 @@ from typing import Final
 from dlm.loops.proposals import Questions
 from dlm.loops.synth.candidates import Candidate, Stage
 from dlm.loops.synth.options import Filter, SynthOptions
-from dlm.loops.synth.words import content, words
+from dlm.text.terms import content, terms
 
 _FACT: Final = 0.5  # for a name or number that the question does not give away
 _ASKS: Final = 0.5  # for a question that can have one answer only
@@ -59,8 +59,8 @@ def select(candidates: Sequence[Candidate], options: SynthOptions) -> list[Candi
 
 def _rank(candidate: Candidate) -> float:
     """The judge's score, and what makes a question worth asking."""
-    asked = {word.key for word in words(candidate.question)}
-    fact = any(w.is_key_term and w.key not in asked for w in words(candidate.answer))
+    asked = {word.key for word in terms(candidate.question)}
+    fact = any(w.is_key_term and w.key not in asked for w in terms(candidate.answer))
     rank = candidate.scores.get("judge", 0.0) + 0.3 * math.log(candidate.votes)
     rank += _FACT if fact else 0.0
     rank += _ASKS if _PRECISE.match(candidate.question) else 0.0
@@ -90,9 +90,9 @@ def _repeats(
     where = asked.repeated(one.question, one.answer)
     if where:
         return f"it repeats {where}"
-    said = {word.key for word in content(words(one.answer))}
+    said = {word.key for word in content(terms(one.answer))}
     for kept in chosen.get(one.source.key, ()):
-        other = {word.key for word in content(words(kept.answer))}
+        other = {word.key for word in content(terms(kept.answer))}
         if one.sentence and said and len(said & other) >= 0.8 * len(said | other):
             return f"it says the same as {kept.question!r}"
     return None

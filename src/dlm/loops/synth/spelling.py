@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from dlm.loops.synth.words import Kind, words
+from dlm.text.terms import Kind, terms
 
 
 def as_written(text: str, source: str) -> str:
@@ -20,7 +20,7 @@ def _names(source: str) -> frozenset[str]:
 
     A capital at the head of a sentence is one of a name where a name follows.
     """
-    found = words(source)
+    found = terms(source)
     names = {word.text.lower() for word in found if word.kind is Kind.NAME and _plain(word.text)}
     names |= {
         one.text.lower()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from dlm.data.words import one_line
 from dlm.doc.document import Document
 from dlm.doc.provenance import Origin
 from dlm.doc.sections import Pair, Section
 from dlm.loops.synth.options import Strategy
 from dlm.loops.synth.passages import Source, sources
 from dlm.loops.synth.plan import SOURCE, STRATEGY
+from dlm.text.words import one_line
 
 
 @dataclass(frozen=True, slots=True)

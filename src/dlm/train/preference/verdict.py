@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from dlm.data.lessons import Lesson, contradictions
 from dlm.eval.comparison import Comparison
-from dlm.eval.figures import Figure
+from dlm.eval.figures import Figure, binomial_tail
 from dlm.eval.scorecard import Scorecard
 from dlm.train.budget import Limits
 from dlm.train.preference.figures import PairEpoch, PhaseFigures, Standing
@@ -128,7 +128,7 @@ def _learned_nothing(figures: PhaseFigures) -> Iterator[str]:
             yield f"the margin of the chosen answers fell {change}"
         return
     worse = after.n - figures.gained
-    if after.margin < before.margin - _SAME and _tail(worse, after.n) <= _CHANCE:
+    if after.margin < before.margin - _SAME and binomial_tail(worse, after.n) <= _CHANCE:
         yield f"{worse} of {after.n} triples moved the wrong way, the margin {change}"
     elif after.preferred <= before.preferred and after.margin <= 0:
         yield f"no more chosen answers are preferred than before: {after.preferred} of {after.n}"
@@ -141,11 +141,11 @@ def by_chance(before: Standing, seen_right: int, seen: int) -> str | None:
     where four in five agree, so that few of them decide nothing. What the model prefers already
     speaks for the triples too: facts have nothing in common, and agree with what it knows.
     """
-    if seen < _FEWEST or _tail(seen_right, seen) <= _CHANCE:
+    if seen < _FEWEST or binomial_tail(seen_right, seen) <= _CHANCE:
         return None
-    if _tail(seen - seen_right, seen, 1 - _AGREEING) > _CHANCE:
+    if binomial_tail(seen - seen_right, seen, 1 - _AGREEING) > _CHANCE:
         return None
-    if _tail(before.preferred, before.n) <= _CHANCE:
+    if binomial_tail(before.preferred, before.n) <= _CHANCE:
         return None
     return (
         f"the triples agree on nothing: what the others taught favoured the chosen answer of "
@@ -171,8 +171,3 @@ def _lost(before: Scorecard, after: Scorecard, compared: Comparison) -> Iterator
 
 def _value(figure: Figure) -> float | None:
     return figure.value
-
-
-def _tail(hits: int, n: int, share: float = 0.5) -> float:
-    """The chance of at least so many hits in `n` trials, each with the chance `share`."""
-    return sum(math.comb(n, k) * share**k * (1 - share) ** (n - k) for k in range(hits, n + 1))

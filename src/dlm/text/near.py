@@ -1,4 +1,4 @@
-"""Whether one question repeats another: the same words, or the same question lightly reworded.
+"""Whether one text repeats another: near-duplicate questions, and runs of words in common.
 
 The rules are lexical. English function words and endings are known; other languages lose only
 some recall. Documents and training are not known here.
@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeVar
+
+from dlm.text.terms import NUMBER_WORDS, stem
+from dlm.text.words import LIGHT_WORDS, QUESTION_WORDS, dice, distinct, grams
 
 _TRIGRAM_DICE = 0.85
 _LEAST_DICE = 0.2  # below it nothing else is looked at
@@ -19,19 +22,9 @@ _QUESTION_OVERLAP = 0.5  # Jaccard of the content words
 _ANSWER_OVERLAP = 0.6  # of the shorter answer
 _EXCHANGED_OVERLAP = 0.75
 
-_QUESTION_WORDS = "what when where which who whom whose why how"
-_FUNCTION_WORDS = (
-    "a an and any are as at be been by can could did do does for had has have i in is it its me "
-    "much many my of on or our please should some tell that the their there they this to us was "
-    "we were will with would you your"
-)
-_NUMBER_WORDS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-    "sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety "
-    "hundred thousand million half quarter dozen once twice"
-)
-_QUESTIONS = frozenset(_QUESTION_WORDS.split())
-_FUNCTIONS = frozenset(_FUNCTION_WORDS.split()) | _QUESTIONS
+_IGNORED: Final = LIGHT_WORDS | {"any", "many", "tell"}
+_NUMBERS: Final = frozenset(stem(word) for word in NUMBER_WORDS)
+_T = TypeVar("_T")
 _WORD = re.compile(r"\d+(?:[.,]\d+)*\w*|\w+")
 _OPENING = re.compile(
     r"^(?:(?:q|question|hi|hello|so|and|ok|okay|please|kindly|excuse me|quick question|exactly|"
@@ -60,10 +53,10 @@ def asked(question: str, answer: str) -> Asked:
     words = text.split()
     return Asked(
         text=text,
-        content=tuple(_stem(word) for word in words if word not in _FUNCTIONS),
-        opening=next((word for word in words if word in _QUESTIONS), None),
+        content=tuple(stem(word) for word in words if word not in _IGNORED),
+        opening=next((word for word in words if word in QUESTION_WORDS), None),
         trigrams=_trigrams(text),
-        answer=frozenset(_stem(word) for word in _words(answer) if word not in _FUNCTIONS),
+        answer=frozenset(stem(word) for word in _words(answer) if word not in _IGNORED),
         answer_text=" ".join(_words(answer)),
     )
 
@@ -78,15 +71,28 @@ def repeats(one: Asked, other: Asked) -> bool:
     """
     if one.text == other.text:
         return True
-    if (dice := _dice(one.trigrams, other.trigrams)) < _LEAST_DICE:
+    if (alike := dice(one.trigrams, other.trigrams)) < _LEAST_DICE:
         return False
     left, right = _unmatched(one.content, other.content)
     if _numbers(left) and _numbers(right):
         return False
     if one.content == other.content and one.opening == other.opening and one.opening:
         return bool(one.content)
-    near = dice >= _TRIGRAM_DICE or _overlap(one, other, left, right) >= _QUESTION_OVERLAP
+    near = alike >= _TRIGRAM_DICE or _overlap(one, other, left, right) >= _QUESTION_OVERLAP
     return near and _same_answer(one, other, exchanged=bool(left and right))
+
+
+def repetition(text: str) -> float:
+    """Share of word trigrams that stood in the text before, 0..1; 0 for fewer than three words.
+
+    seq-rep-n of Welleck et al. (2020, "Neural text generation with unlikelihood training"), n = 3.
+    """
+    return 1 - distinct(grams(text.lower().split(), 3))
+
+
+def shares_run(one: Sequence[_T], two: Sequence[_T], length: int) -> bool:
+    """Whether `length` items in a row stand in both."""
+    return not set(grams(one, length)).isdisjoint(grams(two, length))
 
 
 def _overlap(one: Asked, other: Asked, left: set[str], right: set[str]) -> float:
@@ -108,7 +114,7 @@ def _same_answer(one: Asked, other: Asked, *, exchanged: bool) -> bool:
     known = set(one.content) | set(other.content)
     left, right = one.answer - known, other.answer - known
     if not left or not right:
-        return _dice(_trigrams(one.answer_text), _trigrams(other.answer_text)) >= _TRIGRAM_DICE
+        return dice(_trigrams(one.answer_text), _trigrams(other.answer_text)) >= _TRIGRAM_DICE
     plain, full = sorted((left, right), key=lambda words: len(_numbers(words)))
     if not _numbers(plain) <= _numbers(full):
         return False
@@ -154,25 +160,7 @@ def _numbers(words: Set[str]) -> set[str]:
 
 @lru_cache(maxsize=65536)
 def _is_number(word: str) -> bool:
-    return word in _NUMBER_STEMS or any(letter.isdigit() for letter in word)
-
-
-@lru_cache(maxsize=65536)
-def _stem(word: str) -> str:
-    """The word without its commonest English endings."""
-    for ending, instead in (("ies", "y"), ("ied", "y"), ("ing", ""), ("ed", ""), ("es", "")):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            word = word[: -len(ending)] + instead
-            break
-    else:
-        if word.endswith("s") and not word.endswith("ss") and len(word) >= 4:
-            word = word[:-1]
-    if len(word) >= 4 and word[-1] == word[-2] and word[-1] not in "aeiouls":
-        word = word[:-1]
-    return word[:-1] if word.endswith("e") and len(word) >= 4 else word
-
-
-_NUMBER_STEMS: Final = frozenset(_stem(word) for word in _NUMBER_WORDS.split())
+    return word in _NUMBERS or any(letter.isdigit() for letter in word)
 
 
 def _words(text: str) -> list[str]:
@@ -184,9 +172,4 @@ def _words(text: str) -> list[str]:
 
 def _trigrams(text: str) -> frozenset[str]:
     padded = f" {text} "
-    return frozenset(padded[i : i + 3] for i in range(len(padded) - 2))
-
-
-def _dice(one: frozenset[str], other: frozenset[str]) -> float:
-    total = len(one) + len(other)
-    return 2 * len(one & other) / total if total else 0.0
+    return frozenset(padded[at : at + 3] for at in range(len(padded) - 2))
