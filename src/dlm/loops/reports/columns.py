@@ -130,7 +130,9 @@ class Columns:
         if self._fails is not None:
             return "fail" if self._fails(row) else "pass"
         told = {name: _judged(row.get(name)) for name in self._verdicts}
-        if "error" in told.values() or (text_of(row.get("error")) and not any(told.values())):
+        silent = self.said and not any(answers_of(row.get(name)) for name in self.said)
+        broken = text_of(row.get("error")) and (silent or not any(told.values()))
+        if broken or "error" in told.values():
             return "error"
         for name, verdict in told.items():
             if verdict and not (self.scores and name in _VAGUE):
@@ -215,7 +217,7 @@ class Columns:
             marks = [cell_number(value) for value in values]
             if name == self.reference or any(mark is not None and mark > 1 for mark in marks):
                 continue  # points, and no verdict
-            if values and self._tells(name):
+            if self._tells(name) or not (values or name in _VAGUE):
                 found.append(name)
             elif values and name not in _VAGUE and not any(isinstance(v, dict) for v in values):
                 seen = listed(dict.fromkeys(str(value)[:20] for value in values[:3]))
@@ -252,10 +254,8 @@ class Columns:
             ]  # without its mode: `correctness(mode=f1)`
             if base in _SCORES or base.rpartition(".")[2] in _SCORES[:-1]:
                 numbers = (cell_number(row.get(name)) for row in self._rows)
-                values = [number for number in numbers if number is not None]
-                if values:
-                    most = max(values)
-                    found[name] = next((scale for scale in _SCALES if most <= scale), most)
+                most = max((number for number in numbers if number is not None), default=1.0)
+                found[name] = next((scale for scale in _SCALES if most <= scale), most)
         return found
 
     def _is_of(self, tool: str) -> bool:

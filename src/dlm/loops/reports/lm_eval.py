@@ -116,7 +116,7 @@ def _metrics(rows: Sequence[_Row]) -> dict[str, float]:
     listed = {name for row in rows for name in row.get("metrics") or () if isinstance(name, str)}
     found: dict[str, float] = {}
     for name in names & listed if listed else names:
-        if any(word in name.lower().replace("-", "_").split("_") for word in _NOT_RIGHT):
+        if {*re.split(r"[-_, ]", name.lower())} & {*_NOT_RIGHT}:
             continue
         values = [value for row in rows if (value := _score(row.get(name))) is not None]
         full = 100.0 if name in _OF_HUNDRED and 100.0 in values else 1.0

@@ -161,7 +161,9 @@ def _deepeval_verdict(case: Row) -> str:
     if case.get("success") is not False:
         return "pass" if case.get("success") else "error"
     metrics = case.get("metricsData") or case.get("metrics_data") or ()
-    failed = [each for each in metrics if isinstance(each, dict) and not each.get("success")]
+    failed = [
+        each for each in map(object_of, metrics) if not (each.get("success") or each.get("flaky"))
+    ]
     return "error" if failed and all(each.get("error") for each in failed) else "fail"
 
 
