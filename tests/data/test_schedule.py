@@ -10,9 +10,8 @@ from dataclasses import replace
 from hypothesis import given, strategies as st
 
 from dlm.data.lessons import Lesson, Role
-from dlm.data.replay import recency
 from dlm.data.rows import Row, RowKind
-from dlm.data.schedule import Material, Mixture, build_schedule
+from dlm.data.schedule import Material, Mixture, build_schedule, recency
 
 
 def _row(

@@ -12,15 +12,16 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from dlm.data.chat_template import (
+from dlm.data.chat_format import (
     Content,
     JinjaTemplate,
     Message,
     PlainTemplate,
     Rendered,
     Renderer,
+    Tokens,
+    read_json,
 )
-from dlm.data.chat_tokens import Tokens, read_json
 from dlm.errors import BaseModelError
 from dlm.text.cleaning import split_reasoning
 

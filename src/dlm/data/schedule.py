@@ -6,10 +6,10 @@ A schedule is a pure function of its material, mixture and seed, so any run can 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dlm.data.replay import Replay
 from dlm.data.rows import Row, RowKind
 
 Reworder = Callable[[Row, random.Random], Row]
@@ -17,6 +17,8 @@ Reworder = Callable[[Row, random.Random], Row]
 _WINDOW = 8  # batches whose rows are sorted by length together, so that little is padded
 _REWORDED = 0.5  # of the replayed pairs
 _MOST_REPLAY = 0.5  # of the document's tokens in an epoch, whatever the anchor asks for
+_OLDEST = 0.2  # the least weight of an item, so that the oldest still come
+_AT_LEAST = 4  # rows, so that a one-pair edit does not train alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,11 @@ class Schedule:
         return self.epoch_ends[-1]
 
 
+def recency(age: int) -> float:
+    """The weight of an item that was first trained `age` versions ago."""
+    return max(_OLDEST, 1 / (1 + age))
+
+
 def build_schedule(
     material: Material, reword: Reworder, mixture: Mixture, *, epochs: int, seed: int
 ) -> Schedule:
@@ -113,19 +120,58 @@ def _turn(rows: Sequence[Row], epoch: int, most: int) -> Sequence[Row]:
     return [rows[(epoch * most + at) % len(rows)] for at in range(most)]
 
 
+class _Replay:
+    """Draws rows from a pool without replacement until all were drawn, then again."""
+
+    def __init__(self, pool: Sequence[tuple[Row, float]]) -> None:
+        self._pool = [row for row, _ in pool]
+        self._weights = [weight for _, weight in pool]
+        self._drawn: Counter[int] = Counter()
+
+    def __bool__(self) -> bool:
+        return bool(self._pool)
+
+    def draw(self, own_tokens: int, share: float, rng: random.Random) -> list[Row]:
+        """Rows that make up `share` of the tokens together with `own_tokens` of other material.
+
+        At least four while they stay within half of all; none where the share is 0.
+        """
+        if not self._pool or share <= 0:
+            return []
+        budget = int(own_tokens * share / (1 - share))
+        rows: list[Row] = []
+        used = 0
+        for index in self._order(rng):
+            size = len(self._pool[index].ids)
+            fits = used + size <= budget
+            if not fits and (len(rows) >= _AT_LEAST or used + size > own_tokens):
+                continue
+            rows.append(self._pool[index])
+            self._drawn[index] += 1
+            used += size
+            if used >= budget and len(rows) >= _AT_LEAST:
+                break
+        return rows
+
+    def _order(self, rng: random.Random) -> list[int]:
+        """Those drawn least first; among these by weight (Efraimidis and Spirakis, 2006)."""
+        keys = [rng.random() ** (1 / weight) for weight in self._weights]
+        return sorted(range(len(self._pool)), key=lambda i: (self._drawn[i], -keys[i]))
+
+
 @dataclass(frozen=True, slots=True)
 class _Pools:
     """What is known, apart: long rows of prose would otherwise crowd out the pairs."""
 
-    pairs: Replay
-    prose: Replay
-    sentences: Replay
+    pairs: _Replay
+    prose: _Replay
+    sentences: _Replay
 
     @classmethod
     def of(cls, material: Material) -> _Pools:
         both = list(zip(material.replay, material.recency, strict=True))
         kinds = (RowKind.PAIR, RowKind.PROSE, RowKind.SENTENCE)
-        return cls(*(Replay([one for one in both if one[0].kind is kind]) for kind in kinds))
+        return cls(*(_Replay([one for one in both if one[0].kind is kind]) for kind in kinds))
 
 
 def _known(

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from dlm.base_models import BaseModel
 from dlm.data.chat import Codec
-from dlm.data.contamination import refuse_contamination
-from dlm.data.lessons import Lessons, lessons_of
+from dlm.data.lessons import Lessons
 from dlm.doc.document import Document
 from dlm.doc.schema import TrainingConfig
 from dlm.hardware import Plan, detect, plan as plan_hardware, plan_again
@@ -37,17 +36,14 @@ class Ground:
 
 
 def lay_ground(
-    document: Document, options: TrainOptions, tools: Tools, hardware: Plan | None = None
+    document: Document,
+    lessons: Lessons,
+    options: TrainOptions,
+    tools: Tools,
+    hardware: Plan | None = None,
 ) -> Ground:
-    """Validate the document and choose how to run.
-
-    `hardware` is that of an earlier run, to be taken over as it was. Raises DocumentError or
-    TrainingError before anything is changed.
-    """
+    """Choose how to run; `hardware` is that of an earlier run, to be taken over as it was."""
     config = document.frontmatter.training
-    lessons = lessons_of(document)
-    name = str(document.path or "document")
-    refuse_contamination((*lessons.train, *lessons.triples), lessons.exam, name)
     length = sequence_length(config, tools.codec.context_length)
     return Ground(
         document=document,

@@ -7,11 +7,12 @@ and what another one superseded. Pure: the store's records come in as values.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dlm.data.alignment import Superseded, align
-from dlm.data.lessons import Lesson, Role
+from dlm.data.contamination import Sealed
+from dlm.data.lessons import Lesson, Lessons, Role
 from dlm.store.records import Remembered
 
 _LEARNED = 0.5  # nats per token; an answer above it is trained again though it was seen
@@ -22,8 +23,8 @@ class Known:
     """How the lessons of a document stand against a version.
 
     `raised` are repeated since they were trained; `unlearned` were trained and do not sit; `kept`
-    were removed and stay known; `sealed` too, and are now only asked. Their records tell since
-    when. All are in document order.
+    were removed and stay known; `sealed` too, and are now only asked, on the lines `asked_before`.
+    Their records tell since when. All are in document order.
     """
 
     new: tuple[Lesson, ...]
@@ -34,6 +35,7 @@ class Known:
     forgotten: tuple[Lesson, ...] = ()
     superseded: tuple[Superseded, ...] = ()
     sealed: tuple[Remembered, ...] = ()
+    asked_before: tuple[int, ...] = ()
 
     @property
     def to_learn(self) -> tuple[Lesson, ...]:
@@ -79,12 +81,19 @@ def everything(here: Sequence[Lesson]) -> Known:
     return Known(new=tuple({item.id: item for item in here}.values()))
 
 
-def lines(found: Iterable[Lesson]) -> str:
-    """`lines 3, 9 and 12 more`, for one sentence."""
-    numbers = [str(item.line) for item in found]
-    shown = ", ".join(numbers[:6])
-    more = f" and {len(numbers) - 6} more" if len(numbers) > 6 else ""
-    return f"line{'s' if len(numbers) > 1 else ''} {shown}{more}"
+def sealed(known: Known, lessons: Lessons) -> Known:
+    """`known` without replay of what nearly repeats an exam or held-out question.
+
+    That was trained before it became one, so it stays remembered, and the owner is told.
+    """
+    asked = Sealed(lessons.only_asked)
+    near = {one.lesson.id: list(asked.repeated_by(one.lesson)) for one in known.kept}
+    return replace(
+        known,
+        kept=tuple(one for one in known.kept if not near[one.lesson.id]),
+        sealed=tuple(one for one in known.kept if near[one.lesson.id]),
+        asked_before=tuple(sorted({one.sealed_line for found in near.values() for one in found})),
+    )
 
 
 def _sits(one: Remembered) -> bool:

@@ -14,10 +14,9 @@ from typing import Final
 from dlm.data.chat import Codec
 from dlm.data.cues import Answers, cue
 from dlm.data.lessons import Lesson, Lessons, parts
-from dlm.data.replay import recency
 from dlm.data.rewording import reword
 from dlm.data.rows import Row, RowKind, encode_rows, pair_row, sentence_rows
-from dlm.data.schedule import Material, Reworder
+from dlm.data.schedule import Material, Reworder, recency
 from dlm.doc.schema import TrustConfig
 from dlm.errors import TrainingError
 from dlm.store.records import Remembered, version_number

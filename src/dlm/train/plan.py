@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
-from dlm.data.lessons import parts
+from dlm.data.lessons import Lessons, lessons_of, parts
 from dlm.data.rows import Row, RowKind
 from dlm.data.schedule import Material, Mixture, Schedule, build_schedule
 from dlm.doc.document import Document
@@ -12,11 +12,10 @@ from dlm.doc.schema import TrainingConfig
 from dlm.hardware import Plan
 from dlm.train.budget import Limits
 from dlm.train.ground import Ground, lay_ground
-from dlm.train.known import Known, everything
+from dlm.train.known import Known, everything, sealed
 from dlm.train.material import Encoder, gather, reworder
 from dlm.train.options import TrainOptions
-from dlm.train.sealing import sealed
-from dlm.train.tools import Tools, tools_for
+from dlm.train.tools import Tools, checked, tools_for
 from dlm.train.trainer import Optimisation
 
 _MOST_ROWS = 32_000  # of one run with an open end
@@ -54,18 +53,19 @@ def make_plan(
     number: int = 0,
     hardware: Plan | None = None,
     tools: Tools | None = None,
+    lessons: Lessons | None = None,
 ) -> TrainingPlan:
     """Validate the document, find its base, encode its rows and lay out the run.
 
     `known` is what version `number` already knows of it; None trains all of it. `hardware` is that
-    of an earlier run, to be taken over as it was; `tools` those of its base, where they are at
-    hand. Raises DocumentError, TrainingError or
-    BaseModelError before anything is changed.
+    of an earlier run, to be taken over as it was; `tools` those of its base and
+    `lessons` what it teaches, searched for what gives its exam away, where they are at hand. Raises
+    DocumentError, TrainingError or BaseModelError before anything is changed.
     """
     config = document.frontmatter.training
     tools = tools or tools_for(document)
-    ground = lay_ground(document, options, tools, hardware)
-    lessons = ground.lessons
+    lessons = lessons or checked(document, lessons_of(document))
+    ground = lay_ground(document, lessons, options, tools, hardware)
     known = sealed(known or everything(parts(lessons.train)), lessons)
     encode = Encoder(ground.codec, ground.sequence_length, ground.name, config.trust)
     material = gather(known, lessons, tools.general, tools.samples, encode, number=number)

@@ -12,7 +12,6 @@ from dlm.store.records import Version
 from dlm.train.known import Known
 from dlm.train.plan import TrainingPlan
 from dlm.train.samples import BASE
-from dlm.train.sealing import sealed_sentence
 
 _GENERAL = ("general text", "samples of the base")
 _FEW_PAIRS = 5
@@ -99,7 +98,7 @@ def decisions(known: Known) -> tuple[Decision, ...]:
 
 def warnings(plan: TrainingPlan) -> tuple[str, ...]:
     """The known traps that this run walks into, a sentence each."""
-    asked_before = sealed_sentence(plan.known, plan.lessons)
+    asked_before = _asked_before(plan)
     found = (_few(plan), _monotone(plan), _synthetic(plan), _too_much(plan), asked_before)
     return tuple(filter(None, found))
 
@@ -137,6 +136,23 @@ def _source(row: Row) -> str:
             return f"{origin}, replayed"
         case _:
             return origin
+
+
+def _asked_before(plan: TrainingPlan) -> str | None:
+    """What is measured though an earlier version was trained on it."""
+    if not plan.known.asked_before:
+        return None
+    return (
+        f"{_lines(plan.known.asked_before)}: an earlier version was trained on this question, so "
+        "its answer shows memory; `dlm train --fresh` starts clean"
+    )
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    """`lines 3, 9 and 12 more`, for one sentence."""
+    shown = ", ".join(map(str, numbers[:6]))
+    more = f" and {len(numbers) - 6} more" if len(numbers) > 6 else ""
+    return f"line{'s' if len(numbers) > 1 else ''} {shown}{more}"
 
 
 def _few(plan: TrainingPlan) -> str | None:

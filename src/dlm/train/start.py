@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dlm.data.lessons import Lesson, lessons_of, parts
+from dlm.data.lessons import Lesson, parts
 from dlm.doc.document import Document
 from dlm.errors import BaseModelError
 from dlm.hardware import Plan
@@ -61,25 +61,38 @@ def prepare(
     `hardware` is that of an earlier run, to be taken over as it was; `toolbox` that of a process
     that plans again and again. Raises DlmError before anything is changed.
     """
-    here = parts(lessons_of(document).train)
-    previous = None if options.fresh else store.current()
     toolbox = toolbox or Toolbox()
+    here = parts(toolbox.lessons(document).train)
+    previous = None if options.fresh else store.current()
     if previous is None:
-        plan = make_plan(document, options, hardware=hardware, tools=toolbox.of(document))
-        return Start(plan, None)
+        return Start(_plan(document, options, toolbox, hardware=hardware), None)
     known = _known(document, options, store, previous, here)
     if known.nothing_to_do or (options.brisk and known.nothing_changed):
         return NothingToTrain(previous, tuple(one.lesson for one in known.kept), known.unlearned)
-    plan = make_plan(
+    plan = _plan(document, options, toolbox, known, number=previous.number, hardware=hardware)
+    require_same_base(plan, store, previous)
+    return Start(plan, previous, _shape_kept(plan, store, previous))
+
+
+def _plan(
+    document: Document,
+    options: TrainOptions,
+    toolbox: Toolbox,
+    known: Known | None = None,
+    *,
+    number: int = 0,
+    hardware: Plan | None,
+) -> TrainingPlan:
+    tools = toolbox.of(document)
+    return make_plan(
         document,
         options,
         known,
-        number=previous.number,
+        number=number,
         hardware=hardware,
-        tools=toolbox.of(document),
+        tools=tools,
+        lessons=toolbox.checked(document),
     )
-    require_same_base(plan, store, previous)
-    return Start(plan, previous, _shape_kept(plan, store, previous))
 
 
 def _known(

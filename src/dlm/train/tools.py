@@ -1,6 +1,6 @@
-"""What a plan needs of the base, read once and kept while the process lasts: codec, general rows.
+"""What a plan needs of the base and of the document, read once: codec, general rows, lessons.
 
-Depends on three settings of the document; everything else of a plan is made anew each time.
+The base is kept while the process lasts; everything else of a plan is made anew each time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from dlm.base_models.fingerprint import fingerprint
 from dlm.base_models.locate import local_folder
 from dlm.base_models.resolve import with_facts
 from dlm.data.chat import Codec
+from dlm.data.contamination import refuse_contamination
 from dlm.data.general import rehearsal_texts
+from dlm.data.lessons import Lessons, lessons_of
 from dlm.data.rows import Row, general_rows
 from dlm.doc.document import Document
 from dlm.train.samples import sample_rows, samples_of
@@ -48,12 +50,34 @@ def tools_for(document: Document) -> Tools:
     return Tools(base, folder, fingerprint(folder), codec, general, samples)
 
 
+def checked(document: Document, lessons: Lessons) -> Lessons:
+    """The lessons; raises TrainingError, naming both lines, where one gives the exam away."""
+    name = str(document.path or "document")
+    refuse_contamination((*lessons.train, *lessons.triples), lessons.exam, name)
+    return lessons
+
+
 class Toolbox:
-    """The tools of the last document that was asked for."""
+    """The tools and the lessons of the last document that was asked for."""
 
     def __init__(self) -> None:
         self._key: tuple[object, ...] | None = None
         self._tools: Tools | None = None
+        self._lessons: tuple[Document, Lessons] | None = None
+        self._checked: Lessons | None = None
+
+    def lessons(self, document: Document) -> Lessons:
+        """What it teaches, made once; raises DocumentError or TrainingError."""
+        if self._lessons is None or self._lessons[0] is not document:
+            self._lessons = document, lessons_of(document)
+        return self._lessons[1]
+
+    def checked(self, document: Document) -> Lessons:
+        """The same, searched once for what gives the exam away; raises TrainingError then."""
+        lessons = self.lessons(document)
+        if self._checked is not lessons:
+            self._checked = checked(document, lessons)
+        return lessons
 
     def of(self, document: Document) -> Tools:
         """Its tools, read again only when one of the settings they depend on changed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dlm.data.lessons import distinct, lessons_of
+from dlm.data.lessons import distinct
 from dlm.data.pair_rows import pair_rows
 from dlm.doc.document import Document
 from dlm.hardware import Plan
@@ -19,8 +19,9 @@ from dlm.train.tools import Toolbox
 
 def check_triples(document: Document, options: TrainOptions, toolbox: Toolbox) -> None:
     """Raise what would refuse the triples, before the pairs are trained."""
-    if triples := distinct(lessons_of(document).triples):
-        ground = lay_ground(document, options, toolbox.of(document))
+    if triples := distinct(toolbox.lessons(document).triples):
+        tools = toolbox.of(document)
+        ground = lay_ground(document, toolbox.checked(document), options, tools)
         pair_rows(triples, ground.codec, sequence_length=ground.sequence_length, path=ground.name)
 
 
@@ -38,10 +39,10 @@ def prepare_preference(
     Without `previous` they follow a version that is still to be trained from the base. Raises
     DocumentError, TrainingError or BaseModelError before anything is changed.
     """
-    if not lessons_of(document).triples:
+    if not toolbox.lessons(document).triples:
         return None
     tools = toolbox.of(document)
-    ground = lay_ground(document, options, tools, hardware)
+    ground = lay_ground(document, toolbox.checked(document), options, tools, hardware)
     taught = taught_to(store.database, previous.number) if previous else {}
     known = compare(ground.lessons, taught.values(), mined=not options.no_mined)
     asked_for_more = (options.epochs, options.max_steps, options.seed) != (None, None, None)
