@@ -1,4 +1,4 @@
-"""The one way bytes reach the disk: whole, durable, or not at all.
+"""Where dlm keeps its files, and the one way bytes reach the disk: whole, durable, or not at all.
 
 Knows nothing of documents or stores.
 """
@@ -20,6 +20,11 @@ from dlm.errors import DlmError, EditConflict
 
 _HERE = -100  # AT_FDCWD
 _EXCHANGE = 2  # RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS
+
+
+def home() -> Path:
+    """The folder of everything dlm keeps: `$DLM_HOME`, else `~/.dlm`; read at each call."""
+    return Path(os.environ.get("DLM_HOME") or "~/.dlm").expanduser().absolute()
 
 
 def write_atomic(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hub_kit import CONFIG, write_model
 
-from dlm.base_models.fingerprint import fingerprint
+from dlm.base_models.folder import fingerprint
 from dlm.errors import BaseModelError
 
 

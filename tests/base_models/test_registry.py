@@ -11,7 +11,7 @@ from dlm.base_models import BASE_MODELS, BaseModel
 from dlm.base_models.folder import count_parameters, missing_file, read_json
 from dlm.base_models.registry import BASE_MODELS as TABLE, learning_rate
 
-HUB = [base for base in BASE_MODELS.values() if base.folder is None]
+HUB = [base for base in BASE_MODELS.values() if base.folder is None and base.wheel is None]
 DOCS = Path(__file__).parents[2] / "docs" / "base-models.md"
 
 

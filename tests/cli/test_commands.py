@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dlm.cli.base import default_base
 from dlm.doc.parser import parse_file
 
 HEAD = "---\ndlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C\ndlm_version: 15\nbase_model: pocket\n---\n"
@@ -54,7 +55,7 @@ def test_init_writes_a_document_that_parses_and_has_its_own_id(tmp_path: Path) -
     dlm("init", "two", cwd=tmp_path)
     one, two = parse_file(tmp_path / "one.dlm"), parse_file(tmp_path / "two.dlm")
     assert one.frontmatter.dlm_id != two.frontmatter.dlm_id
-    assert one.frontmatter.base_model == "pocket"
+    assert one.frontmatter.base_model == default_base()
     assert list(one.pairs())
     assert one.warnings == ()
 
@@ -65,7 +66,7 @@ def test_init_refuses_to_replace_a_file_unless_forced(tmp_path: Path) -> None:
     assert "exists already" in dlm("init", "mine.dlm", cwd=tmp_path, ok=False)
     assert path.read_text("utf-8") == "precious"
     dlm("init", "mine.dlm", "--force", cwd=tmp_path)
-    assert parse_file(path).frontmatter.base_model == "pocket"
+    assert parse_file(path).frontmatter.base_model == default_base()
 
 
 def test_init_from_notes_keeps_every_line_as_prose(tmp_path: Path) -> None:
@@ -169,5 +170,5 @@ def test_migrate_raises_the_version_and_touches_nothing_else(tmp_path: Path) -> 
 def test_doctor_reports_machine_base_and_plan(tmp_path: Path, command: str) -> None:
     facts = json.loads(dlm(command, "--json", cwd=tmp_path))
     assert facts["machine"]["cores"] >= 1
-    assert facts["base"]["key"] == "pocket"
+    assert facts["base"]["key"] == default_base()
     assert facts["plan"]["device"] in ("cpu", "cuda", "mps")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dlm.base_models import resolve
-from dlm.base_models.fingerprint import fingerprint
+from dlm.base_models.folder import fingerprint
 from dlm.data.chat import Message
 from dlm.data.completion import Completion, Refused, Request
 from dlm.doc.document import Document

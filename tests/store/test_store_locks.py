@@ -14,8 +14,8 @@ import pytest
 from store_kit import DLM_ID, commit, start_child
 
 from dlm.errors import LockHeld
+from dlm.files import home
 from dlm.store.locks import document_lock
-from dlm.store.paths import home
 from dlm.store.store import Store
 
 HOLD = f"""

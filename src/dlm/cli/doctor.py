@@ -57,12 +57,12 @@ def _packages() -> dict[str, str | None]:
 
 
 def _base_facts(document: Document | None, machine: Machine) -> dict[str, Any]:
-    from dlm.base_models import resolve
-    from dlm.base_models.fingerprint import fingerprint
-    from dlm.base_models.locate import local_folder
-    from dlm.cli.base import describe
+    from dlm.base_models import base_of, resolve
+    from dlm.base_models.folder import fingerprint
+    from dlm.base_models.locate import local_folder, where
+    from dlm.cli.base import default_base, describe
 
-    base = resolve(document.frontmatter.base_model if document else "pocket")
+    base = base_of(document) if document else resolve(default_base())
     facts: dict[str, Any] = {
         "key": base.key,
         "hf_id": base.hf_id,
@@ -72,8 +72,12 @@ def _base_facts(document: Document | None, machine: Machine) -> dict[str, Any]:
         "problem": None,
     }
     try:
-        folder = local_folder(base, download=False)
-        facts |= {"folder": str(folder), "fingerprint": fingerprint(folder)}
+        place = where(base)
+        if place is not None and place.is_file():
+            facts |= {"folder": f"{place}, to be unpacked at first use"}
+        else:
+            folder = local_folder(base, download=False)
+            facts |= {"folder": str(folder), "fingerprint": fingerprint(folder)}
         return {"base": facts, "plan": _plan(document, base, machine)}
     except DlmError as error:
         facts |= {"problem": str(error), "hint": error.hint}

@@ -43,13 +43,13 @@ def run(path: str | None, *, version: str | None, by_section: bool, as_json: boo
 
 def measure_now(store: Store, version: Version, document: Document) -> Scorecard:
     """Measure a version and keep its scorecard, where the store can be written."""
-    from dlm.base_models import resolve
+    from dlm.base_models import base_of
     from dlm.base_models.locate import local_folder
     from dlm.engine.answer import check_base
     from dlm.eval.keeping import keep
     from dlm.eval.version import measure_version
 
-    base = resolve(document.frontmatter.base_model)
+    base = base_of(document)
     folder = local_folder(base)
     check_base(store, version, folder, base.key)
     note(f"measuring {version.name} on {document.path} …")

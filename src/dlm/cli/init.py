@@ -14,16 +14,19 @@ from dlm.errors import DlmError, UsageError
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-def create(path: str, *, base: str, source: str | None, template: str, force: bool) -> None:
+def create(path: str, *, base: str | None, source: str | None, template: str, force: bool) -> None:
     from dlm.base_models import resolve
-    from dlm.cli.base import describe
+    from dlm.cli.base import default_base, describe
     from dlm.doc.parser import parse_text
     from dlm.files import write_atomic
     from dlm.hardware import detect
 
     target = _target(path, force=force)
-    model = resolve(base)
-    text = _frontmatter(base) + (_from_notes(Path(source)) if source else _from_template(template))
+    key = base or default_base()
+    model = resolve(key)
+    text = _frontmatter(_from_there(key, target)) + (
+        _from_notes(Path(source)) if source else _from_template(template)
+    )
     parse_text(text, path=target)
     write_atomic(target, text.encode("utf-8"), mode=0o666 & ~_umask())
     print(f"created {target}")
@@ -48,6 +51,17 @@ def _target(path: str, *, force: bool) -> Path:
     if not target.parent.is_dir():
         raise DlmError(f"the folder {target.parent} does not exist", hint="create it first")
     return target
+
+
+def _from_there(base: str, target: Path) -> str:
+    """A base as the document is to spell it: a relative folder counts from the document's."""
+    from dlm.base_models.resolve import names_a_folder
+
+    folder = Path(base)
+    if not names_a_folder(base, Path()) or base.startswith("~") or folder.is_absolute():
+        return base
+    there = Path(os.path.relpath(folder, target.parent)).as_posix()
+    return there if there.startswith("..") else f"./{there}"
 
 
 def _frontmatter(base: str) -> str:

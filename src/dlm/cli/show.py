@@ -175,14 +175,14 @@ def _lessons(document: Document) -> tuple[Lesson, ...]:
 
 
 def _print_mask(document: Document, as_json: bool) -> None:
-    from dlm.base_models import resolve
+    from dlm.base_models import base_of
     from dlm.base_models.locate import local_folder
     from dlm.data.chat import Codec, show_mask
     from dlm.data.lessons import lessons_of
     from dlm.data.rows import encode_rows
 
     codec = Codec.load(
-        local_folder(resolve(document.frontmatter.base_model)),
+        local_folder(base_of(document)),
         system_prompt=document.frontmatter.system_prompt,
     )
     rows = encode_rows(

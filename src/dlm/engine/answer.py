@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dlm.base_models import BaseModel
-from dlm.base_models.fingerprint import fingerprint
+from dlm.base_models.folder import fingerprint
 from dlm.data.chat import Codec, Message
 from dlm.doc.document import Document
 from dlm.errors import BaseModelError, StoreError

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 
 from dlm.engine.native_weights import (
-    Array,
     Layer,
     Shape,
     Weights,
@@ -25,6 +24,7 @@ from dlm.engine.native_weights import (
     read_weights,
 )
 from dlm.errors import BaseModelError
+from dlm.tensors import Array
 
 # Long inputs are read in parts, so that attention needs little memory.
 _BLOCK = 256

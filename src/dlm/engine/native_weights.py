@@ -6,21 +6,15 @@ Knows the names in both folders, and nothing of what is computed with the weight
 from __future__ import annotations
 
 import json
-import math
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dlm.base_models.folder import weight_files
 from dlm.errors import BaseModelError
-from dlm.tensors import Tensor, read_tensors
-
-Array = npt.NDArray[np.float32]
+from dlm.tensors import READABLE, Array, Lora, Tensor, read_array, read_tensors
 
 _MOST_WEIGHTS = 150_000_000
 _PROJECTIONS = (
@@ -33,34 +27,6 @@ _PROJECTIONS = (
     "mlp.down_proj",
 )
 _NORMS = ("input_layernorm", "post_attention_layernorm")
-_KEY = re.compile(r"base_model\.model\.(.+)\.lora_([AB])\.weight")
-# Settings under which an adapter is more than W + scaling * B·A, or scales layers differently.
-_BEYOND_PLAIN = (
-    "alora_invocation_tokens",
-    "alpha_pattern",
-    "arrow_config",
-    "fan_in_fan_out",
-    "kasa_config",
-    "layer_replication",
-    "lora_bias",
-    "megatron_config",
-    "modules_to_save",
-    "monteclora_config",
-    "rank_pattern",
-    "target_parameters",
-    "trainable_token_indices",
-    "use_bdlora",
-    "use_dora",
-    "use_qalora",
-    "velora_config",
-)
-# Other ways to begin, such as PiSSA, change the base weights as well.
-_BASE_KEPT = (True, False, "gaussian", "orthogonal")
-_DTYPES: dict[str, np.dtype[Any]] = {
-    "BF16": np.dtype("<u2"),
-    "F16": np.dtype("<f2"),
-    "F32": np.dtype("<f4"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +103,12 @@ def can_read(folder: Path, adapter: Path | None) -> bool:
         entries = _model_entries(folder)
         small = sum(e.size for e in entries.values()) <= _MOST_WEIGHTS
         whole = set(_names(shape)) <= entries.keys()
-        known = all(e.dtype in _DTYPES for e in entries.values())
+        known = all(e.dtype in READABLE for e in entries.values())
         return (
             small
             and whole
             and known
-            and (adapter is None or _is_plain_lora(adapter, onto=_linear(shape)))
+            and (adapter is None or Lora(adapter).is_plain(onto=_linear(shape)))
         )
     except (OSError, BaseModelError, ValueError, KeyError, TypeError, AttributeError):
         # What this engine cannot make sense of is for the other one to explain.
@@ -152,11 +118,11 @@ def can_read(folder: Path, adapter: Path | None) -> bool:
 def read_weights(folder: Path, shape: Shape, adapter: Path | None) -> Weights:
     """All weights in float32; BaseModelError when the adapter was made for another base."""
     entries = _model_entries(folder)
-    added = {} if adapter is None else _adapter_deltas(adapter)
+    lora = None if adapter is None else Lora(adapter)
 
     def tensor(name: str) -> Array:
-        value = _read(entries[f"{name}.weight"])
-        delta = added.get(name)
+        value = read_array(entries[f"{name}.weight"])
+        delta = lora.delta(name) if lora else None
         if delta is None:
             return value
         if delta.shape != value.shape:
@@ -208,58 +174,3 @@ def _model_entries(folder: Path) -> dict[str, Tensor]:
     for name in weight_files(folder):
         found |= read_tensors(folder / name)
     return found
-
-
-def _is_plain_lora(adapter: Path, *, onto: Collection[str]) -> bool:
-    """Whether the adapter is plain LoRA on some of the named linear layers; reads headers only."""
-    config = _adapter_config(adapter)
-    entries = read_tensors(adapter / "adapter_model.safetensors")
-    matches = [_KEY.fullmatch(key) for key in entries]
-    return (
-        config.get("peft_type") == "LORA"
-        and config.get("bias", "none") == "none"
-        and config.get("init_lora_weights", True) in _BASE_KEPT
-        and not any(config.get(key) for key in _BEYOND_PLAIN)
-        and all(match is not None and match[1] in onto for match in matches)
-        and all(entry.dtype in _DTYPES for entry in entries.values())
-    )
-
-
-def _adapter_deltas(adapter: Path) -> dict[str, Array]:
-    """What the adapter adds to each linear weight, by layer: its scaling times B·A, (out, in)."""
-    config = _adapter_config(adapter)
-    rank = config["r"]
-    scaling = config["lora_alpha"] / (math.sqrt(rank) if config.get("use_rslora") else rank)
-    entries = read_tensors(adapter / "adapter_model.safetensors")
-    deltas: dict[str, Array] = {}
-    for key, entry in entries.items():
-        match = _KEY.fullmatch(key)
-        if match is not None and match[2] == "A":
-            up = _read(entries[key.replace(".lora_A.", ".lora_B.")])
-            deltas[match[1]] = np.float32(scaling) * (up @ _read(entry))
-    return deltas
-
-
-def _adapter_config(adapter: Path) -> dict[str, Any]:
-    text = (adapter / "adapter_config.json").read_text(encoding="utf-8")
-    config: dict[str, Any] = json.loads(text)
-    return config
-
-
-def _read(entry: Tensor) -> Array:
-    """One tensor in float32, exactly as it was saved; BaseModelError when the file is cut short."""
-    with entry.path.open("rb") as file:
-        file.seek(entry.start)
-        data = file.read(entry.end - entry.start)
-    if len(data) != math.prod(entry.shape) * _DTYPES[entry.dtype].itemsize:
-        raise BaseModelError(
-            f"{entry.path} is damaged: it ends before its weights do",
-            hint="delete it and fetch it again, or go back to another adapter version",
-        )
-    raw = np.frombuffer(data, dtype=_DTYPES[entry.dtype])
-    if entry.dtype == "BF16":
-        # A bfloat16 is the upper half of a float32.
-        values = (raw.astype(np.uint32) << 16).view(np.float32)
-    else:
-        values = raw.astype(np.float32)
-    return values.reshape(entry.shape)

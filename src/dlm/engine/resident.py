@@ -15,8 +15,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from dlm.base_models import BaseModel, resolve
-from dlm.base_models.fingerprint import fingerprint
+from dlm.base_models import BaseModel, base_of, resolve
+from dlm.base_models.folder import fingerprint
 from dlm.base_models.locate import local_folder
 from dlm.base_models.resolve import with_facts
 from dlm.data.chat import Codec, Encoded, Message
@@ -75,7 +75,7 @@ class Resident:
         A document that was never trained gives the base alone. `thinking` lets thinking models
         reason before they complete. Raises StoreError, CorruptStore or BaseModelError.
         """
-        base = resolve(document.frontmatter.base_model)
+        base = base_of(document)
         folder = local_folder(base)
         id_, key = document.frontmatter.dlm_id, document.frontmatter.base_model
         with contextlib.ExitStack() as stack:

@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dlm.errors import LockHeld
-from dlm.files import disk_error
-from dlm.store.paths import home
+from dlm.files import disk_error, home
 
 OPEN_FILES_PIN_FOLDERS = os.name == "nt"
 """Whether a folder cannot be moved while a file in it is open."""

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from dlm.errors import StoreError
-from dlm.files import disk_error
+from dlm.files import disk_error, home
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
-
-
-def home() -> Path:
-    """The folder of everything dlm keeps: `$DLM_HOME`, else `~/.dlm`; read at each call."""
-    return Path(os.environ.get("DLM_HOME") or "~/.dlm").expanduser().absolute()
 
 
 def for_dlm(dlm_id: str) -> StorePath:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dlm.base_models import BaseModel
-from dlm.base_models.fingerprint import fingerprint
+from dlm.base_models.folder import fingerprint
 from dlm.data.chat import Codec, Encoded
 from dlm.data.general import rehearsal_texts
 from dlm.data.lessons import Lesson, Role
@@ -24,9 +24,8 @@ from dlm.data.rows import Row, RowKind
 from dlm.engine.decoding import generate
 from dlm.engine.model import Model
 from dlm.errors import DlmError
-from dlm.files import write_atomic
+from dlm.files import home, write_atomic
 from dlm.hardware import detect, plan_answers
-from dlm.store.paths import home
 
 SHIPPED = "samples.jsonl.gz"
 BASE = "base"  # the origin of such rows

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlm.base_models import BaseModel, resolve
-from dlm.base_models.fingerprint import fingerprint
+from dlm.base_models import BaseModel, base_of
+from dlm.base_models.folder import fingerprint
 from dlm.base_models.locate import local_folder
 from dlm.base_models.resolve import with_facts
 from dlm.data.chat import Codec
@@ -37,7 +37,7 @@ class Tools:
 
 def tools_for(document: Document) -> Tools:
     """Find the base of a document and encode what is rehearsed; raises BaseModelError."""
-    base = resolve(document.frontmatter.base_model)
+    base = base_of(document)
     folder = local_folder(base)
     if not base.params:  # a hub model that nothing was known of until it was fetched
         base = with_facts(base, folder)
@@ -84,6 +84,7 @@ class Toolbox:
         frontmatter = document.frontmatter
         key = (
             frontmatter.base_model,
+            document.path and document.path.resolve().parent,
             frontmatter.system_prompt,
             frontmatter.training.rehearsal.enabled,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dlm.base_models import resolve
-from dlm.base_models.fingerprint import fingerprint
+from dlm.base_models.folder import fingerprint
 from dlm.data.chat import Codec
 from dlm.data.lessons import lessons_of
 from dlm.doc.document import Document

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from dlm.base_models import resolve
+from dlm.base_models import base_of
 from dlm.base_models.locate import local_folder
 from dlm.data.chat import Codec
 from dlm.data.completion import Completion, Refused, Request
@@ -111,7 +111,7 @@ class Context:
         version = self.store.version(version_name(number))
         card = kept(self.store, version, document.sha256)
         if card is None:
-            base = resolve(document.frontmatter.base_model)
+            base = base_of(document)
             card = measure_version(self.store, version, document, base, local_folder(base))
             with self.database.transaction():
                 keep(self.database, version.number, card)
@@ -155,7 +155,7 @@ class Context:
             return _judged(resident, self.exam, [texts[0] if texts else "" for texts in answers])
 
     def _sit(self, adapter: Path | None) -> Paper:
-        base = resolve(self.document.frontmatter.base_model)
+        base = base_of(self.document)
         folder = local_folder(base)
         codec = Codec.load(folder, system_prompt=self.document.frontmatter.system_prompt)
         model = Model.load(folder, plan_answers(detect(), base), adapter=adapter)
