@@ -10,7 +10,7 @@ import pytest
 
 from dlm.data.lessons import Lesson
 from dlm.errors import JudgeError
-from dlm.loops.judges.command import CommandJudge
+from dlm.loops.judges.spec import CommandJudge
 from dlm.loops.mine.candidates import Candidate, Mined
 from dlm.loops.mine.judging import judged
 

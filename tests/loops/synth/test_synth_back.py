@@ -11,7 +11,7 @@ from synth_kit import run, saying, teacher, written
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.engine.resident import Resident, Scored
-from dlm.loops.judges.sway import asked
+from dlm.loops.judges import asked
 from dlm.loops.synth.backtranslate import SHARED_TOKENS
 from dlm.loops.synth.candidates import Stage
 from dlm.loops.synth.generate import read

@@ -14,34 +14,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from dlm.data.completion import Completion, Done, Refused, Request
+from dlm.data.completion import Completion, Refused, Request
 from dlm.errors import TeacherError
 from dlm.loops.teachers import Cached, estimate
 from dlm.store.completions import add_completions, completion_key, find_completions
 from dlm.store.database import Database
+from dlm.testing import ScriptedTeacher
 
 ASKED = [Request("", f"question {i}") for i in range(6)]
-
-
-class Scripted:
-    """Answers with the prompt and a counter; refuses and gives up where told."""
-
-    def __init__(self, *, identity: str = "one", refuses: str = "-", dies_at: int = 99) -> None:
-        self.name = "scripted"
-        self.identity = identity
-        self.seen: list[str] = []
-        self._refuses, self._dies_at = refuses, dies_at
-
-    def complete(self, requests: Sequence[Request], done: Done) -> None:
-        for index, request in enumerate(requests):
-            if len(self.seen) == self._dies_at:
-                raise TeacherError("out of chalk")
-            self.seen.append(request.prompt)
-            if self._refuses in request.prompt:
-                done(index, Refused("will not"))
-            else:
-                text = Completion(f"re: {request.prompt}", reasoning="hm", tokens=3)
-                done(index, [text] * request.n)
 
 
 @pytest.fixture
@@ -58,7 +38,7 @@ def complete(cached: Cached, requests: Sequence[Request]) -> dict[int, Sequence[
 
 
 def test_a_second_run_asks_nothing_and_gives_the_same(database: Database) -> None:
-    teacher = Scripted()
+    teacher = ScriptedTeacher()
     first = complete(Cached(teacher, database), ASKED)
     again = Cached(teacher, database)
     second = complete(again, ASKED)
@@ -71,7 +51,7 @@ def test_a_second_run_asks_nothing_and_gives_the_same(database: Database) -> Non
 
 
 def test_anything_that_may_change_an_answer_is_asked_anew(database: Database) -> None:
-    teacher = Scripted()
+    teacher = ScriptedTeacher()
     complete(Cached(teacher, database), ASKED[:1])
     base = ASKED[0]
     others = [
@@ -85,14 +65,14 @@ def test_anything_that_may_change_an_answer_is_asked_anew(database: Database) ->
     ]
     complete(Cached(teacher, database), others)
     assert len(teacher.seen) == 8
-    complete(Cached(Scripted(identity="two"), database), [base])
-    other = Scripted(identity="three")
+    complete(Cached(ScriptedTeacher(identity="two"), database), [base])
+    other = ScriptedTeacher(identity="three")
     complete(Cached(other, database), [replace(base, temperature=base.temperature)])
     assert other.seen == ["question 0"]
 
 
 def test_equal_requests_are_asked_once(database: Database) -> None:
-    teacher = Scripted()
+    teacher = ScriptedTeacher()
     cached = Cached(teacher, database)
     found = complete(cached, [ASKED[0], ASKED[1], ASKED[0]])
     assert teacher.seen == ["question 0", "question 1"]
@@ -101,7 +81,7 @@ def test_equal_requests_are_asked_once(database: Database) -> None:
 
 
 def test_no_more_calls_than_allowed_and_what_was_left_out_is_counted(database: Database) -> None:
-    teacher = Scripted()
+    teacher = ScriptedTeacher()
     complete(Cached(teacher, database), ASKED[:1])
     cached = Cached(teacher, database, max_calls=3)
     found = complete(cached, ASKED)
@@ -114,7 +94,7 @@ def test_no_more_calls_than_allowed_and_what_was_left_out_is_counted(database: D
 
 
 def test_a_refusal_is_passed_on_counted_and_asked_again_next_time(database: Database) -> None:
-    teacher = Scripted(refuses="question 1")
+    teacher = ScriptedTeacher(refuses="question 1")
     cached = Cached(teacher, database)
     found = complete(cached, ASKED)
     assert found[1] == Refused("will not")
@@ -126,18 +106,18 @@ def test_a_refusal_is_passed_on_counted_and_asked_again_next_time(database: Data
 
 
 def test_what_came_before_a_teacher_gave_up_is_kept(database: Database) -> None:
-    cached = Cached(Scripted(dies_at=4), database)
+    cached = Cached(ScriptedTeacher(dies_at=4), database)
     found: dict[int, Sequence[str]] = {}
     with pytest.raises(TeacherError, match="out of chalk"):
         cached.complete(ASKED, found.__setitem__)
     assert (cached.counts.asked, cached.counts.left_out) == (4, 2)
-    healthy = Scripted()
+    healthy = ScriptedTeacher()
     assert len(complete(Cached(healthy, database), ASKED)) == 6
     assert healthy.seen == ["question 4", "question 5"]
 
 
 def test_an_estimate_counts_what_would_be_asked_and_asks_nothing(database: Database) -> None:
-    teacher = Scripted()
+    teacher = ScriptedTeacher()
     complete(Cached(teacher, database), ASKED[:2])
     cached = Cached(teacher, database, max_calls=3)
     found = estimate(cached, [*ASKED, ASKED[5]])
@@ -165,7 +145,7 @@ def test_any_text_survives_the_store(database: Database, texts: list[str]) -> No
 
 
 def test_a_damaged_row_is_asked_anew(database: Database) -> None:
-    teacher = Scripted()
+    teacher = ScriptedTeacher()
     complete(Cached(teacher, database), ASKED[:2])
     key = completion_key("one", ASKED[0])
     database.execute("UPDATE completions SET texts = '[[1, 2]]' WHERE key = ?", key)

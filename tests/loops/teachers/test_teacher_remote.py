@@ -12,12 +12,13 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from chat_server import Body, ChatServer, Reply, answer, failure
 
 from dlm.data.completion import Completion, Refused, Request
 from dlm.errors import TeacherError
-from dlm.loops.teachers.address import Address, openai_address, server_address
+from dlm.loops.teachers.http import Address
 from dlm.loops.teachers.remote import RemoteTeacher
+from dlm.loops.teachers.spec import openai_address, server_address
+from dlm.testing import Body, ChatServer, Reply, answer, failure
 
 KEY = "sk-secret-0123456789"
 ASKED = [Request("Be short.", f"question {i}", seed=i) for i in range(6)]
@@ -90,7 +91,7 @@ def test_requests_are_under_way_together_and_no_more_than_allowed() -> None:
 
 def test_reasoning_and_cuts_are_told_apart() -> None:
     def plan(number: int, body: Body) -> Reply:
-        reply = answer(body, reasoning="let me see")
+        reply = answer(body, reasoning_content="let me see")
         reply.body["choices"][0]["finish_reason"] = "length"
         return reply
 

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from chat_server import ChatServer, answer
 
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_text
 from dlm.engine.resident import Resident
 from dlm.errors import BaseModelError, DlmError
 from dlm.loops.teachers import Cached, Refused, Request, estimate, open_teacher
-from dlm.loops.teachers.local import LocalTeacher
+from dlm.loops.teachers.spec import LocalTeacher
 from dlm.store.database import Database
+from dlm.testing import ChatServer, answer
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 

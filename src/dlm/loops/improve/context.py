@@ -31,7 +31,7 @@ from dlm.eval.scorecard import Scorecard
 from dlm.eval.version import measure_version
 from dlm.hardware import detect, plan_answers
 from dlm.loops.improve.options import Bounded, Clock, ImproveOptions, ImproveProgress
-from dlm.loops.judges.sway import asked
+from dlm.loops.judges import asked
 from dlm.loops.synth.options import Strategy
 from dlm.loops.teachers import Cached, open_teacher
 from dlm.store import improving
@@ -150,7 +150,9 @@ class Context:
         ]
         answers: list[Sequence[str]] = [Refused("gave no answer")] * len(requests)
         with open_teacher(spec, self.document) as teacher:
-            Cached(teacher, self.database).complete(requests, answers.__setitem__)
+            cached = Cached(teacher, self.database)
+            cached.complete(requests, answers.__setitem__)
+            cached.check()
         with Resident.open(self.document) as resident:
             return _judged(resident, self.exam, [texts[0] if texts else "" for texts in answers])
 

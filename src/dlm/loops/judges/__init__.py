@@ -1,7 +1,6 @@
 """Judges: whoever scores candidate answers for the loops, behind one protocol."""
 
-from dlm.loops.judges.protocol import Judge, Question
+from dlm.loops.judges.judge import Judge, Question, Sway, SwayJudge, asked, asked_with
 from dlm.loops.judges.spec import open_judge
-from dlm.loops.judges.sway import SwayJudge
 
-__all__ = ["Judge", "Question", "SwayJudge", "open_judge"]
+__all__ = ["Judge", "Question", "Sway", "SwayJudge", "asked", "asked_with", "open_judge"]

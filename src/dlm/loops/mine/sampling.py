@@ -17,10 +17,9 @@ from dlm.doc.document import Document
 from dlm.doc.render import render_triple
 from dlm.engine.resident import Resident, Scored
 from dlm.errors import DocumentError, StoreError, UsageError
-from dlm.loops.judges.sway import asked
+from dlm.loops.judges import asked
 from dlm.loops.mine.candidates import AUTHORED, Candidate, Drop, Mined, MineOptions, RejectFrom
-from dlm.loops.teachers import Cached, Counts
-from dlm.loops.teachers.local import LocalTeacher
+from dlm.loops.teachers import Cached, Counts, LocalTeacher
 from dlm.store.database import Database
 from dlm.store.store import Store
 from dlm.text.cleaning import clean
@@ -166,6 +165,8 @@ def _complete(
         progress(f"asking {cached.name}", count, len(requests))
 
     cached.complete(requests, done)
+    if not sampled.counts:
+        cached.check()  # the first voice is asked everything; the others may find nothing to say
     return answers
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from dlm.data.chat import Codec
 from dlm.data.completion import Request
 from dlm.doc.document import Document
-from dlm.loops.judges.sway import asked
+from dlm.loops.judges import asked
 from dlm.loops.proposals import Existing, Questions
 from dlm.loops.synth import prompts
 from dlm.loops.synth.candidates import Candidate, Stage

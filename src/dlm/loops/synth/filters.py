@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from dlm.doc.document import Document
 from dlm.doc.render import render_pair
 from dlm.errors import DocumentError
-from dlm.loops.judges.protocol import Judge, Question
+from dlm.loops.judges import Judge, Question
 from dlm.loops.proposals import Existing, Questions
 from dlm.loops.synth import form, form_in_source
 from dlm.loops.synth.candidates import Candidate, Stage

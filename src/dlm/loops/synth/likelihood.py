@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from dlm.loops.judges.protocol import Question
-from dlm.loops.judges.sway import Sway, SwayJudge, asked_with
+from dlm.loops.judges import Question, Sway, SwayJudge, asked_with
 from dlm.loops.synth.candidates import Candidate
 from dlm.loops.synth.grounding import Ground
 from dlm.loops.synth.options import Strategy

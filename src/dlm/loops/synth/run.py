@@ -25,8 +25,7 @@ from dlm.loops.synth.keeping import keep_run
 from dlm.loops.synth.options import SynthOptions
 from dlm.loops.synth.passages import Source
 from dlm.loops.synth.plan import addition_of
-from dlm.loops.teachers import Cached, Counts, Estimate, estimate, open_teacher
-from dlm.loops.teachers.local import LocalTeacher
+from dlm.loops.teachers import Cached, Counts, Estimate, LocalTeacher, estimate, open_teacher
 from dlm.store.database import Database
 
 _STRENGTH: Final = 0.35  # of the adapter when it writes: one trained to answer forgets how to ask
@@ -198,6 +197,7 @@ def _answers(
 
     try:
         session.cached.complete([ask.request for ask in session.asks], done)
+        session.cached.check()
     except TeacherError as error:
         if not any(answers):
             raise

@@ -1,10 +1,9 @@
 """Teachers: whoever completes prompts for the loops, here or elsewhere, behind one protocol."""
 
 from dlm.data.completion import Completion, Done, Refused, Request
-from dlm.loops.teachers.cached import Cached, Counts
-from dlm.loops.teachers.estimate import Estimate, estimate
+from dlm.loops.teachers.cached import Cached, Counts, Estimate, estimate
 from dlm.loops.teachers.protocol import Teacher
-from dlm.loops.teachers.spec import open_teacher
+from dlm.loops.teachers.spec import LocalTeacher, open_teacher
 
 __all__ = [
     "Cached",
@@ -12,6 +11,7 @@ __all__ = [
     "Counts",
     "Done",
     "Estimate",
+    "LocalTeacher",
     "Refused",
     "Request",
     "Teacher",

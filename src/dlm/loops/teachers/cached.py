@@ -1,17 +1,22 @@
-"""A teacher that is asked nothing twice: answers come from the store, or go there as they come."""
+"""A teacher that is asked nothing twice, and what asking it costs: calls, tokens, seconds."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final
 
 from dlm.data.completion import Completion, Done, Refused, Request
-from dlm.loops.teachers.protocol import Teacher
+from dlm.errors import TeacherError
+from dlm.loops.teachers.protocol import Teacher, answered
+from dlm.loops.teachers.spec import LocalTeacher
 from dlm.store.completions import add_completions, completion_key, find_completions
 from dlm.store.database import Database
+
+_CHARACTERS_A_TOKEN: Final = 4
+_SAMPLE: Final = 16  # requests, and new tokens of each, in the measurement
 
 
 @dataclass(slots=True)
@@ -20,7 +25,8 @@ class Counts:
 
     `asked` were put to the teacher and answered, `cached` answered from the store, `failed` put to
     it in vain, and `left_out` neither, because `max_calls` was reached or the teacher gave up.
-    Characters, tokens (0 where unknown) and seconds are those of the asked ones.
+    Characters, tokens (0 where unknown) and seconds are those of the asked ones. `notices` say what
+    the teacher had to be asked without.
     """
 
     asked: int = 0
@@ -33,12 +39,11 @@ class Counts:
     completion_tokens: int = 0
     seconds: float = 0.0
     reasons: Counter[str] = field(default_factory=Counter)
+    notices: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        names = [name for name in self.__slots__ if name not in ("seconds", "reasons")]
-        facts = {name: getattr(self, name) for name in names}
-        return facts | {"seconds": round(self.seconds, 2), "reasons": dict(self.reasons)}
+        return asdict(self) | {"seconds": round(self.seconds, 2), "reasons": dict(self.reasons)}
 
     def __str__(self) -> str:
         """`24 asked in 12.0 s, 12 from the cache, 1 failed (why), 3 left out`."""
@@ -49,7 +54,7 @@ class Counts:
             parts.append(f"{self.failed} failed ({reason}{others})")
         if self.left_out:
             parts.append(f"{self.left_out} left out")
-        return ", ".join(parts)
+        return "; ".join([", ".join(parts), *self.notices])
 
 
 class Cached:
@@ -98,31 +103,51 @@ class Cached:
 
         Equal requests are asked once. What cannot be answered is given as `Refused` and not kept.
         """
-        if self._together is not None:
-            for start in range(0, len(requests), self._together):
-                self._complete_together(requests, start, start + self._together, done)
-            return
+        size = self._together or max(len(requests), 1)
+        for start in range(0, len(requests), size):
+            self._complete(requests[start : start + size], start, done)
+
+    def check(self) -> None:
+        """Raise TeacherError if requests were put to the teacher and none was ever answered."""
+        counts = self.counts
+        if counts.failed and not counts.asked + counts.cached:
+            of = "the only request" if counts.failed == 1 else f"none of {counts.failed} requests"
+            verb = "did not answer" if counts.failed == 1 else "answered"
+            raise TeacherError(
+                f"{self.name} {verb} {of}: it {counts.reasons.most_common(1)[0][0]}",
+                hint="no failure is kept as an answer: run this again to ask once more",
+            )
+
+    def _complete(self, requests: Sequence[Request], start: int, done: Done) -> None:
+        """Answer the requests that stand at `start` and after."""
         keyed = self._keyed(requests)
         found = find_completions(self._database, keyed)
+        if self._together and len(found) < len(keyed):
+            found = {}
+
+        def give(key: str, texts: Sequence[str]) -> None:
+            for place in keyed[key]:
+                done(start + place, texts)
+
         for key, texts in found.items():
             self.counts.cached += len(keyed[key])
-            _give(done, keyed[key], texts)
+            give(key, texts)
         missing = [key for key in keyed if key not in found]
         chosen = missing[: self.allowed(len(missing))]
         left = {key: len(keyed[key]) for key in missing}
 
         def keep(number: int, texts: Sequence[str]) -> None:
             key = chosen[number]
-            places = keyed[key]
+            request, places = requests[keyed[key][0]], left.pop(key, 0)
+            texts = answered(texts, request)
             self._calls += 1
             if texts:
                 add_completions(self._database, key, self.name, texts)
-                self._count(requests[places[0]], texts)
-                self.counts.cached += len(places) - 1
+                self._count(request, texts)
+                self.counts.cached += places - 1
             else:
-                self._failed(texts, len(places))
-            left.pop(key, None)
-            _give(done, places, texts)
+                self._failed(texts, places)
+            give(key, texts)
 
         began = time.monotonic()
         try:
@@ -131,37 +156,7 @@ class Cached:
         finally:
             self.counts.seconds += time.monotonic() - began
             self.counts.left_out += sum(left.values())
-
-    def _complete_together(
-        self, requests: Sequence[Request], start: int, end: int, done: Done
-    ) -> None:
-        """Answer these requests from the store if it has them all, else ask all of them."""
-        keyed = self._keyed(requests[start:end])
-        found = find_completions(self._database, keyed)
-        if len(found) == len(keyed):
-            for key, texts in found.items():
-                self.counts.cached += len(keyed[key])
-                _give(done, [start + place for place in keyed[key]], texts)
-            return
-        chosen = list(keyed)
-        answers: list[Sequence[str]] = [()] * len(chosen)
-        began = time.monotonic()
-        self.teacher.complete(
-            [requests[start + keyed[key][0]] for key in chosen], answers.__setitem__
-        )
-        self.counts.seconds += time.monotonic() - began
-        with self._database.transaction():
-            for key, answer in zip(chosen, answers, strict=True):
-                if answer:
-                    add_completions(self._database, key, self.name, answer)
-        for key, answer in zip(chosen, answers, strict=True):
-            places = [start + place for place in keyed[key]]
-            self._calls += 1
-            if answer:
-                self._count(requests[places[0]], answer)
-            else:
-                self._failed(answer, len(places))
-            _give(done, places, answer)
+            self.counts.notices = tuple(getattr(self.teacher, "notices", ()))
 
     def _failed(self, texts: Sequence[str], places: int) -> None:
         self.counts.failed += places
@@ -185,6 +180,81 @@ class Cached:
         counts.completion_tokens += sum(t.tokens for t in texts if isinstance(t, Completion))
 
 
-def _give(done: Done, places: Sequence[int], texts: Sequence[str]) -> None:
-    for place in places:
-        done(place, texts)
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """`tokens_in` and, at most, `tokens_out`; `seconds` at most, None where nothing is known.
+
+    `basis` says in words where the figures come from.
+    """
+
+    calls: int
+    cached: int
+    left_out: int
+    tokens_in: int
+    tokens_out: int
+    seconds: float | None
+    basis: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """`12 calls (3 more in the cache), 1,204 tokens in, at most 3,072 out, at most 14 s; …`."""
+        more = [f"{self.cached} more in the cache"] if self.cached else []
+        more += [f"{self.left_out} left out by the limit"] if self.left_out else []
+        calls = f"{self.calls} calls" + (f" ({', '.join(more)})" if more else "")
+        tokens = f"{self.tokens_in:,} tokens in, at most {self.tokens_out:,} out"
+        time_ = "" if self.seconds is None else f", at most {_spoken(self.seconds)}"
+        return f"{calls}, {tokens}{time_}; {self.basis}"
+
+
+def estimate(cached: Cached, requests: Sequence[Request]) -> Estimate:
+    """What `cached.complete(requests)` would ask.
+
+    A local teacher is loaded and measured on a short batch, which is neither kept nor counted.
+    """
+    missing = cached.missing(requests)
+    asked = missing[: cached.allowed(len(missing))]
+    teacher = cached.teacher
+    tokens_out = sum(request.n * request.max_new_tokens for request in asked)
+    seconds: float | None = None
+    if isinstance(teacher, LocalTeacher):
+        tokens_in = sum(teacher.prompt_tokens(request) for request in asked)
+        basis = "counted by its own tokenizer"
+        if asked:
+            rate = _tokens_per_second(teacher, asked)
+            seconds = tokens_out / rate
+            basis += f", measured at {rate:.0f} tokens a second"
+    else:
+        characters = sum(len(request.system) + len(request.prompt) for request in asked)
+        tokens_in = round(characters / _CHARACTERS_A_TOKEN)
+        basis = f"tokens at {_CHARACTERS_A_TOKEN} characters each"
+    return Estimate(
+        calls=len(asked),
+        cached=len(requests) - len(missing),
+        left_out=len(missing) - len(asked),
+        tokens_in=tokens_in,
+        tokens_out=tokens_out,
+        seconds=seconds,
+        basis=basis,
+    )
+
+
+def _tokens_per_second(teacher: LocalTeacher, requests: Sequence[Request]) -> float:
+    """New tokens a second, prompts included, over a short batch of the same requests."""
+    sample = [replace(r, max_new_tokens=_SAMPLE) for r in requests[:_SAMPLE]]
+    counted = 0
+
+    def count(index: int, texts: Sequence[str]) -> None:
+        nonlocal counted
+        counted += len(texts) * _SAMPLE
+
+    teacher.complete(sample[:1], lambda index, texts: None)  # loads the model
+    began = time.monotonic()
+    teacher.complete(sample, count)
+    return max(counted, 1) / (time.monotonic() - began)
+
+
+def _spoken(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dlm.data.completion import Completion, Done, Request
 from dlm.errors import TeacherError
 from dlm.loops import programs
-from dlm.loops.teachers.together import Unanswered, ask_together
+from dlm.loops.teachers.protocol import Unanswered, ask_together
 
 TIMEOUT = 300.0  # seconds a request
 

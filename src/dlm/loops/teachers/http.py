@@ -9,38 +9,69 @@ import asyncio
 import contextlib
 import json
 import random
+import re
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import httpx2 as httpx
 
 from dlm.errors import TeacherError
-from dlm.loops.teachers.address import Address
-from dlm.loops.teachers.together import Unanswered
 
-TIMEOUT = 120.0  # seconds a try
-_TRIES = 5
-_TRIES_IF_SILENT = 2  # a server that hangs has already cost the whole time twice
-_LONGEST_WAIT = 300.0  # seconds; whoever asks for more is not waited for
-_MOST_BYTES = 32 * 1024 * 1024
-_UNREACHABLE = (
+TIMEOUT: Final = 120.0  # seconds a try
+TWICE: Final = 2  # tries of what hardly passes: silence that already cost two minutes, odd answers
+_TRIES: Final = 5
+_LONGEST_WAIT: Final = 300.0  # seconds; whoever asks for more is not waited for
+_MOST_BYTES: Final = 32 * 1024 * 1024
+_UNREACHABLE: Final = (
     httpx.ConnectError,
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
     httpx.InvalidURL,
 )
-_MAY_PASS = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
+_MAY_PASS: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
+_AGAIN_IN: Final = re.compile(r"(?:try again|retry) in (\d+(?:\.\d+)?) ?(ms|s)\b", re.IGNORECASE)
+_TAGS: Final = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+
+T = TypeVar("T")
 
 
-class Rejected(Exception):
-    """The server understood and refused this request, naming `parameter` if one is to blame."""
+@dataclass(frozen=True, slots=True)
+class Address:
+    """`url` ends in the API's root, such as `…/v1`; `model` is empty where none was named.
 
-    def __init__(self, message: str, parameter: str = "") -> None:
-        super().__init__(message)
-        self.parameter = parameter
+    The key shows in no representation, and goes to this address only.
+    """
+
+    url: str
+    model: str = ""
+    key: str = field(default="", repr=False)
+    key_name: str = ""
+
+
+class Failure(Exception):
+    """One try that gave no answer; its text goes on from the server's name: `answered 500: …`.
+
+    `said` are the server's own words, `param` is what it names beside them. At most `tries` are
+    made in all, the next after `wait` seconds.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        status: int = 0,
+        said: str = "",
+        param: str = "",
+        tries: int = 1,
+        wait: float = 0.0,
+    ) -> None:
+        super().__init__(text)
+        self.status, self.said, self.param = status, said, param
+        self.tries, self.wait = tries, wait
 
 
 class Connection:
@@ -64,151 +95,183 @@ class Connection:
             self._client = client
             yield
 
-    async def get(self, path: str, is_right: Callable[[Any], bool]) -> dict[str, Any]:
-        """The object that the server gives under `path`; errors as in `post`."""
-        return await self._request("GET", path, None, is_right)
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        read: Callable[[Any], T],
+        body: Any = None,
+        in_vain: Callable[[Failure], bool] = lambda failure: False,
+    ) -> T:
+        """What `read` makes of the JSON that the server answers.
 
-    async def post(self, path: str, body: Any, is_right: Callable[[Any], bool]) -> dict[str, Any]:
-        """The object that the server answers; `is_right` tells whether it has the right form.
-
-        Raises Unanswered when it does not come in several tries, Rejected when the server will not
-        answer this request, TeacherError when it will answer none.
+        A Failure, of the server or raised by `read`, is tried again where it may pass and the same
+        again is not `in_vain`, and else raised; TeacherError when no other request would fare
+        better.
         """
-        return await self._request("POST", path, body, is_right)
-
-    async def _request(
-        self, method: str, path: str, body: Any, is_right: Callable[[Any], bool]
-    ) -> dict[str, Any]:
         tries = 0
         while True:
+            await asyncio.sleep(max(0.0, self._rest_until - time.monotonic()))
             try:
-                await asyncio.sleep(max(0.0, self._rest_until - time.monotonic()))
-                status, headers, data = await self._try(method, path, body)
-                answer = self._judged(status, headers, data, is_right)
-            except _Later as later:
+                found = read(await self._try(method, path, body))
+            except Failure as failure:
                 tries += 1
-                if tries >= later.tries:
-                    raise Unanswered(later.reason) from later
-                await asyncio.sleep(self._wait(tries, later))
+                if tries >= failure.tries or in_vain(failure):
+                    raise
+                await asyncio.sleep(self._wait(tries, failure))
             else:
                 self._answered = True
-                return answer
+                return found
 
-    async def _try(self, method: str, path: str, body: Any) -> tuple[int, httpx.Headers, bytes]:
+    async def _try(self, method: str, path: str, body: Any) -> Any:
+        """The JSON of one answer that is no error."""
         assert self._client is not None
-        url = f"{self.address.url}/{path}"
         data = bytearray()
         try:
-            async with asyncio.timeout(self._timeout):
-                async with self._client.stream(method, url, json=body) as response:
-                    async for part in response.aiter_bytes():
-                        data += part
-                        if len(data) > _MOST_BYTES:
-                            raise Unanswered(f"sent more than {_MOST_BYTES >> 20} MiB")
-                return response.status_code, response.headers, bytes(data)
+            async with (
+                asyncio.timeout(self._timeout),
+                self._client.stream(method, f"{self.address.url}/{path}", json=body) as response,
+            ):
+                async for part in response.aiter_bytes():
+                    data += part
+                    if len(data) > _MOST_BYTES:
+                        raise Failure(f"sent more than {_MOST_BYTES >> 20} MiB")
         except TimeoutError as error:
-            reason = f"gave no answer within {self._timeout:g} s"
-            raise _Later(reason, tries=_TRIES_IF_SILENT) from error
+            raise Failure(f"gave no answer within {self._timeout:g} s", tries=TWICE) from error
         except _UNREACHABLE as error:
-            if not self._answered:
-                raise self._out_of_reach(error) from error
-            raise _Later("could not be reached any more") from error
+            if self._answered:
+                raise Failure("could not be reached any more", tries=_TRIES) from error
+            why = self.shown(str(error)) or "no connection"
+            raise TeacherError(
+                f"{self.address.url} cannot be reached: {why}",
+                hint="check that the server runs and that the address is right",
+            ) from error
         except httpx.TransportError as error:
-            raise _Later("broke off the connection") from error
+            raise Failure("broke off the connection", tries=_TRIES) from error
         except httpx.DecodingError as error:
-            raise _Later("sent something that cannot be decoded") from error
+            raise Failure("sent something that cannot be decoded", tries=_TRIES) from error
+        return self._judged(response.status_code, response.headers, bytes(data))
 
-    def _judged(
-        self, status: int, headers: httpx.Headers, data: bytes, is_right: Callable[[Any], bool]
-    ) -> dict[str, Any]:
+    def _judged(self, status: int, headers: httpx.Headers, data: bytes) -> Any:
         try:
             value: Any = json.loads(data)
         except (ValueError, RecursionError):
             value = None
-        if status == 200:
-            if not is_right(value):
-                raise _Later("answered with something else than OpenAI's protocol has")
-            return dict(value)
-        problem = self._problem(value)
-        said = f": {problem['message']}" if problem["message"] else ""
-        if status in (401, 403):
-            raise self._key_refused(status, said)
-        if status == 404:
-            raise TeacherError(
-                f"{self.address.url} does not know the model or the path (404){said}",
-                hint="check the address, which often ends in /v1, and the model's name",
-            )
-        if status == 402 or problem["code"] == "insufficient_quota":
-            raise TeacherError(f"{self.address.url} asks to be paid first ({status}){said}")
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]  # Gemini puts a list around an error
+        if status == 200 and value is None:
+            if "event-stream" in headers.get("content-type", "") or data.startswith(b"data:"):
+                raise TeacherError(
+                    f"{self.address.url} streams its answers, though it was not asked to",
+                    hint="switch streaming off where the server is set up",
+                )
+            said = self.shown(_TAGS.sub(" ", data[:2000].decode("utf-8", "replace")))[:100]
+            text = f"answered with no JSON: {said}" if said else "answered with nothing"
+            raise Failure(text, tries=TWICE)
+        if status == 200 and not (isinstance(value, dict) and is_error(value)):
+            return value
+        if value is None:
+            value = _TAGS.sub(" ", data[:4000].decode("utf-8", "replace"))
         if 300 <= status < 400:
-            target = self._shown(headers.get("location", "another address"))
+            target = self.shown(headers.get("location", "another address"))
             raise TeacherError(
                 f"{self.address.url} sends us on to {target}",
                 hint="if that is the teacher you mean, name it instead",
             )
-        if status in _MAY_PASS:
-            raise _Later(
-                f"answered {status}{said}", wait=_retry_after(headers), shared=status == 429
-            )
-        raise Rejected(f"answered {status}{said}", problem["param"])
+        raise self.failure(value, 0 if status == 200 else status, _retry_after(headers))
 
-    def _wait(self, tries: int, later: _Later) -> float:
-        """Exponential with jitter, so that many requests do not all come back at once."""
-        if later.wait > _LONGEST_WAIT:
+    def failure(self, value: Any, status: int = 0, wait: float = 0.0) -> Failure:
+        """What an error in the server's JSON is to us.
+
+        Raises TeacherError where the key, the model or the account is at fault.
+        """
+        error = value.get("error", value) if isinstance(value, dict) else value
+        code = error.get("code") if isinstance(error, dict) else None
+        if not status and str(code).isdigit() and 400 <= int(str(code)) < 600:
+            status = int(str(code))
+        words = self.shown(words_of(value))
+        said = f": {words}" if words else ""
+        url = self.address.url
+        if status in (401, 403):
+            name = self.address.key_name
+            where = f"check the key in the environment variable {name}" if name else ""
             raise TeacherError(
-                f"{self.address.url} wants to be left alone for {later.wait:.0f} s",
-                hint="what it answered before is kept; run this again then",
+                f"{url} refuses the key ({status}){said}",
+                hint=where
+                or "it wants a key: put it into an environment variable and name that: "
+                "--api-key-env",
             )
-        own = self._backoff * 2.0 ** (tries - 1) * random.uniform(0.5, 1.5)
-        if later.shared:
-            # Who asks one of several requests to slow down means all of them.
-            self._rest_until = max(self._rest_until, time.monotonic() + later.wait)
-        return max(own, later.wait)
+        if status == 404:
+            raise TeacherError(
+                f"{url} does not know the model or the path (404){said}",
+                hint="check the address, which often ends in /v1, and the model's name",
+            )
+        if status == 402 or code == "insufficient_quota":
+            raise TeacherError(f"{url} asks to be paid first ({status}){said}")
+        tries = _TRIES if status in _MAY_PASS else 1 if status else TWICE
+        if again := _AGAIN_IN.search(words):
+            wait = max(wait, float(again[1]) / (1000 if again[2].lower() == "ms" else 1))
+        param = error.get("param") if isinstance(error, dict) else None
+        return Failure(
+            f"answered {status}{said}" if status else f"answered with an error{said}",
+            status=status,
+            said=words,
+            param=param if isinstance(param, str) else "",
+            tries=tries,
+            wait=wait,
+        )
 
-    def _problem(self, value: Any) -> dict[str, str]:
-        """Message, code and parameter of an error, as OpenAI and others write it."""
-        error = value.get("error", value) if isinstance(value, dict) else {}
-        error = error if isinstance(error, dict) else {"message": error}
-        found = {name: error.get(name) for name in ("message", "code", "param")}
-        found["message"] = found["message"] or error.get("detail")
-        return {
-            name: self._shown(text) if isinstance(text, str) else "" for name, text in found.items()
-        }
-
-    def _shown(self, text: str) -> str:
+    def shown(self, text: str) -> str:
         """One short line without control characters, and without the key."""
         if self.address.key:
             text = text.replace(self.address.key, "…")
         return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300]
 
-    def _key_refused(self, status: int, said: str) -> TeacherError:
-        name = self.address.key_name
-        hint = (
-            f"check the key in the environment variable {name}"
-            if name
-            else "it wants a key: put it into an environment variable and name that: --api-key-env"
-        )
-        return TeacherError(f"{self.address.url} refuses the key ({status}){said}", hint=hint)
-
-    def _out_of_reach(self, error: Exception) -> TeacherError:
-        return TeacherError(
-            f"{self.address.url} cannot be reached: {self._shown(str(error)) or 'no connection'}",
-            hint="check that the server runs and that the address is right",
-        )
+    def _wait(self, tries: int, failure: Failure) -> float:
+        """Exponential with jitter, so that many requests do not all come back at once."""
+        if failure.wait > _LONGEST_WAIT:
+            raise TeacherError(
+                f"{self.address.url} wants to be left alone for {failure.wait:.0f} s",
+                hint="what it answered before is kept; run this again then",
+            )
+        if failure.status == 429:
+            # Who asks one of several requests to slow down means all of them.
+            self._rest_until = max(self._rest_until, time.monotonic() + failure.wait)
+        return max(self._backoff * 2.0 ** (tries - 1) * random.uniform(0.5, 1.5), failure.wait)
 
 
-class _Later(Exception):
-    """A try that failed in a way that may pass. `wait` is what the server asked for, in seconds."""
+def is_error(value: dict[str, Any]) -> bool:
+    """Whether an object of status 200 is an error all the same."""
+    return bool(value.get("error")) or (
+        "choices" not in value and "data" not in value and bool(words_of(value))
+    )
 
-    def __init__(
-        self, reason: str, *, tries: int = _TRIES, wait: float = 0.0, shared: bool = False
-    ) -> None:
-        super().__init__(reason)
-        self.reason, self.tries, self.wait, self.shared = reason, tries, wait, shared
+
+def words_of(value: Any) -> str:
+    """The server's own words, wherever in an error's JSON it put them.
+
+    `error.message` of OpenAI, a plain `error` of Ollama and LM Studio, `message` of vLLM,
+    `detail[].loc` and `msg` of FastAPI and Mistral, `metadata.raw` of OpenRouter.
+    """
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, list):
+        return "; ".join(filter(None, map(words_of, value)))
+    if not isinstance(value, dict):
+        return ""
+    names = ("error", "message", "msg", "detail", "errors")
+    text = ": ".join(dict.fromkeys(filter(None, (words_of(value.get(name)) for name in names))))
+    if text and isinstance(value.get("loc"), list):
+        text = f"{'.'.join(map(str, value['loc']))}: {text}"
+    more = value.get("metadata")
+    raw = words_of(more.get("raw")) if isinstance(more, dict) else ""
+    return f"{text} ({raw})" if raw and raw != text else text
 
 
 def _retry_after(headers: httpx.Headers) -> float:
     """Seconds, from a number or a date; 0 where there is none."""
+    with contextlib.suppress(ValueError):
+        return max(0.0, float(headers.get("retry-after-ms", "")) / 1000)
     text = headers.get("retry-after", "").strip()
     with contextlib.suppress(ValueError):
         return max(0.0, float(text))

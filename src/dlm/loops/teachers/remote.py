@@ -1,23 +1,56 @@
-"""A teacher behind a server that speaks OpenAI's chat protocol.
+"""A teacher behind a server that speaks OpenAI's chat protocol, or nearly.
 
-Here only its answers are read; what goes wrong on the way is `http`'s business.
+Here its answers are read, and what it will not take is left out; what goes wrong on the way is
+`http`'s business.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from dlm.data.completion import Completion, Done, Request
 from dlm.errors import TeacherError
-from dlm.loops.teachers.address import OPENAI, Address
-from dlm.loops.teachers.http import TIMEOUT, Connection, Rejected
-from dlm.loops.teachers.together import Unanswered, ask_together
+from dlm.loops.teachers.http import TIMEOUT, TWICE, Address, Connection, Failure
+from dlm.loops.teachers.protocol import Unanswered, ask_together
 
-AT_ONCE = 8  # requests under way
-_OPTIONAL = ("temperature", "top_p", "seed", "n")
-_LIMITS = ("max_tokens", "max_completion_tokens")
+OPENAI: Final = "https://api.openai.com/v1"
+AT_ONCE: Final = 8  # requests under way
+_LIMITS: Final = ("max_tokens", "max_completion_tokens")
+_ABOUT_THE_REQUEST: Final = frozenset({0, 400, 405, 422, 500, 501})
+_SYSTEM: Final = "a system message"
+
+# By what words a server refuses a part of the request, whichever server it is.
+_REFUSED: Final = {
+    "n": re.compile(
+        r"""['"`.]n['"`:]|\bn (?:must|should|is|has|>|=|!=|<)|\bn ?[=>]|^n:|"""
+        r"""(?:parameter|argument|field|property|supplied|name)s?:? n\b|"""
+        r"one completion choice|(?:only one|multiple) (?:candidate|choice|completion)|"
+        r"candidate_?count",
+        re.IGNORECASE,
+    ),
+    "seed": re.compile(r"\bseed\b", re.IGNORECASE),
+    "top_p": re.compile(r"\btop[_-]?p\b", re.IGNORECASE),
+    "temperature": re.compile(r"\btemperature\b", re.IGNORECASE),
+    _SYSTEM: re.compile(
+        r"\b(?:system|developer)\W+(?:roles?|messages?|prompts?|instructions?)\b|"
+        r"\broles?\W+(?:system|developer)\b|roles must alternate|messages\W+0\W+role|"
+        r"only \W?user\W? (?:and|or) \W?(?:assistant|model)|"
+        r"(?:be|of) \W?user\W?(?: or |, ?)\W?(?:assistant|model)",
+        re.IGNORECASE,
+    ),
+}
+_TOO_LONG: Final = re.compile(
+    r"too (?:large|long|many tokens)|context (?:length|window|size)|reduce the length",
+    re.IGNORECASE,
+)
+_UNKNOWN: Final = re.compile(
+    r"not (?:permitted|supported|allowed|recogni[sz]ed)|does not support|cannot find|"
+    r"un(?:known|supported|recogni[sz]ed|expected)|deprecated",
+    re.IGNORECASE,
+)
 
 
 class RemoteTeacher:
@@ -37,7 +70,7 @@ class RemoteTeacher:
         self._model = address.model or self._only_model(address)
         openai = address.url == OPENAI
         self.name = f"openai:{self._model}" if openai else f"{address.url}#{self._model}"
-        self._limit = _LIMITS[1] if openai else _LIMITS[0]
+        self._limits = list(reversed(_LIMITS) if openai else _LIMITS)
         self._left_out: set[str] = set()
 
     @property
@@ -47,7 +80,7 @@ class RemoteTeacher:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """Parameters that the server does not take, and that were therefore left out."""
+        """What the server does not take, and is therefore asked without."""
         return tuple(f"{self.name} does not take {name}" for name in sorted(self._left_out))
 
     def complete(self, requests: Sequence[Request], done: Done) -> None:
@@ -62,28 +95,35 @@ class RemoteTeacher:
         """All completions, also of a server that gives fewer a call than were asked for."""
         got: list[Completion] = []
         while len(got) < request.n:
-            answer = await self._post(request, len(got))
-            more = [_completion(choice) for choice in answer["choices"]]
-            if not more:
-                raise Unanswered("gave no completion")
-            got += more
+            got += await self._post(request, len(got))
         return got[: request.n]
 
-    async def _post(self, request: Request, had: int) -> dict[str, Any]:
+    async def _post(self, request: Request, had: int) -> list[Completion]:
         while True:
             body = self._body(request, had)
+
+            def other(failure: Failure, body: dict[str, Any] = body) -> bool:
+                """Whether it can be asked otherwise by now; another request may have learned so."""
+                self._adapt(failure)
+                return failure.status in _ABOUT_THE_REQUEST and body != self._body(request, had)
+
             try:
-                return await self._connection.post("chat/completions", body, _is_answer)
-            except Rejected as error:
-                if not self._adapt(error, body):
-                    raise Unanswered(str(error)) from error
+                return await self._connection.ask(
+                    "POST", "chat/completions", self._read, body, in_vain=other
+                )
+            except Failure as failure:
+                if not other(failure):
+                    raise Unanswered(str(failure)) from failure
 
     def _body(self, request: Request, had: int) -> dict[str, Any]:
-        system = [{"role": "system", "content": request.system}] if request.system else []
+        system, prompt = request.system, request.prompt
+        if system and _SYSTEM in self._left_out:
+            system, prompt = "", f"{system}\n\n{prompt}"
+        first = [{"role": "system", "content": system}] if system else []
         body: dict[str, Any] = {
             "model": self._model,
-            "messages": [*system, {"role": "user", "content": request.prompt}],
-            self._limit: request.max_new_tokens,
+            "messages": [*first, {"role": "user", "content": prompt}],
+            self._limits[0]: request.max_new_tokens,
             "temperature": request.temperature,
             "seed": request.seed + had,
         }
@@ -93,19 +133,64 @@ class RemoteTeacher:
             body["n"] = request.n - had
         return {key: value for key, value in body.items() if key not in self._left_out}
 
-    def _adapt(self, error: Rejected, body: dict[str, Any]) -> bool:
-        """Do without a parameter that the server named as not supported, or spell it anew."""
-        if error.parameter in _OPTIONAL and error.parameter in body:
-            self._left_out.add(error.parameter)
-            return True
-        if error.parameter == self._limit == _LIMITS[0] and _LIMITS[1] in str(error):
-            self._limit = _LIMITS[1]
-            return True
-        return error.parameter in _LIMITS and error.parameter not in body
+    def _adapt(self, failure: Failure) -> None:
+        """Do from now on without what the server refused, or spell it anew."""
+        said = failure.said.partition("expected one of")[0]
+        if failure.status not in _ABOUT_THE_REQUEST or _TOO_LONG.search(said):
+            return
+        self._left_out.update(
+            {failure.param} & _REFUSED.keys()
+            or {name for name, words in _REFUSED.items() if words.search(f"{failure.param} {said}")}
+        )
+        used, other = self._limits[0], self._limits[-1]
+        named = re.search(rf"\b{used}\b", f"{failure.param} {said}")
+        if named and used != other and (other in said or _UNKNOWN.search(said)):
+            self._limits = [other]
+
+    def _read(self, value: Any) -> list[Completion]:
+        """The completions in an answer; a Failure where there is not one.
+
+        Choices that hold an error, or nothing, are left out, as those beside them are good.
+        """
+        choices = value.get("choices") if isinstance(value, dict) else None
+        if not isinstance(choices, list) or not all(isinstance(one, dict) for one in choices):
+            raise Failure("answered with something else than OpenAI's protocol has", tries=TWICE)
+        found: list[Completion] = []
+        wrong = Failure("gave no completion", tries=TWICE)
+        for choice in choices:
+            try:
+                found.append(self._completion(choice))
+            except Failure as failure:
+                wrong = failure
+        if not found:
+            raise wrong
+        return found
+
+    def _completion(self, choice: dict[str, Any]) -> Completion:
+        message, reason = choice.get("message"), choice.get("finish_reason")
+        if choice.get("error") or reason == "error":
+            raise self._connection.failure(choice)
+        if not isinstance(message, dict):
+            if reason == "content_filter":
+                raise Failure("held its answer back (content_filter)")
+            raise Failure("answered with something else than OpenAI's protocol has", tries=TWICE)
+        thought = _text(message.get("reasoning_content") or message.get("reasoning"))
+        made = Completion.of(_text(message.get("content")), finished=reason != "length")
+        if thought:
+            made = Completion(str(made), reasoning=thought, finished=made.finished)
+        if made or (made.reasoning and not made.finished):
+            return made
+        if refusal := message.get("refusal"):
+            raise Failure(f"declined: {self._connection.shown(str(refusal))}")
+        if reason == "content_filter":
+            raise Failure("held its answer back (content_filter)")
+        raise Failure(
+            "gave its reasoning and no answer" if made.reasoning else "gave an answer without text",
+            tries=TWICE,
+        )
 
     def _only_model(self, address: Address) -> str:
-        answer = asyncio.run(self._models())
-        models = [str(one["id"]) for one in answer["data"]]
+        models = asyncio.run(self._models())
         if len(models) == 1:
             return models[0]
         some = ", ".join(models[:5]) + (", …" if len(models) > 5 else "")
@@ -114,41 +199,30 @@ class RemoteTeacher:
             hint="name one of them after the address: #model",
         )
 
-    async def _models(self) -> dict[str, Any]:
+    async def _models(self) -> list[str]:
         try:
             async with self._connection.open():
-                return await self._connection.get("models", _is_listing)
-        except (Unanswered, Rejected) as error:
+                return await self._connection.ask("GET", "models", _models)
+        except Failure as failure:
             raise TeacherError(
-                f"{self._connection.address.url} was asked which model it serves, and {error}",
+                f"{self._connection.address.url} was asked which model it serves, and {failure}",
                 hint="name the model after the address: #model",
-            ) from error
+            ) from failure
 
 
-def _is_answer(value: Any) -> bool:
-    choices = value.get("choices") if isinstance(value, dict) else None
-    return isinstance(choices, list) and all(
-        isinstance(choice, dict) and isinstance(choice.get("message"), dict) for choice in choices
-    )
-
-
-def _is_listing(value: Any) -> bool:
+def _models(value: Any) -> list[str]:
     models = value.get("data") if isinstance(value, dict) else None
-    return isinstance(models, list) and all(isinstance(m, dict) and "id" in m for m in models)
-
-
-def _completion(choice: dict[str, Any]) -> Completion:
-    message = choice["message"]
-    thought = message.get("reasoning_content") or message.get("reasoning") or ""
-    finished = choice.get("finish_reason") != "length"
-    made = Completion.of(_text(message.get("content")), finished=finished)
-    if not thought:
-        return made
-    return Completion(str(made), reasoning=_text(thought), finished=finished)
+    if not isinstance(models, list) or not all(isinstance(m, dict) and "id" in m for m in models):
+        raise Failure("answered with something else than OpenAI's protocol has", tries=TWICE)
+    return [str(one["id"]) for one in models]
 
 
 def _text(content: Any) -> str:
-    """The text of a message, which some servers send in parts."""
+    """The text of a message, which some servers send in parts; parts of reasoning are no text."""
     if isinstance(content, list):
-        return "".join(_text(part.get("text")) for part in content if isinstance(part, dict))
+        return "".join(
+            _text(part.get("text"))
+            for part in content
+            if isinstance(part, dict) and part.get("type") in (None, "text", "output_text")
+        )
     return content if isinstance(content, str) else ""

@@ -1,4 +1,4 @@
-"""From what the owner writes (`--teacher …`) to an open teacher.
+"""From what the owner writes (`--teacher …`) to an open teacher, on this machine or elsewhere.
 
 A new kind of teacher is one more line in KINDS. Nothing is loaded or asked until it is used, except
 that a server with no model named is asked which it has.
@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit, urlunsplit
 
 from dlm.base_models import BASE_MODELS
+from dlm.data.completion import Done, Request
 from dlm.doc.document import Document
 from dlm.errors import TeacherError
 from dlm.loops.teachers.protocol import Teacher
 
 if TYPE_CHECKING:
     from dlm.engine.resident import Resident
-    from dlm.loops.teachers.address import Address
+    from dlm.loops.teachers.http import Address
 
 KINDS: Final = {
     "self": "the document's current adapter; self:v0003 for another version",
@@ -31,6 +34,9 @@ KINDS: Final = {
     "http(s)://…": "any server that speaks OpenAI's protocol; #model names one of several",
     "cli:<command>": "a program, run once a request",
 }
+
+
+_OPENAI_KEY: Final = "OPENAI_API_KEY"
 
 
 @contextlib.contextmanager
@@ -68,7 +74,9 @@ def open_teacher(
         from dlm.loops.teachers.remote import AT_ONCE, RemoteTeacher
 
         yield RemoteTeacher(
-            _address(kind, rest, spec, api_key_env),
+            openai_address(rest, api_key_env)
+            if kind == "openai"
+            else server_address(rest if kind == "vllm-server" else spec, api_key_env),
             at_once=at_once or AT_ONCE,
             timeout=timeout or TIMEOUT,
             backoff=backoff,
@@ -78,6 +86,80 @@ def open_teacher(
             yield teacher
     else:
         raise _unknown(spec)
+
+
+class LocalTeacher:
+    """A resident model that completes, with its adapter or without.
+
+    An adapter speaks at `strength`, from 0 to 1: one that was trained to answer forgets how to ask,
+    and half of it still knows the document.
+    """
+
+    def __init__(
+        self, resident: Resident, name: str, *, adapter: bool, strength: float = 1.0
+    ) -> None:
+        self.resident, self.name, self.adapter = resident, name, adapter
+        self.strength = strength
+
+    @property
+    def identity(self) -> str:
+        """The name, the weights of the base and those of the adapter, if it speaks."""
+        parts = [self.name, f"base={self.resident.base_fingerprint}"]
+        if self.adapter and self.resident.version is not None:
+            parts.append(f"adapter={self.resident.version.sha256}")
+            if self.strength != 1:
+                parts.append(f"strength={self.strength:g}")
+        if self.resident.thinking:
+            parts.append("thinking")
+        return " ".join(parts)
+
+    def complete(self, requests: Sequence[Request], done: Done) -> None:
+        """Answer in batches; a prompt too long for the context is refused."""
+        if not self.adapter:
+            self.resident.complete(requests, done, adapter=False)
+            return
+        with self.resident.model.at_strength(self.strength):
+            self.resident.complete(requests, done, adapter=True)
+
+    def prompt_tokens(self, request: Request) -> int:
+        """How many tokens the model reads of this request, which need not fit its context."""
+        return self.resident.prompt_tokens(request)
+
+
+def openai_address(model: str, key_env: str | None) -> Address:
+    """OpenAI itself; raises TeacherError without a model or a key."""
+    from dlm.loops.teachers.http import Address
+    from dlm.loops.teachers.remote import OPENAI
+
+    if not model:
+        raise TeacherError("openai: names no model", hint="as in --teacher openai:gpt-4.1-mini")
+    name = key_env or _OPENAI_KEY
+    return Address(OPENAI, model, _key(name), name)
+
+
+def server_address(text: str, key_env: str | None) -> Address:
+    """Any other server: `[http(s)://]host[:port][/path][#model]`.
+
+    It gets a key only when the owner names one. Raises TeacherError for what is no such address.
+    """
+    from dlm.loops.teachers.http import Address
+
+    whole = text if "://" in text else f"http://{text}"
+    try:
+        parts = urlsplit(whole)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise _no_address(text) from error
+    if parts.scheme not in ("http", "https") or not host or " " in whole:
+        raise _no_address(text)
+    if parts.username or parts.password or parts.query:
+        raise TeacherError(
+            f"the address of the teacher at {host} holds a password or parameters",
+            hint="put the key into an environment variable and name it: --api-key-env NAME",
+        )
+    path = parts.path.rstrip("/").removesuffix("/chat/completions") or "/v1"
+    url = urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+    return Address(url, parts.fragment, _key(key_env) if key_env else "", key_env or "")
 
 
 @contextlib.contextmanager
@@ -90,7 +172,6 @@ def _own(
     strength: float,
 ) -> Iterator[Teacher]:
     from dlm.engine.resident import Resident
-    from dlm.loops.teachers.local import LocalTeacher
 
     with contextlib.ExitStack() as stack:
         if resident is None or (version and not _is_version(resident, version)):
@@ -112,21 +193,12 @@ def _own(
 @contextlib.contextmanager
 def _other(spec: str, thinking: bool) -> Iterator[Teacher]:
     from dlm.engine.resident import Resident
-    from dlm.loops.teachers.local import LocalTeacher
 
     with Resident.open_base(spec, thinking=thinking) as resident:
         # Not the whole path: the name is written into the document.
         name = f"folder:{resident.folder.name}" if _is_folder(spec) else spec
         name = f"base:{spec}" if spec in BASE_MODELS else name
         yield LocalTeacher(resident, name, adapter=False)
-
-
-def _address(kind: str, rest: str, spec: str, api_key_env: str | None) -> Address:
-    from dlm.loops.teachers.address import openai_address, server_address
-
-    if kind == "openai":
-        return openai_address(rest, api_key_env)
-    return server_address(rest if kind == "vllm-server" else spec, api_key_env)
 
 
 def _is_version(resident: Resident, name: str) -> bool:
@@ -149,3 +221,22 @@ def _unknown(spec: str) -> TeacherError:
     elif close := difflib.get_close_matches(spec.lower(), BASE_MODELS, n=1, cutoff=0.6):
         guess = f"did you mean {close[0]}? "
     return TeacherError(f"there is no teacher {spec!r}", hint=f"{guess}known: {', '.join(KINDS)}")
+
+
+def _key(name: str) -> str:
+    key = os.environ.get(name, "").strip()
+    if not key:
+        raise TeacherError(
+            f"the environment variable {name} is not set",
+            hint=f"export {name}=…, or name the variable that holds the key: --api-key-env NAME",
+        )
+    if not key.isascii() or not key.isprintable():
+        raise TeacherError(f"the environment variable {name} holds something that is no key")
+    return key
+
+
+def _no_address(text: str) -> TeacherError:
+    return TeacherError(
+        f"{text!r} is not the address of a server",
+        hint="as in --teacher http://localhost:8000 or https://host/v1#model",
+    )

@@ -1,18 +1,19 @@
-"""The local differential judge: how far the passage, and the adapter, sway the base to an answer.
+"""What every judge is to the loops, and the judge that is always there: the document's own model.
 
-A good pair is one whose answer the frozen base finds likelier when it may read the passage, and the
-adapter, which learned the document, finds likelier than the base. Both are differences of the same
-answer under the same words, so that neither its length nor its fluency counts.
+It looks how far the passage, and the adapter, sway the base to an answer. A good pair is one whose
+answer the frozen base finds likelier when it may read the passage, and the adapter, which learned
+the document, finds likelier than the base. Both are differences of the same answer under the same
+words, so that neither its length nor its fluency counts.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from dlm.data.chat import Message
-from dlm.loops.judges.protocol import Judge, Question
 
 if TYPE_CHECKING:
     from dlm.engine.resident import Resident
@@ -21,6 +22,56 @@ READING: Final = (
     "Answer the question using the passage.\n\nPassage:\n{text}\n\nQuestion: {question}"
 )
 _LIFT_WEIGHT: Final = 0.25  # an adapter knows little yet of what no pair taught it
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A prompt with the candidates that answer it.
+
+    `passage` is the text the answer should rest on, `reference` an answer that is known to be good;
+    a judge may use either.
+    """
+
+    prompt: str
+    candidates: tuple[str, ...]
+    reference: str | None = None
+    passage: str | None = None
+
+
+class Judge(ABC):
+    """Scores candidates; higher is better. Scores of one judge can be compared with each other.
+
+    `name` is for people and for provenance, `threshold` what a candidate needs unless the owner
+    says otherwise, `margin` by how much one must lead another to be preferred. A judge that is not
+    `repeatable` may score otherwise when asked again or after something else.
+    """
+
+    name: str
+    threshold: float
+    margin: float
+    repeatable: bool = True
+
+    @abstractmethod
+    def score_all(self, questions: Sequence[Question]) -> list[list[float]]:
+        """A score for every candidate of every question; NaN where none could be had.
+
+        Raises JudgeError when the judge cannot go on.
+        """
+
+    def why(self, prompt: str, candidate: str) -> str:
+        """What the judge says about a candidate it scored; nothing where it only scores."""
+        return ""
+
+    def score(
+        self,
+        prompt: str,
+        candidates: Sequence[str],
+        *,
+        reference: str | None = None,
+        passage: str | None = None,
+    ) -> list[float]:
+        """The scores of the candidates for one prompt."""
+        return self.score_all([Question(prompt, tuple(candidates), reference, passage)])[0]
 
 
 @dataclass(frozen=True, slots=True)
