@@ -14,7 +14,7 @@ from dlm.loops.chat_logs.corrections import (
     without_apology,
     without_greeting,
 )
-from dlm.loops.chat_logs.exchanges import Corrected, Exchange, Unused, found_in
+from dlm.loops.chat_logs.run import Corrected, Exchange, Unused, found_in
 from dlm.loops.chat_logs.values import Conversation, Turn, joined
 
 CORRECTING = [
@@ -138,7 +138,7 @@ def test_the_first_question_the_later_answer_and_the_earlier_one_make_a_triple()
         "Where does the spare key hang?",
         "The spare key hangs inside the drainpipe.",
         "It hangs behind the door.",
-        "no, …",
+        "corrected: no, …",
     )
 
 

@@ -16,7 +16,8 @@ from dlm.doc.document import Document
 from dlm.doc.parser import parse_file, parse_text
 from dlm.doc.provenance import Origin
 from dlm.errors import DlmError
-from dlm.loops.chat_logs import FORMATS, Conversation, Log, Turn, read_log
+from dlm.loops.chat_logs import Conversation, Log, Turn, read_log
+from dlm.loops.chat_logs.formats import FORMATS
 from dlm.loops.chat_logs.run import import_log
 from dlm.loops.edits import applied, apply_to_file, revert_to_file
 
@@ -93,7 +94,69 @@ def open_webui() -> dict[str, Any]:
     return {"id": "x", "chat": {"title": "t", "history": {"messages": nodes, "currentId": "5"}}}
 
 
+def gemini() -> dict[str, Any]:
+    said = [
+        {"role": ("user", "model")[i % 2], "parts": [{"text": text}]} for i, text in enumerate(TALK)
+    ]
+    said[3]["parts"].insert(0, {"text": "They mean the drainpipe.", "thought": True})
+    called = {"role": "model", "parts": [{"text": "Wait."}, {"functionCall": {"name": "look"}}]}
+    result = {"role": "user", "parts": [{"functionResponse": {"name": "look"}}]}
+    said[5:5] = [called, result]
+    return {"systemInstruction": {"parts": [{"text": "Be brief."}]}, "contents": said}
+
+
+def librechat() -> dict[str, Any]:
+    """All branches, in the order in which they were written."""
+    said: list[dict[str, Any]] = [
+        {
+            "messageId": str(i),
+            "parentMessageId": str(i - 1) if i else "00000000-0000-0000-0000-000000000000",
+            "isCreatedByUser": i % 2 == 0,
+            "sender": ("User", "GPT-4")[i % 2],
+            "text": text,
+            "createdAt": f"2025-03-04T10:11:{10 + i}Z",
+        }
+        for i, text in enumerate(TALK)
+    ]
+    said.insert(1, said[1] | {"messageId": "other", "text": "On the moon."})
+    think = {"type": "think", "think": "They mean the drainpipe."}
+    said[4] |= {"text": "", "content": [think, {"type": "text", "text": {"value": TALK[3]}}]}
+    return {"conversationId": "c", "endpoint": "openAI", "branches": True, "messages": said}
+
+
+def llm() -> list[dict[str, Any]]:
+    """Rows of two tables joined, the newest first."""
+    rows = [
+        {
+            "id": f"01h{i}",
+            "model": "m",
+            "prompt": TALK[2 * i],
+            "system": None,
+            "response": TALK[2 * i + 1],
+            "conversation_id": "c",
+            "datetime_utc": f"2025-03-04T10:11:1{i}",
+        }
+        for i in range(3)
+    ]
+    return rows[::-1]
+
+
+def lm_studio() -> dict[str, Any]:
+    said = []
+    for i, text in enumerate(TALK):
+        block = {"type": "contentBlock", "content": [{"type": "text", "text": text}]}
+        thought = {**block, "style": {"type": "thinking", "ended": True}}
+        spoken = {"type": "singleStep", "role": "user", "content": block["content"]}
+        answer = {"type": "multiStep", "role": "assistant", "steps": [thought, block]}
+        unused = {"type": "singleStep", "role": "user", "content": [{"type": "text", "text": "?"}]}
+        said.append({"versions": [unused, answer if i % 2 else spoken], "currentlySelected": 1})
+    return {"name": "Key", "systemPrompt": "Be brief.", "messages": said}
+
+
 MADE: Mapping[str, Any] = {
+    "gemini": gemini,
+    "librechat": librechat,
+    "lm-studio": lm_studio,
     "messages": messages,
     "sharegpt": sharegpt,
     "claude": claude,
@@ -107,7 +170,7 @@ def document(body: str = "The shed.\n") -> Document:
 
 
 def test_every_format_is_made_here() -> None:
-    assert set(MADE) == set(FORMATS)
+    assert {*MADE, "llm"} == set(FORMATS)
 
 
 @pytest.mark.parametrize("name", sorted(MADE))
@@ -131,6 +194,15 @@ def test_a_log_is_read_whatever_its_format_and_shape(tmp_path: Path, name: str, 
     assert places == sorted(places)
     if shape == "lines":
         assert places == [1, 3]
+
+
+def test_rows_of_llm_are_gathered_by_conversation(tmp_path: Path) -> None:
+    path = tmp_path / "logs.json"
+    other = {**llm()[0], "conversation_id": "d"}
+    path.write_text(json.dumps([other, *llm()], indent=1), "utf-8")
+    log = read_log(path)
+    assert [len(each.turns) for each in log.conversations] == [2, 6]
+    assert tuple(turn.text for turn in log.conversations[1].turns) == TALK
 
 
 def test_without_a_current_node_the_newest_leaf_is_taken(tmp_path: Path) -> None:
@@ -174,6 +246,9 @@ def test_a_broken_line_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
         ('[{"messages": []} {"messages": []}]', "a comma is missing"),
         ('{"a": 1}', "no chat log"),
         ("[]", "log:1: this chat log holds nothing"),
+        ('{"messages": [{"role": "Mensch", "content": "Ja"}]}', "1 message of the role 'Mensch'"),
+        ('{"messages": [{"role": "user", "content": "Yes"}]}', "only what the user said"),
+        ('[{"instruction": "a", "output": "b"}]', "of the keys 'instruction', 'output'"),
         ("[" * 100_000, "not JSON"),
         ('{"messages": 3}', "no list of messages"),
         ('{"mapping": []}', "no mapping"),

@@ -158,6 +158,8 @@ def import_log(
 
 def _tell_imported(path: Path, log: Log, done: Imported, *, explain: bool) -> None:
     """On standard error: what the log holds, and what of it gives nothing."""
+    from dlm.loops.chat_logs import told
+
     for text in log.malformed[:_NAMED]:
         note(f"malformed: {one_line(text, 200)}")
     if len(log.malformed) > _NAMED:
@@ -167,9 +169,16 @@ def _tell_imported(path: Path, log: Log, done: Imported, *, explain: bool) -> No
         note(f"left out: {each.where}: {one_line(each.prompt, 60)!r}: {one_line(each.reason, 120)}")
     if len(done.unused) > len(shown):
         note(f"left out: and {len(done.unused) - len(shown)} more; --explain names all")
+    if log.left_out:
+        note(f"not read: {one_line(told(log.left_out), 200)}")
+    found = (
+        f"{count(done.conversations, 'conversation')} → "
+        f"{count(done.corrections, 'correction')} and {count(done.exchanges, 'plain exchange')}"
+    )
+    if log.comparisons:
+        found = count(len(log.comparisons), "comparison")
     note(
-        f"{path}: {log.format}, {count(done.conversations, 'conversation')} → "
-        f"{count(done.corrections, 'correction')} and {count(done.exchanges, 'plain exchange')} → "
+        f"{path}: {log.format}, {found} → "
         f"{count(done.triples, 'triple')} and {count(done.pairs, 'pair')}"
     )
     if done.exchanges and not done.pairs and not done.triples:
@@ -270,7 +279,7 @@ def import_(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="messages, sharegpt, chatgpt, claude or open-webui; otherwise found out.",
+            help="How to read it, such as chatgpt or preference; otherwise found out.",
         ),
     ] = None,
     explain: Annotated[

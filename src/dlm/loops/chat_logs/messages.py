@@ -1,61 +1,158 @@
-"""`{"messages": [{"role", "content"}]}`: one conversation a line, as chat APIs and trainers use."""
+"""One message of any chat program or API, and the branch of a tree of them that ends last.
+
+Knows no file: which messages one holds, and where, is for `formats`.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from dlm.loops.chat_logs.values import ASSISTANT, USER, Turn
+from dlm.loops.chat_logs.text import asked, plain
+from dlm.loops.chat_logs.values import ASSISTANT, TOOL, USER, Turn
 
-_ROLES: Final = {
-    "user": USER,
-    "human": USER,
-    "prompter": USER,
-    "assistant": ASSISTANT,
-    "gpt": ASSISTANT,
-    "chatgpt": ASSISTANT,
-    "model": ASSISTANT,
-    "bot": ASSISTANT,
-    "ai": ASSISTANT,
+_TRAFFIC: Final = (
+    "tool", "tools", "tool_call", "tool_response", "tool_result", "function", "function_call",
+    "function_response", "observation", "ipython",
+)  # fmt: skip
+_ROLES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("user", "human", "prompter", "customer"), USER),
+    **dict.fromkeys(("assistant", "gpt", "chatgpt", "model", "bot", "ai", "gemini"), ASSISTANT),
+    **dict.fromkeys(_TRAFFIC, TOOL),
 }
+_TEXTS: Final = ("text", "input_text", "output_text", "audio_transcription", "voice_note")
+_CUT: Final = {
+    "length", "max_tokens", "content_filter", "error", "safety", "recitation", "blocklist",
+    "prohibited_content", "userstopped", "maxpredictedtokensreached", "contextlengthreached",
+    "failed", "interrupted", "aborted", "cancelled", "in_progress", "finished_partial_completion",
+}  # fmt: skip
+_REASONS: Final = ("finish_reason", "finishReason", "stop_reason", "stopReason", "status")
 
 
-def turns(item: Any) -> list[Turn]:
-    """The turns under `messages`, `conversation` or `conversations`."""
-    names = ("messages", "conversation", "conversations")
-    found = next((item[name] for name in names if name in item), None)
-    if not isinstance(found, list):
-        raise ValueError("it holds no list of messages")
-    return [turn for one in found if (turn := turn_of(one, "role", "content"))]
+def turns_of(messages: Iterable[Any], left_out: Counter[str]) -> list[Turn]:
+    """What the messages say, in order; those of another kind are counted in `left_out`."""
+    return [turn for one in messages for turn in turns_in(one, left_out)]
 
 
-def turn_of(message: Any, role: str, text: str) -> Turn | None:
-    """What a user or an assistant said; None for a system prompt, a tool, and anything unknown."""
-    who = _ROLES.get(str(message.get(role, "")).lower())
-    if who is None:
-        return None
-    ended = message.get("finish_reason") != "length" and message.get("done") is not False
-    return Turn(who, said(message.get(text)), ended)
+def turns_in(message: Any, left_out: Counter[str], **facts: Any) -> Iterator[Turn]:
+    """The turns of one message, whose keys are those of any API; `facts` go before them.
+
+    Of a message that says nothing the turn is empty.
+    """
+    if not isinstance(message, dict):
+        left_out["message that is no object"] += 1
+        return
+    message = message | facts
+    said = _first(message, "role", "from", "sender", "author", "type")
+    role = _ROLES.get(str(said).lower())
+    if role is None or role == TOOL:
+        left_out[f"message of the role {said!r}"] += 1
+        yield from [Turn(TOOL, "")] if role else []
+        return
+    if message.get("isThought") or message.get("thought"):
+        left_out["message of reasoning"] += 1
+        yield Turn(role, "")
+        return
+    cited = any(message.get(name) for name in ("sources", "citations", "annotations"))
+    found = []
+    for kind, text in pieces(_first(message, "content", "value", "parts", "text")):
+        if kind == TOOL:
+            found.append(Turn(TOOL, ""))
+        elif kind != "text":
+            left_out[f"part of the kind {kind!r}"] += 1
+        elif not message.get("error"):
+            words = plain(text, cited=cited) if role == ASSISTANT else asked(text)
+            found.append(Turn(role, words, _finished(message)))
+    if message.get("tool_calls") or message.get("function_call"):
+        found.append(Turn(TOOL, ""))
+    yield from found or [Turn(role, "")]
 
 
-def said(content: Any) -> str:
-    """The text of a content, which may be a list of parts; pictures and calls say nothing."""
+def pieces(content: Any) -> Iterator[tuple[str, str]]:
+    """The parts of a content: each its kind, `text`, `tool` or another, and its text."""
     if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return ""
-    parts = [
-        part if isinstance(part, str) else str(part.get("text") or "")
-        for part in content
-        if isinstance(part, str) or (isinstance(part, dict) and part.get("type") in (None, "text"))
-    ]
-    return "\n\n".join(part for part in parts if part.strip())
+        yield "text", content
+    elif isinstance(content, dict) and isinstance(content.get("parts"), list):
+        yield from pieces(content["parts"])
+    elif isinstance(content, dict):
+        yield from pieces([content])
+    for part in content if isinstance(content, list) else ():
+        if isinstance(part, str):
+            yield "text", part
+        elif isinstance(part, dict):
+            yield from _piece(part)
 
 
-def is_message(item: Any) -> bool:
-    """Whether this is one message by itself."""
-    return isinstance(item, dict) and "role" in item and "content" in item
+def _piece(part: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    text = part.get("text")
+    text = text.get("value") if isinstance(text, dict) else text
+    kind = part.get("type") or part.get("content_type")
+    if kind is None:  # Gemini names a part by its only key
+        names = [name for name in part if name not in ("thought", "thoughtSignature", "metadata")]
+        kind = "text" if isinstance(text, str) else (names or ["nothing"])[0]
+    lower = str(kind).lower()
+    if part.get("thought") is True or part.get("isThought"):
+        yield "thought", ""
+    elif lower in _TEXTS and isinstance(text, str):
+        yield "text", text
+    elif any(word in lower for word in ("tool", "function", "executable", "codeexecution")):
+        yield TOOL, ""
+    else:
+        yield str(kind), ""
 
 
-def has_roles(found: Any) -> bool:
-    """Whether a list holds messages rather than ShareGPT's turns."""
-    return isinstance(found, list) and bool(found) and is_message(found[0])
+def _finished(message: Mapping[str, Any]) -> bool:
+    """Whether an answer came to its end, and may be learned."""
+    details = message.get("finish_details")
+    reasons = [message.get(name) for name in _REASONS]
+    reasons.append(details.get("type") if isinstance(details, dict) else details)
+    return not (
+        message.get("done") is False
+        or message.get("weight") == 0
+        or message.get("unfinished")
+        or message.get("truncated") is True
+        or any(str(reason).lower() in _CUT for reason in reasons)
+    )
+
+
+def _first(message: Mapping[str, Any], *names: str) -> Any:
+    """The first value that is there; of an author, the role."""
+    found = next((message[name] for name in names if message.get(name) not in (None, [])), None)
+    if isinstance(found, dict) and "role" in found:
+        return found["role"]
+    return found
+
+
+def branch(
+    nodes: Mapping[str, Any],
+    current: Any,
+    *,
+    parent: str,
+    time: Callable[[Any], Any] = lambda node: node.get("created_at"),
+) -> list[Any]:
+    """The nodes from the root to `current`, or to the leaf that came last where that is not named.
+
+    Raises ValueError for a tree that runs in a circle.
+    """
+    inner = {node.get(parent) for node in nodes.values()}
+    leaves = [name for name in nodes if name not in inner] or list(nodes)
+    places = {name: place for place, name in enumerate(nodes)}
+    last = max(leaves, key=lambda name: (_moment(time(nodes[name])), places[name]), default=None)
+    at = current if current in nodes else last
+    found: list[Any] = []
+    seen: set[str] = set()
+    while isinstance(at, str) and at in nodes:
+        if at in seen:
+            raise ValueError("its messages run in a circle")
+        seen.add(at)
+        found.append(nodes[at])
+        at = nodes[at].get(parent)
+    return found[::-1]
+
+
+def _moment(value: Any) -> tuple[float, str]:
+    """A time as it compares: seconds, or the text of an ISO date."""
+    if isinstance(value, int | float):
+        return float(value), ""
+    return 0.0, value if isinstance(value, str) else ""

@@ -1,18 +1,61 @@
-"""From the conversations of a log to an edit plan: triples, and pairs where they are asked for."""
+"""What a log teaches, as an edit plan: answers that were corrected, and plain good exchanges."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from dlm.data.preferences import Balance, balance
+from dlm.data.preferences import Balance, Direction, balance, directions
 from dlm.doc.document import Document
 from dlm.doc.provenance import Origin
 from dlm.errors import DocumentError
-from dlm.loops.chat_logs.exchanges import Corrected, Exchange, Unused, found_in
-from dlm.loops.chat_logs.values import Log
+from dlm.loops.chat_logs.corrections import (
+    correction,
+    leans_on_more,
+    why_not_better,
+    without_apology,
+    without_greeting,
+)
+from dlm.loops.chat_logs.values import ASSISTANT, USER, Comparison, Conversation, Log, Turn
 from dlm.loops.edits import Addition, EditPlan, NewPair, NewTriple
 from dlm.loops.proposals import Existing, Proposer, run_id
+from dlm.text.cleaning import clean
+from dlm.text.near import repetition
+
+_MOST_REPEATED = 0.3  # share of word trigrams that stood in the answer before
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """A question with a worse answer and a better one; `how` says by what they were told apart."""
+
+    where: str
+    prompt: str
+    chosen: str
+    rejected: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A question and an answer that nobody objected to."""
+
+    where: str
+    prompt: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """A correction, or a part of a log, that gives nothing, and why."""
+
+    where: str
+    prompt: str
+    reason: str
+
+
+Found = Corrected | Exchange | Unused
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +81,7 @@ def import_log(document: Document, log: Log, *, pairs: bool, at: datetime) -> Im
     Exam questions, and what stands in the document already, are left out and named.
     """
     found = [one for conversation in log.conversations for one in found_in(conversation)]
+    found += [found_between(comparison) for comparison in log.comparisons]
     corrected = [one for one in found if isinstance(one, Corrected)]
     exchanges = [one for one in found if isinstance(one, Exchange)]
     unused = [one for one in found if isinstance(one, Unused)]
@@ -84,8 +128,7 @@ def _why_not(one: Corrected | Exchange, existing: Existing) -> str | None:
 
 def _addition(one: Corrected | Exchange, proposer: Proposer) -> Addition:
     if isinstance(one, Corrected):
-        how = {"how": f"corrected: {one.cue}"}
-        return proposer.triple(_triple(one), one.where, extra=how)
+        return proposer.triple(_triple(one), one.where, extra={"how": one.how})
     return proposer.pair(_pair(one), one.where, extra={"how": "exchange"})
 
 
@@ -95,3 +138,74 @@ def _triple(one: Corrected) -> NewTriple:
 
 def _pair(one: Exchange) -> NewPair:
     return NewPair(one.prompt, one.answer)
+
+
+def found_in(conversation: Conversation) -> Iterator[Found]:
+    """What each question of a conversation gives, in order."""
+    turns = conversation.turns
+    at = next((place for place, turn in enumerate(turns) if turn.role == USER), len(turns))
+    first = True
+    while at + 1 < len(turns):
+        chain = _chain(turns, at)
+        if turns[at + 1].role == ASSISTANT:
+            yield from _read(conversation.where, turns, chain, first=first)
+        first = False
+        at = chain[-1] + 2
+
+
+def found_between(comparison: Comparison) -> Corrected | Unused:
+    """What two answers give, of which a file says which is the better."""
+    prompt = clean(comparison.turns[-1].text)
+    if len(comparison.turns) > 1 and leans_on_more(prompt):
+        return Unused(comparison.where, prompt, "the question leans on what was said before it")
+    chosen, rejected = (clean(one).strip() for one in (comparison.chosen, comparison.rejected))
+    return Corrected(comparison.where, prompt, chosen, rejected, "compared")
+
+
+def _chain(turns: tuple[Turn, ...], at: int) -> list[int]:
+    """The place of a question, and those of the corrections that follow one another after it."""
+    chain = [at]
+    while chain[-1] + 2 < len(turns) and _cue(turns, chain[-1] + 2):
+        chain.append(chain[-1] + 2)
+    return chain
+
+
+def _cue(turns: tuple[Turn, ...], at: int) -> str | None:
+    return correction(turns[at].text, answered=turns[at - 1].text)
+
+
+def _read(where: str, turns: tuple[Turn, ...], chain: list[int], *, first: bool) -> Iterator[Found]:
+    prompt = without_greeting(clean(turns[chain[0]].text))
+    earlier, corrected = turns[chain[0] + 1], len(chain) > 1
+    if chain[-1] + 1 >= len(turns):
+        yield Unused(where, prompt, "the conversation ends with a correction")
+        return
+    answer = turns[chain[-1] + 1]
+    if not first and leans_on_more(prompt):
+        if corrected:
+            yield Unused(where, prompt, "the question leans on what was said before it")
+        return
+    if not corrected:
+        if not answer.finished:
+            yield Unused(where, prompt, "its answer was cut off, or is marked as not to be learned")
+        elif _is_good(answer) and len(prompt.split()) > 1:
+            yield Exchange(where, prompt, clean(answer.text).strip())
+        return
+    told = "\n".join(turns[place].text for place in chain[1:])
+    chosen = clean(without_apology(answer.text)).strip()
+    reason = why_not_better(earlier.text, told, chosen)
+    if not reason and not _is_good(answer):
+        reason = "the answer after it was cut off or repeats itself"
+    if reason:
+        yield Unused(where, prompt, reason)
+        return
+    cue = _cue(turns, chain[1]) or ""
+    yield Corrected(where, prompt, chosen, clean(earlier.text).strip(), f"corrected: {cue}")
+
+
+def _is_good(answer: Turn) -> bool:
+    return (
+        answer.finished
+        and Direction.DECLINING not in directions(answer.text)
+        and repetition(answer.text) <= _MOST_REPEATED
+    )

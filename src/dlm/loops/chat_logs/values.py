@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 USER: Final = "user"
 ASSISTANT: Final = "assistant"
+TOOL: Final = "tool"
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What the user or the assistant said; not `finished` when it was stopped or cut off."""
+    """What the user or the assistant said; one of a TOOL says only that a tool was at work.
+
+    Not `finished` is what was stopped, cut off, or marked by its file as not to be learned.
+    """
 
     role: str
     text: str
@@ -27,22 +33,69 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two answers to the last of `turns`, of which a file says that the first is the better."""
+
+    where: str
+    turns: tuple[Turn, ...]
+    chosen: str
+    rejected: str
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
-    """The conversations of one file; `malformed` names the parts that are none, with their line."""
+    """What one file holds; `malformed` names the parts that are none of it, with their line.
+
+    `left_out` counts, by kind, the messages that neither the user nor the assistant wrote to the
+    other.
+    """
 
     format: str
-    conversations: tuple[Conversation, ...]
+    conversations: tuple[Conversation, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
     malformed: tuple[str, ...] = ()
+    left_out: Counter[str] = field(default_factory=Counter)
 
 
-def joined(turns: list[Turn]) -> tuple[Turn, ...]:
-    """The turns without empty ones; what one role said in several goes is one turn."""
+def joined(turns: Iterable[Turn]) -> tuple[Turn, ...]:
+    """What was said, user and assistant in turn; what one of them said in several goes is one turn.
+
+    What an assistant says before it calls a tool announces that call, and what it says after it is
+    the answer. Left out is a question that was never answered, and an answer to nothing, as to a
+    picture.
+    """
     found: list[Turn] = []
+    silent: set[str] = set()  # who had a turn, and said nothing in it, since the last text
     for turn in turns:
-        if not turn.text.strip():
+        text, last = turn.text.strip(), found[-1].role if found else ASSISTANT
+        if turn.role == TOOL or not text:
+            silent.add(turn.role)
             continue
-        if found and found[-1].role == turn.role:
+        if turn.role == ASSISTANT and USER in silent and last == ASSISTANT:
+            continue
+        if found and last == turn.role:
             before = found.pop()
-            turn = Turn(turn.role, f"{before.text}\n\n{turn.text.strip()}", turn.finished)
-        found.append(Turn(turn.role, turn.text.strip(), turn.finished))
+            if turn.role == ASSISTANT and TOOL not in silent:
+                text = f"{before.text}{_between(before.text, turn.text)}{text}"
+            elif turn.role == USER and not silent - {USER}:
+                text = f"{before.text}\n\n{text}"
+        elif TOOL in silent:
+            _spoil(found)
+        found.append(Turn(turn.role, text, turn.finished))
+        silent.clear()
+    if TOOL in silent:
+        _spoil(found)
     return tuple(found)
+
+
+def _spoil(found: list[Turn]) -> None:
+    """Mark the last answer as unfinished: a tool was called after it, and nothing came of that."""
+    if found and found[-1].role == ASSISTANT:
+        found[-1] = replace(found[-1], finished=False)
+
+
+def _between(before: str, after: str) -> str:
+    """A new paragraph, or a space where a sentence goes on in the next part."""
+    if before.rstrip()[-1:] in ".!?:…)`*|" or after[:1] in "\n#-*`|":
+        return "\n\n"
+    return "" if after.lstrip()[:1] in ".,;:!?)" else " "
