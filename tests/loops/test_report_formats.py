@@ -15,7 +15,7 @@ from dlm.loops.reports import Choices, Report, read_report
 CASES = Path(__file__).parent.parent / "cases" / "harvest"
 
 
-def written(folder: Path, *rows: dict[str, Any], name: str = "report.jsonl") -> Path:
+def written(folder: Path, *rows: Any, name: str = "report.jsonl") -> Path:
     path = folder / name
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
     return path
@@ -221,6 +221,9 @@ TEMPLATES = [
     "<bos><start_of_turn>user\n{}<end_of_turn>\n<start_of_turn>model\n",
     "<|system|>\nS</s>\n<|user|>\n{}</s>\n<|assistant|>\n",
     "<|user|>\n{}<|end|>\n<|assistant|>\n",
+    "<|im_system|>system<|im_middle|>S<|im_end|><|im_user|>user<|im_middle|>{}<|im_end|>"
+    "<|im_assistant|>assistant<|im_middle|>",
+    "[|system|]S[|endofturn|]\n[|user|]{}\n[|assistant|]",
     "<｜begin▁of▁sentence｜>S<｜User｜>{}<｜Assistant｜><think>\n",
     "<|start|>system<|message|>S<|end|><|start|>user<|message|>{}<|end|><|start|>assistant",
     "S\n\n### Instruction:\n{}\n\n### Response:\n",
@@ -594,5 +597,39 @@ def test_what_is_no_report_is_refused_in_one_sentence(
     assert str(caught.value).startswith(f"{path}:{says}")
     assert "\n" not in str(caught.value)
     assert caught.value.hint
-    with pytest.raises(DlmError, match="cannot be read"):
+    with pytest.raises(DlmError, match="is a folder"):
         read_report(tmp_path)
+
+
+@pytest.mark.parametrize("format", ["sway", "lm-eval", "promptfoo", "deepeval", "openai-evals"])
+def test_a_format_that_a_file_is_not_in_is_refused(tmp_path: Path, format: str) -> None:
+    path = written(tmp_path, {"question": "Who?", "reference": "Jo.", "correct": False})
+    with pytest.raises(DlmError, match=f"{path.name}:1: "):
+        read_report(path, format)
+
+
+def damaged(value: Any, dice: random.Random) -> Any:
+    """The value with keys lost and odd things in their place."""
+    if isinstance(value, dict):
+        value = {key: damaged(each, dice) for key, each in value.items() if dice.random() > 0.03}
+    elif isinstance(value, list):
+        value = [damaged(each, dice) for each in value]
+    odd: list[Any] = [None, True, -1.5, "", "[1", [], {}, [None], {"a": None}, "\ud800", 10**400]
+    return dice.choice(odd) if dice.random() < 0.04 else value
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_odd_values_are_read_or_refused_in_one_sentence(tmp_path: Path, seed: int) -> None:
+    dice = random.Random(seed)
+    for path in sorted(CASES.glob("*/*.json*")):
+        text = path.read_text("utf-8")
+        whole = path.suffix == ".json" or text.startswith("[")
+        values = [json.loads(part) for part in ([text] if whole else text.splitlines()) if part]
+        found = written(tmp_path, *(damaged(each, dice) for each in values), name=path.name)
+        try:
+            report = read_report(found)
+        except DlmError as error:
+            says = str(error)
+        else:
+            says = f"{report.failing} of {report.probes} failed"
+        assert "\n" not in says

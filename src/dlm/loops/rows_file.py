@@ -105,7 +105,9 @@ def _decode(file: RowsFile, kind: str) -> None:
             raise file.error(1, f"this {kind} has more than a gigabyte: split it")
         data = file.path.read_bytes()
     except FileNotFoundError as error:
-        raise DlmError(f"there is no {kind} {file.path}", hint=file.hint) from error
+        raise DlmError(f"there is no {kind} {file.path}", hint="check its path") from error
+    except IsADirectoryError as error:
+        raise DlmError(f"{file.path} is a folder", hint=f"name the {kind} in it") from error
     except OSError as error:
         raise DlmError(f"{file.path} cannot be read: {error.strerror}") from error
     for magic, what in _NOT_TEXT.items():

@@ -20,6 +20,7 @@ from dlm.loops.reports.values import (
     Unclear,
     answers_of,
     cell_number,
+    list_of,
     object_of,
     text_of,
     words,
@@ -113,7 +114,7 @@ def _metrics(rows: Sequence[_Row]) -> dict[str, float]:
     A metric that passes 1 anywhere is on another scale, and says neither.
     """
     names = {name for row in rows for name in row if name not in _NO_METRICS}
-    listed = {name for row in rows for name in row.get("metrics") or () if isinstance(name, str)}
+    listed = {name for row in rows for name in list_of(row.get("metrics")) if isinstance(name, str)}
     found: dict[str, float] = {}
     for name in names & listed if listed else names:
         if {*re.split(r"[-_, ]", name.lower())} & {*_NOT_RIGHT}:
@@ -213,7 +214,9 @@ def _last_shot(context: str, row: _Row) -> str:
     question = next((text for key in _QUESTION if (text := text_of(doc.get(key)))), None)
     if question is None or question not in context:  # by another name: what stands last of it
         right = answers_of(row.get("target"))
-        texts = [text for value in doc.values() if (text := text_of(value)) and text not in right]
+        inner = [each for value in doc.values() for each in object_of(value).values()]
+        texts = [text for each in (*doc.values(), *inner) if (text := text_of(each))]
+        texts = [text for text in texts if text not in right]
         question = max(texts, key=context.rfind, default=None)
     at = context.rfind(question) if question else -1
     if question is None or at < 0:

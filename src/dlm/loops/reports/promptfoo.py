@@ -21,7 +21,9 @@ from dlm.loops.reports.values import (
     Unclear,
     answers_of,
     cell_number,
+    list_of,
     object_of,
+    objects_of,
     text_of,
     words,
 )
@@ -86,6 +88,9 @@ def read(file: RowsFile, choices: Choices = NO_CHOICES) -> Report:
     for index, (keys, row) in enumerate(results):
         if not isinstance(row, dict):
             raise file.error(file.line_of(*keys), f"result {index + 1} is not an object")
+        if not {"success", "gradingResult", "prompt"} & row.keys():
+            what = f"result {index + 1} has neither 'success' nor 'gradingResult'"
+            raise file.error(file.line_of(*keys), what)
         about = text_of(object_of(row.get("testCase")).get("description"))
         name = about or f"test-{row.get('testIdx', index)}"
 
@@ -117,13 +122,13 @@ def _results(file: RowsFile) -> Iterator[tuple[tuple[str | int, ...], Any]]:
 
 def _body(table: _Row) -> Iterator[tuple[tuple[str | int, ...], Any]]:
     """The results of the table that the web page saves: an answer of each provider in a row."""
-    names = object_of(table.get("head")).get("vars") or []
+    names = list_of(object_of(table.get("head")).get("vars"))
     for at, row in enumerate(map(object_of, table["body"])):
         test = object_of(row.get("test"))
         variables = object_of(test.get("vars")) or dict(
-            zip(names, row.get("vars") or (), strict=False)
+            zip(names, list_of(row.get("vars")), strict=False)
         )
-        for output in map(object_of, row.get("outputs") or ()):
+        for output in objects_of(row.get("outputs")):
             yield (
                 ("body", at),
                 {
@@ -225,7 +230,7 @@ def _verdict(row: _Row) -> str:
     if success is None:
         success = object_of(row.get("gradingResult")).get("pass")
     if success is not False:
-        return "pass"
+        return "pass" if success else "error"
     if row.get("failureReason") == _ERRORED or response.get("error"):
         return "error"
     if row.get("error") and not row.get("gradingResult") and response.get("output") in (None, ""):
@@ -315,7 +320,7 @@ def _parts(row: _Row) -> Iterator[_Row]:
     settled: list[_Row] = []
     while stack:
         part = stack.pop(0)
-        inner = [each for each in part.get("componentResults") or () if isinstance(each, dict)]
+        inner = objects_of(part.get("componentResults"))
         assertion = object_of(part.get("assertion"))
         if inner:
             if part.get("pass") is not False:
@@ -345,8 +350,8 @@ def _failed_assertions(row: _Row) -> Iterator[tuple[str, object]]:
     """Type and value of each assertion that failed; of all, where none was graded."""
     failed = [(object_of(part.get("assertion")), part) for part in _failed_parts(row)]
     if not failed:
-        declared = object_of(row.get("testCase")).get("assert")
-        failed = [(item, {}) for item in declared or () if isinstance(item, dict)]
+        declared = objects_of(object_of(row.get("testCase")).get("assert"))
+        failed = [(item, {}) for item in declared]
     for item, part in failed:
         inner = item.get("assert")
         for each in inner if isinstance(inner, list) else [item]:

@@ -12,8 +12,8 @@ from dlm.loops.reports.values import Unclear, object_of, text_of
 _SYSTEM: Final = ("system", "developer")
 
 # How a chat template marks what each role says: a pattern whose groups are role and text. In
-# this order: ChatML, Llama 3 and 4, Gemma, gpt-oss, Command R, Granite, then Phi with Zephyr, GLM
-# and DeepSeek, Alpaca, and Vicuna.
+# this order: ChatML, Llama 3 and 4, Gemma, gpt-oss, Command R, Granite, Kimi, EXAONE, then Phi with
+# Zephyr, GLM and DeepSeek, Alpaca, and Vicuna.
 _RENDERED: Final = tuple(
     re.compile(pattern, re.DOTALL | re.MULTILINE)
     for pattern in (
@@ -24,6 +24,8 @@ _RENDERED: Final = tuple(
         r"<\|start\|>(\w+)[^<]*(?:<\|channel\|>[^<]*)?<\|message\|>(.*?)(?:<\|end\|>|\Z)",
         r"<\|START_OF_TURN_TOKEN\|><\|(\w+)_TOKEN\|>(.*?)(?:<\|END_OF_TURN_TOKEN\|>|\Z)",
         r"<\|start_of_role\|>(\w+)<\|end_of_role\|>(.*?)(?:<\|end_of_text\|>|\Z)",
+        r"<\|im_(system|user|assistant)\|>\w+<\|im_middle\|>(.*?)(?:<\|im_end\|>|\Z)",
+        r"\[\|(\w+)\|\](.*?)(?:\[\|endofturn\|\]|\Z|(?=\[\|\w+\|\]))",
         r"<[|｜](system|user|assistant|User|Assistant)[|｜]>(.*?)"
         r"(?:<\|end\|>|</s>|<｜end▁of▁sentence｜>|\Z|(?=<[|｜](?:system|user|assistant|User|Ass)))",
         r"^### (System|User|Human|Instruction|Input|Assistant|Response):\n?(.*?)(?=^### |\Z)",
@@ -38,7 +40,9 @@ _SYS: Final = re.compile(r"<<SYS>>(.*?)<</SYS>>", re.DOTALL)
 _BARE_END: Final = re.compile(r"\s*(?:assistant|model)\s*(?:<think>\s*)?\Z")
 _BARE: Final = re.compile(r"(?:^|(?<=[^\w\s]))(system|user|assistant|model)\n+", re.MULTILINE)
 _YAML: Final = re.compile(r"(?:---\s*\n)?(?:messages:\s*\n\s*)?- [\"']?(?:role|content)[\"']?:")
-_MARK: Final = re.compile(r"<[|｜][^<>|｜\s]{2,40}[|｜]>|\[/?INST\]|</?s>|<(?:start|end)_of_turn>")
+_MARK: Final = re.compile(
+    r"<[|｜][^<>|｜\s]{2,40}[|｜]>|\[/?INST\]|\[\|\w+\|\]|</?s>|<(?:start|end)_of_turn>"
+)
 _ROLES: Final = {
     "instruction": "user",
     "input": "user",

@@ -25,6 +25,7 @@ from dlm.loops.reports.values import (
     WeakTriples,
     number_of,
     numbers,
+    objects_of,
     text_of,
 )
 from dlm.loops.rows_file import RowsFile
@@ -125,7 +126,7 @@ def _parts(probe: Mapping[str, Any], default: str) -> Iterator[_Part]:
 
 def _calibration_drift(name: str, kind: str, evidence: Mapping[str, Any]) -> Iterator[_Part]:
     """The five items that lost most, whole; how many more there are is only counted."""
-    worst = _objects(evidence.get("worst_offenders"))
+    worst = objects_of(evidence.get("worst_offenders"))
     for item in worst:
         prompt, gold = text_of(item.get("prompt")), text_of(item.get("gold"))
         if prompt and gold:
@@ -143,13 +144,13 @@ def _calibration_drift(name: str, kind: str, evidence: Mapping[str, Any]) -> Ite
 
 def _paraphrases(name: str, kind: str, evidence: Mapping[str, Any]) -> Iterator[_Part]:
     """Every case that is listed: the probe judges their mean, so none is the one that failed."""
-    for item in _objects(evidence.get("per_case")):
+    for item in objects_of(evidence.get("per_case")):
         scores = numbers(item, "verbatim_lift", "paraphrase_lift")
         yield _cut(name, kind, "prompt", item, scores)
 
 
 def _adapter_revert(name: str, kind: str, evidence: Mapping[str, Any]) -> Iterator[_Part]:
-    for item in _objects(evidence.get("per_case")):
+    for item in objects_of(evidence.get("per_case")):
         if item.get("reverted") is not False:
             scores = numbers(item, "cos_ft_base", "cos_ft_gold")
             yield _cut(name, kind, "paraphrases", item, scores)
@@ -165,7 +166,7 @@ def _cut(
 
 
 def _sections(name: str, kind: str, evidence: Mapping[str, Any]) -> Iterator[_Part]:
-    for item in _objects(evidence.get("per_section")):
+    for item in objects_of(evidence.get("per_section")):
         if item.get("passed") is not True:
             scores = numbers(item, "effective_sis", "own_lift", "leak_lift")
             yield _weak(name, item, "its text was not taken up", scores)
@@ -173,7 +174,7 @@ def _sections(name: str, kind: str, evidence: Mapping[str, Any]) -> Iterator[_Pa
 
 def _leakage(name: str, kind: str, evidence: Mapping[str, Any]) -> Iterator[_Part]:
     """The sections that are recited whole; all of them, where no single one passes the bounds."""
-    listed = _objects(evidence.get("per_section"))
+    listed = objects_of(evidence.get("per_section"))
     for item in [item for item in listed if _leaks(item)] or listed:
         scores = numbers(item, "clean_recall", "perturbed_recall", "fragility")
         yield _weak(name, item, "its text is recited, not understood", scores)
@@ -200,10 +201,6 @@ def _preferences(name: str, kind: str, evidence: Mapping[str, Any]) -> Iterator[
     yield WeakTriples(
         name, kind, None if wrong is None or flipped is None else int(wrong - flipped)
     )
-
-
-def _objects(value: object) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 _Reader = Callable[[str, str, Mapping[str, Any]], Iterator[_Part]]
@@ -335,9 +332,8 @@ def _fits(whole: str, cut: str) -> bool:
 
 
 def _suite_cases(entry: Mapping[str, Any], cut: Cut) -> Iterator[_Case]:
-    cases = entry.get("cases")
-    for case in cases if isinstance(cases, list) else ():
-        if not isinstance(case, dict) or not isinstance(gold := case.get("gold"), str):
+    for case in objects_of(entry.get("cases")):
+        if not isinstance(gold := case.get("gold"), str):
             continue
         value, question = case.get(cut.part), case.get("prompt")
         for prompt in value if isinstance(value, list) else [value]:
@@ -402,12 +398,7 @@ def _triples(
     """The triples of a probe: those of its suite entry, else those of the document."""
     entries = [entry for entry in suite if entry.get("kind") == kind]
     named = [entry for entry in entries if entry.get("name") == probe] or entries
-    inline = [
-        triple
-        for entry in named
-        for triple in (entry.get("triples") or ())
-        if isinstance(triple, dict)
-    ]
+    inline = [triple for entry in named for triple in objects_of(entry.get("triples"))]
     for triple in inline:
         texts = [triple.get(key) for key in ("prompt", "chosen", "rejected")]
         if all(isinstance(text, str) and text.strip() for text in texts):

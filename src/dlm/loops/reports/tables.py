@@ -21,7 +21,9 @@ from dlm.loops.reports.values import (
     Unclear,
     answers_of,
     cell_number,
+    list_of,
     object_of,
+    objects_of,
     text_of,
 )
 from dlm.loops.rows_file import Rows, RowsFile
@@ -123,7 +125,10 @@ def unwrapped(file: RowsFile) -> RowsFile:
     by_column = {snake(str(key)) for key in whole} & {*PROMPTS, *REFERENCES}
     parts = [list(part.values()) if isinstance(part, dict) else part for part in whole.values()]
     if isinstance(whole.get("columns"), list) and isinstance(whole.get("data"), list):
-        table = [dict(zip(whole["columns"], row, strict=False)) for row in whole["data"]]
+        table = [
+            dict(zip(map(str, whole["columns"]), list_of(row), strict=False))
+            for row in whole["data"]
+        ]
     elif len(by_column) > 1 and all(isinstance(part, list) for part in parts):
         table = [dict(zip(whole, row, strict=False)) for row in zip(*parts, strict=False)]
     else:
@@ -160,10 +165,8 @@ def read_deepeval(file: RowsFile, choices: Choices = NO_CHOICES) -> Report:
 def _deepeval_verdict(case: Row) -> str:
     if case.get("success") is not False:
         return "pass" if case.get("success") else "error"
-    metrics = case.get("metricsData") or case.get("metrics_data") or ()
-    failed = [
-        each for each in map(object_of, metrics) if not (each.get("success") or each.get("flaky"))
-    ]
+    metrics = objects_of(case.get("metricsData") or case.get("metrics_data"))
+    failed = [each for each in metrics if not (each.get("success") or each.get("flaky"))]
     return "error" if failed and all(each.get("error") for each in failed) else "fail"
 
 
@@ -194,6 +197,8 @@ def read_evals(file: RowsFile, choices: Choices = NO_CHOICES) -> Report:
         table = [(line, _output_item(row)) for line, row in rows]
     else:
         table = list(_samples(rows))
+        if not (table or is_evals(file)):
+            raise file.error(1, "a log of OpenAI's evals has events with 'sample_id' and 'type'")
     return _as_table(file, table, choices, "OpenAI evals")
 
 
@@ -202,7 +207,7 @@ def _output_item(item: Row) -> dict[str, Any]:
     source, sample = object_of(item.get("datasource_item")), object_of(item.get("sample"))
     source = {**source, **object_of(source.get("item"))}
     asked = {"prompt": sample["input"]} if sample.get("input") else {}
-    results = [object_of(each).get("passed") for each in item.get("results") or ()]
+    results = [each.get("passed") for each in objects_of(item.get("results"))]
     status = item.get("status") or ("fail" if False in results else "pass")
     return {
         **source,

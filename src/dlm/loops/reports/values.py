@@ -254,6 +254,16 @@ def object_of(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def list_of(value: object) -> list[Any]:
+    """The list that a value is, or an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def objects_of(value: object) -> list[dict[str, Any]]:
+    """The objects in the list that a value is; none for anything else."""
+    return [item for item in list_of(value) if isinstance(item, dict)]
+
+
 def answers_of(value: object) -> list[str]:
     """The accepted answers that a value holds, the first one best: texts, numbers, true and false.
 
