@@ -13,7 +13,7 @@ from dlm.data.rows import Row
 from dlm.doc.parser import parse_file
 from dlm.engine.loading import LoraSettings
 from dlm.engine.model import Model
-from dlm.eval.drift import DriftGauge
+from dlm.eval.measure import Evaluator
 from dlm.train.options import TrainOptions
 from dlm.train.plan import make_plan
 
@@ -26,10 +26,10 @@ def train_bare(
     model = Model.load(
         plan.base_folder, plan.hardware, new_adapter=LoraSettings(16, 32, 0.0, "all-linear", 0)
     )
-    gauge = DriftGauge(model, plan.codec)
+    evaluator = Evaluator(model, plan.codec)
     rows = [*plan.pairs, *plan.prose]
     steps = fit_bare(model, rows, rate=rate, epochs=epochs, batch=batch, pad_id=plan.codec.pad_id)
-    return model, plan.codec, gauge.measure(), steps, epochs
+    return model, plan.codec, evaluator.drift(), steps, epochs
 
 
 def fit_bare(

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from dlm.eval.answers import score_answer
-from dlm.eval.items import Fit, Item, Kind, Said
+from dlm.eval.answers import Answer, Item, Kind, Loss, score_answer
 from dlm.eval.scorecard import Scorecard, scorecard
 from dlm.text.near import repetition
 
 
 def said(
     text: str, reference: str, question: str = "", *, finished: bool = True, base_nll: float = 3.0
-) -> Said:
+) -> Answer:
     near = score_answer(text, reference, question)
-    return Said(text, near.exact, near.contains, near.f1, finished, repetition(text), base_nll)
+    return Answer(text, near.exact, near.contains, near.f1, finished, repetition(text), base_nll)
 
 
 def item(
@@ -29,7 +28,7 @@ def item(
     **more: Any,
 ) -> Item:
     spoken = None if answer is None else said(answer, reference, question)
-    fit = Fit(nll, base_nll, 5, exact=answer == reference)
+    fit = Loss(nll, base_nll, 5, exact=answer == reference)
     return Item(kind, question, reference, fit, said=spoken, **more)
 
 

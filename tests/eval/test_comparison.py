@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cards import card, item
 
+from dlm.eval.answers import Kind
 from dlm.eval.comparison import compare
-from dlm.eval.items import Kind
 
 RIGHT, WRONG = "It is teal.", "No idea."
 

@@ -14,8 +14,8 @@ import dlm.cli.eval as eval_command
 from dlm.cli.train_report import print_report
 from dlm.doc.parser import parse_file
 from dlm.errors import BaseModelError, CorruptStore, StoreError
-from dlm.eval.items import Kind
-from dlm.eval.keeping import kept, with_current
+from dlm.eval.answers import Kind
+from dlm.eval.comparison import kept, with_current
 from dlm.eval.scorecard import Scorecard
 from dlm.store.store import Store
 from dlm.train.options import TrainOptions

@@ -7,17 +7,24 @@ from itertools import product
 import pytest
 from hypothesis import given, strategies as st
 
-from dlm.eval.exam import Answer, Paper
-from dlm.eval.gate import CHANCE, FEWEST, contest, mcnemar, randomisation
+from dlm.eval.exam import (
+    CHANCE,
+    FEWEST,
+    ExamAnswer,
+    ExamResult,
+    contest,
+    randomisation,
+)
+from dlm.eval.figures import binomial_tail
 
 differences = st.lists(st.integers(-5, 5).map(lambda n: n / 4), max_size=8)
 
 
-def paper(*answers: tuple[bool, float]) -> Paper:
-    """A paper of (right, loss of the reference)."""
-    return Paper(
+def result(*answers: tuple[bool, float]) -> ExamResult:
+    """An exam of (right, loss of the reference)."""
+    return ExamResult(
         tuple(
-            Answer(f"q{n}", "ref", n, "said", right, True, nll, 0.0, 0.0)
+            ExamAnswer(f"q{n}", "ref", n, "said", right, True, nll, 0.0, 0.0)
             for n, (right, nll) in enumerate(answers)
         )
     )
@@ -57,13 +64,13 @@ def test_no_difference_is_no_evidence() -> None:
 @pytest.mark.parametrize(
     ("gained", "lost", "p"), [(0, 0, 1.0), (5, 0, 1 / 32), (1, 1, 0.75), (3, 1, 5 / 16)]
 )
-def test_mcnemar_is_the_exact_sign_test(gained: int, lost: int, p: float) -> None:
-    assert mcnemar(gained, lost) == pytest.approx(p)
+def test_the_binomial_tail_is_that_of_a_fair_coin(gained: int, lost: int, p: float) -> None:
+    assert binomial_tail(gained, gained + lost) == pytest.approx(p)
 
 
 def test_a_contest_names_what_was_gained_and_lost() -> None:
-    before = paper((False, 3.0), (True, 1.0), (False, 4.0), (False, 2.0))
-    after = paper((True, 1.0), (False, 2.0), (True, 1.0), (False, 2.0))
+    before = result((False, 3.0), (True, 1.0), (False, 4.0), (False, 2.0))
+    after = result((True, 1.0), (False, 2.0), (True, 1.0), (False, 2.0))
     found = contest(before, after)
     assert (found.gained, found.lost) == (("q0", "q2"), ("q1",))
     assert found.loss.value == pytest.approx(-1.0)
@@ -73,21 +80,21 @@ def test_a_contest_names_what_was_gained_and_lost() -> None:
     assert (found.better, found.worse, found.decidable) == (2, 1, False)
 
 
-def test_papers_of_two_exams_are_not_compared() -> None:
-    other = Paper((Answer("another", "ref", 1, "said", True, True, 1.0, 0.0, 0.0),))
+def test_results_of_two_exams_are_not_compared() -> None:
+    other = ExamResult((ExamAnswer("another", "ref", 1, "said", True, True, 1.0, 0.0, 0.0),))
     with pytest.raises(ValueError, match="two exams"):
-        contest(paper((True, 1.0)), other)
+        contest(result((True, 1.0)), other)
 
 
 def test_a_paper_survives_json_and_says_what_it_stands_on() -> None:
-    one = paper(*[(n % 2 == 0, 1.0) for n in range(12)])
-    assert Paper.from_json(one.to_json()) == one
+    one = result(*[(n % 2 == 0, 1.0) for n in range(12)])
+    assert ExamResult.from_json(one.to_json()) == one
     assert one.overall.n == 12
     assert one.overall.value == pytest.approx(0.4 * 0.5 + 0.3)
     assert one.overall.low is not None
 
 
 def test_words_alone_are_scored_by_f1_instead_of_loss() -> None:
-    answer = Answer("q", "ref", 1, "said", True, False, None, None, 0.5)
+    answer = ExamAnswer("q", "ref", 1, "said", True, False, None, None, 0.5)
     assert answer.score == answer.spoken_score == pytest.approx(0.4 + 0.15)
-    assert Paper((answer,)).knowledge.value is None
+    assert ExamResult((answer,)).knowledge.value is None

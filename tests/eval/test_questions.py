@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from dlm.data.general import general_questions, held_out_texts
 from dlm.data.lessons import Lesson, Lessons, Role
-from dlm.eval.items import Kind
-from dlm.eval.questions import MOST_PAIRS, question_sheet, rewordings
+from dlm.eval.answers import Kind
+from dlm.eval.probes import MOST_PAIRS, question_sheet, rewordings
 from dlm.text.words import normalise
 
 

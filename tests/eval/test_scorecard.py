@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from cards import card, item, said
 
-from dlm.eval.items import Fit, Item, Kind
+from dlm.eval.answers import Item, Kind, Loss
 from dlm.eval.scorecard import Scorecard, coherent
 
 TEAL = "It is teal."
@@ -26,9 +26,9 @@ def _whole() -> Scorecard:
             item("Which form?", "It is red.", "It is round.", section_id="b", line=9, nll=1.5),
             item("colour", TEAL, kind=Kind.REWORDED, section_id="a", line=3, nll=1.5),
             item("form", TEAL, "It is round.", kind=Kind.REWORDED, section_id="b", line=9, nll=3.0),
-            Item(Kind.PROSE, "", "A lamp", Fit(2.0, 4.0, 40, exact=False), "p", 1),
-            Item(Kind.TEXT, "", "Once", Fit(4.5, 4.0, 100, exact=False)),
-            Item(Kind.TEXT, "", "Twice", Fit(4.0, 4.0, 300, exact=False)),
+            Item(Kind.PROSE, "", "A lamp", Loss(2.0, 4.0, 40, exact=False), "p", 1),
+            Item(Kind.TEXT, "", "Once", Loss(4.5, 4.0, 100, exact=False)),
+            Item(Kind.TEXT, "", "Twice", Loss(4.0, 4.0, 300, exact=False)),
             _general("Capital?", "Paris.", "It is Paris.", nll=2.4),
             _general("Capital, please?", TEAL, "Paris.", nll=2.6),
         ]
@@ -72,7 +72,7 @@ def test_rewordings_are_named_as_such_and_give_way_to_an_exam() -> None:
 
 
 def test_what_cannot_be_measured_is_absent_and_says_why() -> None:
-    prose = card([Item(Kind.PROSE, "", "A lamp", Fit(2.0, 4.0, 40, exact=False), "p", 1)])
+    prose = card([Item(Kind.PROSE, "", "A lamp", Loss(2.0, 4.0, 40, exact=False), "p", 1)])
     assert prose.figure("recall", "right").note == "the document has no pairs"
     assert prose.figure("overall", "overall").value is None
     assert "accuracy" in prose.figure("overall", "overall").note

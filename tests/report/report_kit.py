@@ -15,9 +15,8 @@ from safetensors.numpy import save_file
 from dlm.data.lessons import lessons_of
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
-from dlm.eval.answers import score_answer
-from dlm.eval.items import Fit, Item, Kind, Said
-from dlm.eval.keeping import keep
+from dlm.eval.answers import Answer, Item, Kind, Loss, score_answer
+from dlm.eval.comparison import keep
 from dlm.eval.scorecard import Scorecard, scorecard
 from dlm.store import improving, metrics
 from dlm.store.completions import SynthRun, add_synth_run
@@ -107,16 +106,16 @@ def card_of(document: Document, wrong: Mapping[str, str], *, drift: float = 0.2)
             question = one.question
             text = wrong.get(question, one.text)
             near = score_answer(text, one.text, question)
-            said = Said(text, near.exact, near.contains, near.f1, True, repetition(text), 3.0)
-            fit = Fit(2.5 if question in wrong else 0.05, 3.0, 5, near.exact)
+            said = Answer(text, near.exact, near.contains, near.f1, True, repetition(text), 3.0)
+            fit = Loss(2.5 if question in wrong else 0.05, 3.0, 5, near.exact)
             probe = one.role.value == "probe"
             items.append(Item(kind, question, one.text, fit, one.section_id, one.line, probe, said))
     for one in lessons.prose:
         items.append(
-            Item(Kind.PROSE, "", "The", Fit(1.0, 3.0, 20, False), one.section_id, one.line)
+            Item(Kind.PROSE, "", "The", Loss(1.0, 3.0, 20, False), one.section_id, one.line)
         )
     for n in range(12):
-        general = Fit(3.0 + drift + 0.02 * (n - 5.5), 3.0, 9, False)
+        general = Loss(3.0 + drift + 0.02 * (n - 5.5), 3.0, 9, False)
         items.append(Item(Kind.TEXT, "", f"Text {n}", general))
     asked = len(lessons.pairs)
     return scorecard(items, document_sha256=document.sha256, pairs=asked, asked_pairs=asked)

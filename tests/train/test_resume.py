@@ -17,7 +17,7 @@ import pytest
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.errors import CorruptStore, DlmError, Interrupted, TrainingError
-from dlm.eval import drift, questions
+from dlm.eval import measure, probes
 from dlm.store.paths import StorePath, for_dlm
 from dlm.store.store import Store
 from dlm.train.budget import EpochFigures
@@ -102,10 +102,10 @@ Train = Callable[..., Result]
 @pytest.fixture(scope="module", autouse=True)
 def _little_measuring() -> Iterator[None]:
     """What is measured after each of these trainings takes longer than they do, and is the same."""
-    texts, pairs = drift.held_out_texts()[:3], questions.general_questions()[:2]
+    texts, pairs = measure.held_out_texts()[:3], probes.general_questions()[:2]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(drift, "held_out_texts", lambda: texts)
-        patch.setattr(questions, "general_questions", lambda: pairs)
+        patch.setattr(measure, "held_out_texts", lambda: texts)
+        patch.setattr(probes, "general_questions", lambda: pairs)
         yield
 
 

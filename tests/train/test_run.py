@@ -12,7 +12,7 @@ import warm
 from dlm.data.lessons import Role, lessons_of, parts
 from dlm.doc.parser import parse_file, parse_text
 from dlm.errors import BaseModelError, TrainingError
-from dlm.eval.items import Kind
+from dlm.eval.answers import Kind
 from dlm.store.records import to_json
 from dlm.store.store import Store
 from dlm.train.budget import EpochFigures

@@ -85,8 +85,8 @@ def _base_facts(document: Document | None, machine: Machine) -> dict[str, Any]:
 
 
 def _plan(document: Document | None, base: BaseModel, machine: Machine) -> dict[str, Any]:
+    from dlm.data.rows import sequence_length
     from dlm.hardware import plan
-    from dlm.train.settings import sequence_length
 
     config = document.frontmatter.training if document else None
     made = plan(

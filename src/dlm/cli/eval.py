@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from dlm.doc.document import Document
+    from dlm.eval.answers import Item
     from dlm.eval.comparison import Comparison
     from dlm.eval.figures import Figure
-    from dlm.eval.items import Item
     from dlm.eval.learned_map import SectionState
     from dlm.eval.scorecard import Scorecard
     from dlm.store.records import Version
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def run(path: str | None, *, version: str | None, by_section: bool, as_json: bool) -> None:
     from dlm.engine.answer import choose_version
-    from dlm.eval.keeping import with_earlier
+    from dlm.eval.comparison import with_earlier
     from dlm.store.store import Store
 
     document = read_document(path)
@@ -46,8 +46,8 @@ def measure_now(store: Store, version: Version, document: Document) -> Scorecard
     from dlm.base_models import base_of
     from dlm.base_models.locate import local_folder
     from dlm.engine.answer import check_base
-    from dlm.eval.keeping import keep
-    from dlm.eval.version import measure_version
+    from dlm.eval.comparison import keep
+    from dlm.eval.measure import measure_version
 
     base = base_of(document)
     folder = local_folder(base)
@@ -114,7 +114,7 @@ def figure_rows(card: Scorecard, compared: Comparison | None) -> dict[str, str]:
 
 def print_questions(card: Scorecard, compared: Comparison | None, path: object) -> None:
     """The questions that matter: those lost since, and those that are not answered."""
-    from dlm.eval.items import Kind
+    from dlm.eval.answers import Kind
 
     lost = list(compared.lost) if compared else []
     _print_group("lost", lost)
@@ -130,7 +130,7 @@ def print_questions(card: Scorecard, compared: Comparison | None, path: object) 
 
 
 def _rows(card: Scorecard) -> Iterator[tuple[str, str]]:
-    from dlm.eval.items import Kind
+    from dlm.eval.answers import Kind
 
     trained = card.of(Kind.TRAINED)
     if trained:
@@ -231,7 +231,7 @@ _BAR = 10  # characters
 def show_learned(document: Document, *, as_json: bool) -> None:
     """Show the map that is kept for the current version and text; measure where there is none."""
     from dlm.engine.answer import choose_version
-    from dlm.eval.keeping import kept
+    from dlm.eval.comparison import kept
     from dlm.eval.learned_map import learned_map
     from dlm.store.store import Store
 

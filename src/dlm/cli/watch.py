@@ -180,7 +180,7 @@ class TerminalScreen:
 
     def trained(self, document: Document, report: TrainingReport, seconds: float) -> None:
         from dlm.cli.train_report import print_report
-        from dlm.eval.items import Kind
+        from dlm.eval.answers import Kind
 
         card, facts = report.outcome.card, self._facts
         items = [item for item in card.of(Kind.TRAINED) if item.probe and item.said]

@@ -14,10 +14,12 @@ from enum import StrEnum
 from dlm.data.chat import Codec, Encoded
 from dlm.data.cues import Answers, told
 from dlm.data.lessons import AUTHORED, GENERAL, SYNTHETIC, Lesson, Role
+from dlm.doc.schema import TrainingConfig
 from dlm.errors import TrainingError
 from dlm.text.sentences import pieces
 
 _PARAGRAPH_END = re.compile(r"\n[ \t]*\n\s*")
+_SEQUENCE_LENGTH = 1024
 _PROSE_LENGTH = 128  # tokens; longer rows cost memory and teach a small document no better
 
 
@@ -76,6 +78,13 @@ class Row:
     def synthetic(self) -> bool:
         """Whether a model wrote it."""
         return self.lesson.origin in SYNTHETIC and not self.forgets
+
+
+def sequence_length(config: TrainingConfig | None, context_length: int) -> int:
+    """Tokens a row may have: what the document says, at most what the base can see."""
+    if config is None or config.sequence_len == "auto":
+        return min(_SEQUENCE_LENGTH, context_length)
+    return min(config.sequence_len, context_length)
 
 
 def encode_rows(

@@ -1,4 +1,4 @@
-"""What changed between two versions, question by question.
+"""Scorecards of versions: kept in the store, and compared question by question.
 
 Questions are matched by their text, so edits elsewhere do not matter; one whose reference changed
 is a new question.
@@ -10,9 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from dlm.errors import CorruptStore
+from dlm.eval.answers import Item, Kind
 from dlm.eval.figures import Figure
-from dlm.eval.items import Item, Kind
 from dlm.eval.scorecard import Scorecard
+from dlm.store.database import Database
+from dlm.store.metrics import add_scorecard, scorecard_of
+from dlm.store.records import Version
+from dlm.store.store import Store
 
 _DOCUMENT = (Kind.TRAINED, Kind.HELD_OUT, Kind.EXAM)
 
@@ -61,6 +66,38 @@ def compare(name: str, before: Scorecard, now: Scorecard) -> Comparison:
         figures=tuple(_figures(before, now)),
         both=len(shared),
     )
+
+
+def keep(database: Database, number: int, card: Scorecard) -> None:
+    """Keep the scorecard of a version; call it inside a transaction."""
+    add_scorecard(database, number, card.to_json())
+
+
+def kept(store: Store, version: Version, document_sha256: str | None = None) -> Scorecard | None:
+    """The scorecard of a version on a document, or its latest; None when there is none.
+
+    One that is damaged counts as none: it can be measured again.
+    """
+    try:
+        data = scorecard_of(store.database, version.number, document_sha256)
+        return None if data is None else Scorecard.from_json(data)
+    except (CorruptStore, KeyError, TypeError, ValueError):
+        return None
+
+
+def with_current(store: Store, card: Scorecard) -> Comparison | None:
+    """What a scorecard gained and lost against that of the current version, if it has one."""
+    current = store.current()
+    before = kept(store, current) if current else None
+    return compare(current.name, before, card) if current and before else None
+
+
+def with_earlier(store: Store, version: Version, card: Scorecard) -> Comparison | None:
+    """The same against the nearest earlier version that has a scorecard."""
+    for earlier in reversed(store.versions()):
+        if earlier.number < version.number and (before := kept(store, earlier)):
+            return compare(earlier.name, before, card)
+    return None
 
 
 def _answers(card: Scorecard) -> dict[tuple[str, str], Item]:

@@ -78,10 +78,13 @@ def wilson(hits: int, n: int, z: float = _Z) -> tuple[float, float]:
 
 
 def binomial_tail(hits: int, n: int, share: float = 0.5) -> float:
-    """The chance of at least `hits` in `n` trials, each with the chance `share`, 0 < share < 1."""
-    ways = [math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) for k in range(n + 1)]
-    one, none = math.log(share), math.log1p(-share)
-    return math.fsum(math.exp(ways[k] + k * one + (n - k) * none) for k in range(hits, n + 1))
+    """The chance of at least so many hits in `n` trials, each with the chance `share`."""
+    yes, no = math.log(share), math.log(1 - share)
+    logs = [
+        math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) + k * yes + (n - k) * no
+        for k in range(hits, n + 1)
+    ]
+    return min(1.0, math.fsum(map(math.exp, logs)))
 
 
 def bootstrap(values: Sequence[float], weights: Sequence[float]) -> tuple[float, float]:

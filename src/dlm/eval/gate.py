@@ -1,28 +1,18 @@
 """Whether a challenger takes over from the champion: better by more than chance, and no harm done.
 
-The test is the paired randomisation test of Fisher (1935, "The Design of Experiments", §21) and
-Pitman (1937) on the score of each exam question: were the two models equal, each sign would be as
-likely as the other. It is exact for up to 16 differences that are not 0 and drawn 100,000 times
-with a fixed seed beyond. The exact test of McNemar (1947) on right and wrong stands beside it.
+The tests of chance are those of `exam`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from dlm.doc.document import Document
-from dlm.eval.exam import Paper
-from dlm.eval.figures import Figure, binomial_tail, mean
+from dlm.eval.exam import CHANCE, FEWEST, Contest, ExamResult, contest
 from dlm.eval.learned_map import State, learned_map
 from dlm.eval.scorecard import Scorecard
-
-CHANCE: Final = 0.05
-"""A result that chance gives as often as this, one-sided, does not count."""
-
-FEWEST: Final = 5
-"""Differences of one sign below this number can never exclude chance: 1/2^4 is above 0.05."""
 
 MOST_DRIFT: Final = 0.5
 """Nats a token on general text, adapter against base."""
@@ -34,61 +24,14 @@ MOST_LOST: Final = 0.25
 """Of a section: by how much less of it may be known, 0..1."""
 
 _SAME: Final = 1e-9  # scores and losses that differ by less are equal
-_EXACT: Final = 16
-_DRAWS: Final = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Contest:
-    """Two papers of one exam compared: `difference` of the overall, `loss` in nats a token.
-
-    `better` and `worse` count the questions whose score differs. Each p is one-sided: how often
-    chance would give as much, `p` for the scores, `p_harm` for a loss that rises, `p_right` for
-    wrong answers that become right and `p_wrong` for the reverse.
-    """
-
-    difference: Figure
-    better: int
-    worse: int
-    p: float
-    loss: Figure
-    p_harm: float
-    gained: tuple[str, ...]
-    lost: tuple[str, ...]
-    p_right: float
-    p_wrong: float
-
-    @property
-    def decidable(self) -> bool:
-        """Whether enough questions differ for any result to exclude chance."""
-        return self.better + self.worse >= FEWEST
-
-    @property
-    def beyond_chance(self) -> bool:
-        return self.p < CHANCE
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "difference": self.difference.to_json(),
-            "better": self.better,
-            "worse": self.worse,
-            "decidable": self.decidable,
-            "p": self.p,
-            "loss": self.loss.to_json(),
-            "p_harm": self.p_harm,
-            "gained": list(self.gained),
-            "lost": list(self.lost),
-            "p_right": self.p_right,
-            "p_wrong": self.p_wrong,
-        }
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two: its exam paper, its scorecard, and the text that was measured on."""
+    """One of the two: its exam, its scorecard, and the text that was measured on."""
 
     document: Document
-    paper: Paper
+    exam: ExamResult
     card: Scorecard
 
 
@@ -123,7 +66,7 @@ def judge(
     champion: Side, challenger: Side, *, threshold: float, steps: int, min_steps: int
 ) -> Verdict:
     """Whether the challenger takes over; `steps` are those it was trained for."""
-    found = contest(champion.paper, challenger.paper)
+    found = contest(champion.exam, challenger.exam)
     gained, lost = len(found.gained), len(found.lost)
     unharmed = [
         _no_more_loss(found),
@@ -138,56 +81,6 @@ def judge(
     met = tuple(text for holds, text in checks if holds)
     harmless = found.p_wrong >= CHANCE and all(holds for holds, _ in unharmed)
     return Verdict(not reasons, harmless, met, reasons, found)
-
-
-def contest(champion: Paper, challenger: Paper) -> Contest:
-    """Compare two papers of the same questions in the same order."""
-    both = list(zip(champion.answers, challenger.answers, strict=True))
-    if any(old.question != new.question for old, new in both):
-        raise ValueError("these are papers of two exams")
-    scores = [new.score - old.score for old, new in both]
-    losses = [(new.nll or 0.0) - (old.nll or 0.0) for old, new in both]
-    gained = tuple(new.question for old, new in both if new.right and not old.right)
-    lost = tuple(new.question for old, new in both if old.right and not new.right)
-    return Contest(
-        difference=mean(scores),
-        better=sum(score > _SAME for score in scores),
-        worse=sum(score < -_SAME for score in scores),
-        p=randomisation(scores),
-        loss=mean(losses),
-        p_harm=randomisation(losses),
-        gained=gained,
-        lost=lost,
-        p_right=mcnemar(len(gained), len(lost)),
-        p_wrong=mcnemar(len(lost), len(gained)),
-    )
-
-
-def randomisation(differences: Sequence[float]) -> float:
-    """How often random signs give a sum at least as large; 1 where nothing differs."""
-    import numpy as np
-
-    # The sizes are rounded so that sums that are equal on paper are equal here.
-    values = np.round([one for one in differences if abs(one) > _SAME], 9)
-    if not len(values):
-        return 1.0
-    seen = values.sum() - 1e-7
-    if len(values) <= _EXACT:
-        numbers = np.arange(2 ** len(values))[:, None]
-        signs = 1 - 2 * ((numbers >> np.arange(len(values))) & 1)
-        return float((signs @ np.abs(values) >= seen).mean())
-    rng = np.random.default_rng(0)
-    hits = done = 0
-    while done < _DRAWS:
-        signs = rng.integers(0, 2, (10_000, len(values)), dtype=np.int8) * 2 - 1
-        hits += int((signs @ np.abs(values) >= seen).sum())
-        done += len(signs)
-    return (hits + 1) / (done + 1)
-
-
-def mcnemar(gained: int, lost: int) -> float:
-    """The exact one-sided p that `gained` of all that changed sides, or more, is chance."""
-    return binomial_tail(gained, gained + lost)
 
 
 def _better(found: Contest, threshold: float) -> Iterator[_Check]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from dlm.doc.document import Document
 from dlm.doc.sections import Section
-from dlm.eval.items import Item, Kind
+from dlm.eval.answers import Item, Kind
 from dlm.eval.scorecard import Scorecard, known_shares
 
 _LEARNED, _PARTLY = 0.5, 0.1  # of the way from the base's loss to none

@@ -1,212 +1,279 @@
-"""Puts every question and text to a loaded model, with its adapter and without.
+"""Puts questions and texts to a loaded model, with its adapter and without.
 
 The only part of the evaluation that runs a model; what comes of it are plain items.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from dlm.base_models import BaseModel
 from dlm.data.chat import Codec, Encoded
-from dlm.data.lessons import Lesson, Lessons
-from dlm.data.rows import prose_rows
+from dlm.data.general import held_out_texts
+from dlm.data.lessons import Lesson, lessons_of
+from dlm.data.rows import general_rows, prose_rows, sequence_length
+from dlm.doc.document import Document
 from dlm.engine.decoding import generate
 from dlm.engine.model import Model, Score
-from dlm.eval.answers import score_answer
-from dlm.eval.drift import DriftGauge
-from dlm.eval.items import Fit, Item, Kind, Said, opening
-from dlm.eval.questions import Question, question_sheet
+from dlm.eval.answers import Answer, Item, Kind, Loss, opening
+from dlm.eval.probes import FULL, Budget, Question, Sheet, question_sheet
 from dlm.eval.scorecard import Scorecard, scorecard
-from dlm.text.near import repetition
+from dlm.hardware import detect, plan_answers
+from dlm.store.records import Version
+from dlm.store.store import Store
 
 _BOUNDS = (32, 64, 128, 256, 512)  # tokens an answer may take: the first that is long enough
 _ROOM = 1.5  # times the length of the reference
+_DRIFT_LENGTH = 128  # tokens a general text
 
 
-def measure(
-    model: Model,
-    codec: Codec,
-    lessons: Lessons,
-    gauge: DriftGauge,
-    *,
-    document_sha256: str,
-    sequence_length: int,
+def measure_version(
+    store: Store, version: Version, document: Document, base: BaseModel, folder: Path
 ) -> Scorecard:
-    """Ask and score everything; the model is left as it was.
+    """The scorecard of a version on the document as it stands; takes a model into memory.
 
-    A pair that the base cannot read at once is left out, and the scorecard counts it.
+    Raises CorruptStore when the version is damaged, and what `lessons_of` raises.
     """
-    sheet = question_sheet(lessons)
-    asked = ask(model, codec, sheet.questions)
-    prose = _prose(codec, lessons, sequence_length)
-    items = [*asked, *_Examiner(model, codec).prose(prose), *gauge.items()]
-    return scorecard(
-        items,
-        document_sha256=document_sha256,
-        pairs=sheet.pairs,
-        asked_pairs=sheet.asked_pairs,
-        too_long=len(sheet.questions) - len(asked),
+    sheet = question_sheet(lessons_of(document))
+    store.verify(version)
+    codec = Codec.load(folder, system_prompt=document.frontmatter.system_prompt)
+    with store.in_use(version):
+        model = Model.load(folder, plan_answers(detect(), base), adapter=version.path)
+    length = sequence_length(document.frontmatter.training, codec.context_length)
+    return Evaluator(model, codec).measure(
+        sheet, codec, document_sha256=document.sha256, sequence_length=length
     )
 
 
-def ask(model: Model, codec: Codec, questions: Sequence[Question]) -> list[Item]:
-    """The items of these questions, without those that the base cannot read at once."""
-    asked = [_asked(codec, question) for question in questions]
-    fitting = [one for one in asked if len(one.row.ids) <= codec.context_length]
-    return _Examiner(model, codec).questions(fitting)
+class Evaluator:
+    """Measures one loaded model, and leaves it as it was.
+
+    What the frozen base makes of a row of tokens is computed once and kept.
+    """
+
+    def __init__(self, model: Model, codec: Codec) -> None:
+        self._model, self._pad_id = model, codec.pad_id
+        self._base: dict[tuple[int, ...], Score] = {}
+        rows = general_rows(held_out_texts(), codec, _DRIFT_LENGTH)
+        self._texts: list[Encoded] = [row.encoded for row in rows]
+
+    def measure(
+        self,
+        sheet: Sheet,
+        codec: Codec,
+        budget: Budget = FULL,
+        *,
+        document_sha256: str,
+        sequence_length: int,
+        rows: Mapping[str, Encoded] | None = None,
+    ) -> Scorecard:
+        """Score everything on the sheet, and generate what the budget allows.
+
+        `rows` are pairs that are encoded already, by the id of their lesson. A pair that the base
+        cannot read at once is left out, and the scorecard counts it.
+        """
+        asked = self.ask(sheet.questions, codec, budget, rows=rows)
+        items = [*asked, *self._prose(sheet.prose, codec, sequence_length)]
+        if sheet.texts:
+            items += self._general()
+        return scorecard(
+            items,
+            document_sha256=document_sha256,
+            pairs=sheet.pairs,
+            asked_pairs=sum(one.said is not None for one in asked if one.kind is Kind.TRAINED),
+            too_long=len(sheet.questions) - len(asked),
+        )
+
+    def ask(
+        self,
+        questions: Sequence[Question],
+        codec: Codec,
+        budget: Budget = FULL,
+        *,
+        rows: Mapping[str, Encoded] | None = None,
+    ) -> list[Item]:
+        """The items of these questions, without those that the base cannot read at once.
+
+        Where the reference is what greedy decoding gives, token for token, it is the answer.
+        """
+        found = [_asked(codec, question, rows or {}) for question in questions]
+        asked = [one for one in found if len(one.row.ids) <= codec.context_length]
+        losses = self._losses([one.row for one in asked])
+        wanted = {place: one for place, one in enumerate(asked) if one.question.asked}
+        known = {place for place, one in wanted.items() if losses[place].exact and one.direct}
+        answers = {place: asked[place].known(losses[place]) for place in known}
+        unknown = [place for place in wanted if place not in known][: budget.answers]
+        spoken = self._spoken([asked[place] for place in unknown], codec, budget)
+        general = [place for place, one in wanted.items() if one.question.kind is Kind.GENERAL]
+        with self._model.base_only():
+            base_spoken = self._spoken([asked[place] for place in general], codec, budget)
+        answers |= zip(unknown, self._judged(spoken, codec), strict=True)
+        base = dict(zip(general, self._judged(base_spoken, codec), strict=True))
+        return [
+            one.item(loss, answers.get(place), base.get(place))
+            for place, (one, loss) in enumerate(zip(asked, losses, strict=True))
+        ]
+
+    def drift(self, texts: int | None = None) -> float:
+        """How much worse the first `texts` general texts are predicted than by the frozen base.
+
+        In nats per token, on texts that are never trained on; 0 is no change, negative is better.
+        """
+        rows = self._texts[:texts]
+        return _mean(self._scores(rows)) - _mean(self._base_scores(rows))
+
+    def _general(self) -> list[Item]:
+        losses = zip(held_out_texts(), self._losses(self._texts), strict=True)
+        return [Item(Kind.TEXT, "", opening(text), loss) for text, loss in losses]
+
+    def _prose(self, lessons: Sequence[Lesson], codec: Codec, length: int) -> list[Item]:
+        """The losses of prose, each section's over all of its rows."""
+        cut = [[row.encoded for row in prose_rows(one, codec, length)] for one in lessons]
+        losses = iter(self._losses([row for rows in cut for row in rows]))
+        return [
+            Item(
+                kind=Kind.PROSE,
+                question="",
+                reference=opening(lesson.text),
+                fit=_joined([next(losses) for _ in rows]),
+                section_id=lesson.section_id,
+                line=lesson.line,
+                lesson_id=lesson.id,
+            )
+            for lesson, rows in zip(lessons, cut, strict=True)
+            if rows
+        ]
+
+    def _spoken(self, asked: Sequence[_Asked], codec: Codec, budget: Budget) -> list[_Spoken]:
+        """Greedy answers of the model as it stands; questions with one bound in one batch."""
+        longest = max((one.wanted for one in asked), default=0)
+        bounds = [one.bound(budget, longest) for one in asked]
+        spoken: dict[int, _Spoken] = {}
+        for bound in sorted(set(bounds)):
+            group = [place for place, own in enumerate(bounds) if own == bound]
+            found = generate(
+                self._model,
+                [asked[place].prompt for place in group],
+                max_new_tokens=bound,
+                stop_ids=codec.stop_ids,
+                pad_id=codec.pad_id,
+            )
+            for place, ids in zip(group, found, strict=True):
+                spoken[place] = _Spoken(asked[place], ids, len(ids) < bound)
+        return [spoken[place] for place in range(len(asked))]
+
+    def _judged(self, spoken: Sequence[_Spoken], codec: Codec) -> list[Answer]:
+        """Compare answers with their references, and let the base score them."""
+        scores = self._base_scores([one.row for one in spoken])
+        return [
+            one.asked.answer(codec.decode(one.ids), one.finished, score.nll)
+            for one, score in zip(spoken, scores, strict=True)
+        ]
+
+    def _losses(self, rows: Sequence[Encoded]) -> list[Loss]:
+        both = zip(self._scores(rows), self._base_scores(rows), strict=True)
+        return [Loss(one.nll, base.nll, one.tokens, one.exact) for one, base in both]
+
+    def _scores(self, rows: Sequence[Encoded]) -> list[Score]:
+        return self._model.score(rows, pad_id=self._pad_id)
+
+    def _base_scores(self, rows: Sequence[Encoded]) -> list[Score]:
+        keys = [tuple(row.ids) for row in rows]
+        new = {key: row for key, row in zip(keys, rows, strict=True) if key not in self._base}
+        if new:
+            with self._model.base_only():
+                found = self._scores(list(new.values()))
+            self._base |= zip(new, found, strict=True)
+        return [self._base[key] for key in keys]
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A question as tokens: its prompt, and the row that holds the reference."""
+    """A question as tokens: its prompt if it is asked, and the row that holds the reference."""
 
     question: Question
     prompt: list[int]
     row: Encoded
 
     @property
-    def bound(self) -> int:
-        """How many tokens its answer may take."""
-        wanted = int(_ROOM * sum(self.row.supervised)) + 1
-        return next((bound for bound in _BOUNDS if bound >= wanted), wanted)
+    def direct(self) -> bool:
+        """Whether the reference follows the prompt with nothing in between, such as a thought."""
+        return self.row.supervised.index(True) == len(self.prompt)
+
+    @property
+    def wanted(self) -> int:
+        """How many tokens its answer should be given."""
+        return int(_ROOM * sum(self.row.supervised)) + 1
+
+    def bound(self, budget: Budget, longest: int) -> int:
+        """How many its answer may take, where the `longest` of all should be given so many."""
+        if budget.longest is not None:
+            return min(budget.longest, longest)
+        return next((bound for bound in _BOUNDS if bound >= self.wanted), self.wanted)
+
+    def known(self, loss: Loss) -> Answer:
+        """The answer of a model that gives the reference itself."""
+        return self.answer(self.question.reference, True, loss.base_nll)
+
+    def answer(self, text: str, finished: bool, base_nll: float) -> Answer:
+        question = self.question
+        return Answer.of(
+            text, question.reference, question.text, finished=finished, base_nll=base_nll
+        )
+
+    def item(self, loss: Loss, said: Answer | None, base_said: Answer | None) -> Item:
+        question, lesson = self.question, self.question.lesson
+        return Item(
+            kind=question.kind,
+            question=question.text,
+            reference=question.reference,
+            fit=loss,
+            section_id=lesson.section_id,
+            line=lesson.line,
+            probe=question.probe,
+            said=said,
+            base_said=base_said,
+            lesson_id=lesson.id,
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class _Prose:
-    """A prose section as token rows."""
+class _Spoken:
+    """The ids of a generated answer; one that is `finished` ended before its bound."""
 
-    lesson: Lesson
-    rows: list[Encoded]
+    asked: _Asked
+    ids: list[int]
+    finished: bool
 
-
-class _Examiner:
-    """A model and how to talk to it."""
-
-    def __init__(self, model: Model, codec: Codec) -> None:
-        self._model, self._codec = model, codec
-
-    def questions(self, all_: Sequence[_Asked]) -> list[Item]:
-        """The losses of every question, and the answers to those that are asked."""
-        fits = self._fits([one.row for one in all_])
-        asked = [one for one in all_ if one.question.asked]
-        general = [one for one in asked if one.question.kind is Kind.GENERAL]
-        answers = self._answers(asked)
-        with self._model.base_only():
-            said = self._judged(asked, answers)
-            base_said = self._judged(general, self._answers(general))
-        mine = {id(one): answer for one, answer in zip(asked, said, strict=True)}
-        base = {id(one): answer for one, answer in zip(general, base_said, strict=True)}
-        return [
-            _item(one.question, fit, mine.get(id(one)), base.get(id(one)))
-            for one, fit in zip(all_, fits, strict=True)
-        ]
-
-    def prose(self, sections: Sequence[_Prose]) -> list[Item]:
-        """The losses of prose, each section's over all of its rows."""
-        fits = iter(self._fits([row for section in sections for row in section.rows]))
-        return [
-            Item(
-                kind=Kind.PROSE,
-                question="",
-                reference=opening(section.lesson.text),
-                fit=_joined([next(fits) for _ in section.rows]),
-                section_id=section.lesson.section_id,
-                line=section.lesson.line,
-                lesson_id=section.lesson.id,
-            )
-            for section in sections
-        ]
-
-    def _fits(self, rows: list[Encoded]) -> list[Fit]:
-        with_adapter = self._scores(rows)
-        with self._model.base_only():
-            without = self._scores(rows)
-        return [
-            Fit(one.nll, base.nll, one.tokens, one.exact)
-            for one, base in zip(with_adapter, without, strict=True)
-        ]
-
-    def _answers(self, asked: Sequence[_Asked]) -> list[list[int]]:
-        """Greedy answers; questions with the same bound are asked in one batch."""
-        answers: list[list[int]] = [[] for _ in asked]
-        for bound in sorted({one.bound for one in asked}):
-            group = [index for index, one in enumerate(asked) if one.bound == bound]
-            found = generate(
-                self._model,
-                [asked[index].prompt for index in group],
-                max_new_tokens=bound,
-                stop_ids=self._codec.stop_ids,
-                pad_id=self._codec.pad_id,
-            )
-            for index, ids in zip(group, found, strict=True):
-                answers[index] = ids
-        return answers
-
-    def _judged(self, asked: Sequence[_Asked], answers: Sequence[list[int]]) -> list[Said]:
-        """Compare answers with their references, and score them as the model stands."""
-        rows = []
-        for one, ids in zip(asked, answers, strict=True):
-            # The row of the reference ends with the token that ends a turn.
-            spoken = ids if len(ids) == one.bound else [*ids, one.row.ids[-1]]
-            mask = [False] * len(one.prompt) + [True] * len(spoken)
-            rows.append(Encoded([*one.prompt, *spoken], mask))
-        return [
-            self._said(one, ids, score)
-            for one, ids, score in zip(asked, answers, self._scores(rows), strict=True)
-        ]
-
-    def _said(self, one: _Asked, ids: list[int], score: Score) -> Said:
-        text = self._codec.decode(ids).strip()
-        near = score_answer(text, one.question.reference, one.question.text)
-        return Said(
-            text=text,
-            exact=near.exact,
-            contains=near.contains,
-            f1=near.f1,
-            finished=len(ids) < one.bound,
-            repetition=repetition(text),
-            base_nll=score.nll,
-        )
-
-    def _scores(self, rows: list[Encoded]) -> list[Score]:
-        return self._model.score(rows, pad_id=self._codec.pad_id)
+    @property
+    def row(self) -> Encoded:
+        """The answer after its prompt, with the token that ends a turn, as in the reference."""
+        ids = [*self.ids, self.asked.row.ids[-1]] if self.finished else self.ids
+        mask = [False] * len(self.asked.prompt) + [True] * len(ids)
+        return Encoded([*self.asked.prompt, *ids], mask)
 
 
-def _asked(codec: Codec, question: Question) -> _Asked:
-    prompt = codec.prompt_ids([{"role": "user", "content": question.text}])
-    return _Asked(question, prompt, codec.pair(question.text, question.reference))
-
-
-def _prose(codec: Codec, lessons: Lessons, sequence_length: int) -> list[_Prose]:
-    sections = [
-        _Prose(lesson, [row.encoded for row in prose_rows(lesson, codec, sequence_length)])
-        for lesson in lessons.prose
-    ]
-    return [section for section in sections if section.rows]
-
-
-def _item(question: Question, fit: Fit, said: Said | None, base_said: Said | None) -> Item:
-    return Item(
-        kind=question.kind,
-        question=question.text,
-        reference=question.reference,
-        fit=fit,
-        section_id=question.lesson.section_id,
-        line=question.lesson.line,
-        probe=question.probe,
-        lesson_id=question.lesson.id,
-        said=said,
-        base_said=base_said,
+def _asked(codec: Codec, question: Question, rows: Mapping[str, Encoded]) -> _Asked:
+    known = rows.get(question.lesson.id) if question.text == question.lesson.question else None
+    return _Asked(
+        question,
+        codec.prompt_ids([{"role": "user", "content": question.text}]) if question.asked else [],
+        known or codec.pair(question.text, question.reference),
     )
 
 
-def _joined(parts: Sequence[Fit]) -> Fit:
+def _joined(parts: Sequence[Loss]) -> Loss:
     """Several rows as one: means over all tokens."""
     tokens = sum(part.tokens for part in parts)
-    return Fit(
+    return Loss(
         nll=sum(part.nll * part.tokens for part in parts) / tokens,
         base_nll=sum(part.base_nll * part.tokens for part in parts) / tokens,
         tokens=tokens,
         exact=all(part.exact for part in parts),
     )
+
+
+def _mean(scores: Sequence[Score]) -> float:
+    return sum(s.nll * s.tokens for s in scores) / sum(s.tokens for s in scores)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
+from dlm.eval.answers import Answer, Item, Kind, Loss
 from dlm.eval.figures import Figure, mean, share
-from dlm.eval.items import Fit, Item, Kind, Said
 from dlm.store.records import from_json, now
 from dlm.text.words import normalise
 
@@ -102,7 +102,7 @@ def ends(item: Item) -> bool:
     return item.said.finished or (item.base_said is not None and not item.base_said.finished)
 
 
-def steady(said: Said) -> bool:
+def steady(said: Answer) -> bool:
     """At most a fifth of its word trigrams are repeats."""
     return said.repetition <= _MOST_REPETITION
 
@@ -221,7 +221,7 @@ def _drift(items: Sequence[Item]) -> dict[str, Figure]:
     }
 
 
-def _rise(fits: Sequence[Fit]) -> Figure:
+def _rise(fits: Sequence[Loss]) -> Figure:
     """How much more the adapter loses than the base, nats per token."""
     return mean([fit.nll - fit.base_nll for fit in fits], [float(fit.tokens) for fit in fits])
 

@@ -23,7 +23,7 @@ from watchfiles import Change, watch
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.errors import DlmError, Interrupted
-from dlm.eval.items import Kind
+from dlm.eval.answers import Kind
 from dlm.loops.push import Drained, Fits, drain
 from dlm.loops.watch_status import WatchStatus
 from dlm.store.edits import queue_depth, waiting_probes, written_probes

@@ -10,9 +10,8 @@ from dlm.data.lessons import origin_of
 from dlm.doc.document import Document
 from dlm.doc.sections import Pair, PairRole, Section, SectionType
 from dlm.errors import CorruptStore
-from dlm.eval.comparison import compare
-from dlm.eval.items import Item, Kind
-from dlm.eval.keeping import kept
+from dlm.eval.answers import Item, Kind
+from dlm.eval.comparison import compare, kept
 from dlm.eval.learned_map import SectionState, State, item_states, learned_map
 from dlm.eval.scorecard import Scorecard
 from dlm.report.facts import (

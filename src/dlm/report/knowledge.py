@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from dlm.eval.answers import Kind
 from dlm.eval.figures import Figure
-from dlm.eval.items import Kind
 from dlm.eval.scorecard import Scorecard
 from dlm.report.charts import STATES, meter, strip
 from dlm.report.facts import Facts, Knowledge, SectionFacts

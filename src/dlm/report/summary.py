@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from dlm.eval.figures import Figure
-from dlm.eval.gate import CHANCE, mcnemar
-from dlm.eval.items import Kind
+from dlm.eval.answers import Kind
+from dlm.eval.exam import CHANCE
+from dlm.eval.figures import Figure, binomial_tail
 from dlm.report.facts import (
     Change,
     Facts,
@@ -274,8 +274,8 @@ def _odds(gained: int, lost: int) -> str:
 
 
 def _chance(gained: int, lost: int) -> float:
-    """How often chance alone would favour one side as much, one-sided as in `eval.gate`."""
-    return mcnemar(max(gained, lost), min(gained, lost))
+    """How often chance alone would favour one side as much, one-sided as in `eval.exam`."""
+    return binomial_tail(max(gained, lost), gained + lost)
 
 
 def _first_training(version: VersionFacts) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from dlm.eval.answers import Item, Kind
 from dlm.eval.figures import Figure
-from dlm.eval.items import Item, Kind
 from dlm.report.charts import Point, trend
 from dlm.report.facts import Change, Facts, VersionFacts
 from dlm.report.summary import count, helped, hits, percent, plain, signed, when

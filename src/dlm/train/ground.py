@@ -8,11 +8,11 @@ from pathlib import Path
 from dlm.base_models import BaseModel
 from dlm.data.chat import Codec
 from dlm.data.lessons import Lessons
+from dlm.data.rows import sequence_length
 from dlm.doc.document import Document
 from dlm.doc.schema import TrainingConfig
 from dlm.hardware import Plan, detect, plan as plan_hardware, plan_again
 from dlm.train.options import TrainOptions
-from dlm.train.settings import sequence_length
 from dlm.train.tools import Tools
 
 

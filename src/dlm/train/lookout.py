@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dlm.data.rows import Row, RowKind
 from dlm.engine.model import Model, Score
-from dlm.eval.drift import DriftGauge
+from dlm.eval.measure import Evaluator
 from dlm.train.budget import Budget, EpochFigures
 from dlm.train.plan import TrainingPlan
 
@@ -23,9 +23,9 @@ class Lookout:
     """Scores what is learned, what was known before, and what is to be forgotten."""
 
     def __init__(
-        self, model: Model, plan: TrainingPlan, gauge: DriftGauge, *, brisk: bool = False
+        self, model: Model, plan: TrainingPlan, evaluator: Evaluator, *, brisk: bool = False
     ) -> None:
-        self._model, self._plan, self._gauge = model, plan, gauge
+        self._model, self._plan, self._evaluator = model, plan, evaluator
         self._drift_every = _BRISK_DRIFT_EVERY if brisk else _DRIFT_EVERY
         material = plan.material
         replayed = [row for row in material.replay if row.kind is RowKind.PAIR]
@@ -46,7 +46,7 @@ class Lookout:
         figures = EpochFigures(
             epoch,
             tuple(self._scores(self._plan.material.pairs)),
-            drift=self._gauge.measure(_DRIFT_TEXTS) if epoch % self._drift_every == 0 else None,
+            drift=self._evaluator.drift(_DRIFT_TEXTS) if epoch % self._drift_every == 0 else None,
             guarded=len(self._guard),
             remembered=self.remembered(),
             held_out_nll=self.held_out_nll(),

@@ -9,8 +9,8 @@ from typing import Any
 
 from dlm.base_models.locate import commit_of
 from dlm.engine.model import Score
+from dlm.eval.answers import Kind
 from dlm.eval.comparison import Comparison
-from dlm.eval.items import Kind
 from dlm.eval.scorecard import Scorecard
 from dlm.store.records import RunRecord, Version, run_name
 from dlm.train.budget import EpochFigures

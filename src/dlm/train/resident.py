@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Self
 
+from dlm.data.rows import sequence_length
 from dlm.doc.document import Document
 from dlm.store.store import Store
 from dlm.train.lock_file import LockMode
@@ -16,7 +17,6 @@ from dlm.train.plan import make_plan
 from dlm.train.progress import Progress
 from dlm.train.report import TrainingReport
 from dlm.train.run import train
-from dlm.train.settings import sequence_length
 from dlm.train.start import NothingToTrain
 from dlm.train.workshop import Workshop, load_version
 

@@ -9,9 +9,8 @@ from dlm.data.rows import Row, RowKind
 from dlm.engine.loading import LoraSettings, save_adapter
 from dlm.engine.model import Model, Score
 from dlm.errors import TrainingError
-from dlm.eval.glance import glance
-from dlm.eval.keeping import keep, with_current
-from dlm.eval.measure import measure
+from dlm.eval.comparison import keep, with_current
+from dlm.eval.probes import FULL, QUICK, question_sheet, quick_sheet
 from dlm.eval.scorecard import Scorecard
 from dlm.store.database import Database
 from dlm.store.records import Remembered
@@ -123,13 +122,11 @@ class _Run:
         traps = (*warnings(self.plan), *self.notes)
         self.progress.planned(summary(self.plan, self.previous), traps)
         self.bench = self.session.workshop.set_up(self.plan, self.previous, self._load)
-        self.model, self.gauge = self.bench.model, self.bench.gauge
-        self.lookout = Lookout(self.model, self.plan, self.gauge, brisk=options.brisk)
+        self.model = self.bench.model
+        self.lookout = Lookout(self.model, self.plan, self.bench.evaluator, brisk=options.brisk)
         steps, stopped = self._fit()
         self.progress.stage("measuring what was learned")
-        outcome = self._outcome(
-            self._glance() if options.brisk else self._measure(), steps, stopped
-        )
+        outcome = self._outcome(self._measure(quick=options.brisk), steps, stopped)
         rows = self.plan.rows_of(steps)
         record = run_record(
             self.plan,
@@ -152,7 +149,7 @@ class _Run:
             def also(database: Database) -> None:
                 ended(database)
                 taught(database, staging.number)
-                if not options.brisk:  # a glance is no scorecard to compare others with
+                if not options.brisk:  # a quick one is no scorecard to compare with
                     keep(database, staging.number, outcome.card)
 
             current = not (options.candidate or worse_than_base(outcome.card))
@@ -193,26 +190,21 @@ class _Run:
             return f"the limit of {steps} steps"
         return f"the cap of {epochs} epochs" if self.plan.limits else f"all {epochs} epochs done"
 
-    def _measure(self) -> Scorecard:
-        return measure(
-            self.model,
+    def _measure(self, *, quick: bool) -> Scorecard:
+        lessons = self.plan.lessons
+        learned = {row.lesson.id for row in self.plan.material.pairs}
+        sheet = (
+            quick_sheet(lessons, lambda pair: pair.id in learned)
+            if quick
+            else question_sheet(lessons)
+        )
+        return self.bench.evaluator.measure(
+            sheet,
             self.plan.codec,
-            self.plan.lessons,
-            self.gauge,
+            QUICK if quick else FULL,
             document_sha256=self.plan.document.sha256,
             sequence_length=self.plan.sequence_length,
-        )
-
-    def _glance(self) -> Scorecard:
-        learned = {row.lesson.id for row in self.plan.material.pairs}
-        return glance(
-            self.model,
-            self.plan.codec,
-            self.plan.lessons,
-            [row.encoded for row in self.plan.pairs],
-            lambda pair: pair.id in learned,
-            self.bench.base,
-            document_sha256=self.plan.document.sha256,
+            rows={row.lesson.id: row.encoded for row in self.plan.pairs},
         )
 
     def _outcome(self, card: Scorecard, steps: int, stopped: str) -> Outcome:

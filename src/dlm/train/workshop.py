@@ -13,8 +13,7 @@ from typing import Any, Self
 
 from dlm.data.chat import Codec
 from dlm.engine.model import Model
-from dlm.eval.drift import DriftGauge
-from dlm.eval.glance import BaseScores
+from dlm.eval.measure import Evaluator
 from dlm.store.records import Version
 from dlm.store.store import Store
 from dlm.train.ground import Ground
@@ -28,8 +27,7 @@ class Bench:
 
     model: Model
     trainer: RowTrainer
-    gauge: DriftGauge
-    base: BaseScores
+    evaluator: Evaluator
 
 
 class Workshop:
@@ -99,9 +97,4 @@ def load_version(plan: Ground, store: Store, version: Version) -> Model:
 
 
 def _bench(model: Model, codec: Codec) -> Bench:
-    return Bench(
-        model,
-        RowTrainer(model, pad_id=codec.pad_id),
-        DriftGauge(model, codec),
-        BaseScores(model, codec.pad_id),
-    )
+    return Bench(model, RowTrainer(model, pad_id=codec.pad_id), Evaluator(model, codec))

@@ -10,7 +10,7 @@ from improve_kit import AT, begun, decided, opened, plan_of, written
 
 from dlm.doc.parser import parse_file
 from dlm.doc.provenance import Origin, Provenance
-from dlm.eval.items import Fit, Item, Kind, Said
+from dlm.eval.answers import Answer, Item, Kind, Loss
 from dlm.eval.scorecard import Scorecard, scorecard
 from dlm.loops.edits import Addition, EditPlan, NewTriple, applied, plan_to_json, reverted
 from dlm.loops.improve import writing
@@ -52,7 +52,7 @@ def card(path: Path, *, known: dict[int, float], wrong: tuple[str, ...] = ()) ->
             Kind.PROSE,
             "",
             "text",
-            Fit(3.0 * (1 - share), 3.0, 9, exact=False),
+            Loss(3.0 * (1 - share), 3.0, 9, exact=False),
             document.sections[place].section_id,
             document.sections[place].line,
         )
@@ -60,14 +60,14 @@ def card(path: Path, *, known: dict[int, float], wrong: tuple[str, ...] = ()) ->
     ]
     for section, pair in document.pairs():
         right = pair.question not in wrong
-        said = Said("said", right, right, float(right), True, 0.0, 1.0)
+        said = Answer("said", right, right, float(right), True, 0.0, 1.0)
         kind = Kind.EXAM if pair.role.value == "exam" else Kind.TRAINED
         items.append(
             Item(
                 kind,
                 pair.question,
                 pair.answer,
-                Fit(0.1, 3.0, 5, exact=right),
+                Loss(0.1, 3.0, 5, exact=right),
                 section.section_id,
                 pair.line,
                 probe=pair.role.value == "probe",

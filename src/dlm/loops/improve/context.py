@@ -1,4 +1,4 @@
-"""What every step of a round needs: the document and its store, a challenger, an exam to sit.
+"""What every step of a round needs: the document and its store, a challenger, an exam to put.
 
 A training that was killed is found again: as a version if it was committed, else by its checkpoint.
 In the exam the passage is withheld from everybody: what counts is what is known.
@@ -20,15 +20,12 @@ from dlm.doc.document import Document
 from dlm.engine.model import Model
 from dlm.engine.resident import Resident, Scored
 from dlm.errors import CorruptStore, Interrupted, TrainingError
-from dlm.eval.answers import score_answer
-from dlm.eval.exam import Paper, exam_questions, paper
-from dlm.eval.gate import FEWEST
-from dlm.eval.items import Fit, Item, Said
-from dlm.eval.keeping import keep, kept
-from dlm.eval.measure import ask
-from dlm.eval.questions import Question
+from dlm.eval.answers import Answer, Item, Loss
+from dlm.eval.comparison import keep, kept
+from dlm.eval.exam import FEWEST, ExamResult, exam_result
+from dlm.eval.measure import Evaluator, measure_version
+from dlm.eval.probes import Question, exam_questions
 from dlm.eval.scorecard import Scorecard
-from dlm.eval.version import measure_version
 from dlm.hardware import detect, plan_answers
 from dlm.loops.improve.options import Bounded, Clock, ImproveOptions, ImproveProgress
 from dlm.loops.judges import asked
@@ -39,7 +36,6 @@ from dlm.store.database import Database
 from dlm.store.improving import Round, Step
 from dlm.store.records import RunRecord, Version, version_name
 from dlm.store.store import Store
-from dlm.text.near import repetition
 from dlm.train.checkpoint import read_checkpoint
 from dlm.train.options import TrainOptions
 from dlm.train.run import train
@@ -117,25 +113,25 @@ class Context:
                 keep(self.database, version.number, card)
         return card
 
-    def paper_of(self, number: int) -> Paper:
-        """The paper of a version, from an earlier round where it sat the same exam there."""
+    def result_of(self, number: int) -> ExamResult:
+        """The exam of a version, from an earlier round where it was put the same one there."""
         asked = [(question.text, question.reference) for question in self.exam]
         for one in improving.rounds(self.database):
             for who, version in (("champion", one.champion), ("challenger", one.challenger)):
                 if version == number and "exam" in one.facts:
-                    paper = Paper.from_json(one.facts["exam"][who])
-                    if [(each.question, each.reference) for each in paper.answers] == asked:
-                        return paper
+                    found = ExamResult.from_json(one.facts["exam"][who])
+                    if [(each.question, each.reference) for each in found.answers] == asked:
+                        return found
         chosen = self.store.version(version_name(number))
         self.store.verify(chosen)
         with self.store.in_use(chosen):
-            return self._sit(chosen.path)
+            return self._examine(chosen.path)
 
-    def paper_of_base(self) -> Paper:
-        return self._sit(None)
+    def result_of_base(self) -> ExamResult:
+        return self._examine(None)
 
-    def paper_of_teacher(self, spec: str) -> Paper:
-        """The paper of a teacher that is no version of ours, from its words alone."""
+    def result_of_teacher(self, spec: str) -> ExamResult:
+        """The exam of a teacher that is no version of ours, from its words alone."""
         requests = [
             Request(
                 system="",
@@ -156,12 +152,12 @@ class Context:
         with Resident.open(self.document) as resident:
             return _judged(resident, self.exam, [texts[0] if texts else "" for texts in answers])
 
-    def _sit(self, adapter: Path | None) -> Paper:
+    def _examine(self, adapter: Path | None) -> ExamResult:
         base = base_of(self.document)
         folder = local_folder(base)
         codec = Codec.load(folder, system_prompt=self.document.frontmatter.system_prompt)
         model = Model.load(folder, plan_answers(detect(), base), adapter=adapter)
-        return paper(ask(model, codec, self.exam))
+        return exam_result(Evaluator(model, codec).ask(self.exam, codec))
 
     def _settled(self, document: Document, *, backtranslates: bool) -> Document:
         """The document as a round trains it: its anchor, and the rank if the owner chose none."""
@@ -223,34 +219,26 @@ def exam_of(document: Document, most: int) -> tuple[Question, ...]:
     )
 
 
-def _judged(resident: Resident, questions: Sequence[Question], answers: Sequence[str]) -> Paper:
+def _judged(
+    resident: Resident, questions: Sequence[Question], answers: Sequence[str]
+) -> ExamResult:
     """How good answers in words are; how fluent they are is for our base to say."""
     said = [Scored(asked(q.text), text) for q, text in zip(questions, answers, strict=True)]
     wanted = [Scored(asked(question.text), question.reference) for question in questions]
     scores = resident.score([*said, *wanted], adapter=False)
     items = []
     for at, (question, text) in enumerate(zip(questions, answers, strict=True)):
-        near = score_answer(text, question.reference, question.text)
-        base = scores[len(questions) + at].nll
         ended = text.finished if isinstance(text, Completion) else True
-        answer = Said(
-            str(text).strip(),
-            near.exact,
-            near.contains,
-            near.f1,
-            ended,
-            repetition(text),
-            scores[at].nll,
+        answer = Answer.of(
+            str(text),
+            question.reference,
+            question.text,
+            finished=ended,
+            base_nll=scores[at].nll,
         )
-        fit = Fit(base, base, scores[len(questions) + at].tokens, False)
-        items.append(
-            Item(
-                question.kind,
-                question.text,
-                question.reference,
-                fit,
-                line=question.lesson.line,
-                said=answer,
-            )
-        )
-    return paper(items, words_only=True)
+        base = scores[len(questions) + at]
+        loss = Loss(base.nll, base.nll, base.tokens, False)
+        line = question.lesson.line
+        kind, reference = question.kind, question.reference
+        items.append(Item(kind, question.text, reference, loss, line=line, said=answer))
+    return exam_result(items, words_only=True)

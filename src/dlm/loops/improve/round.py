@@ -13,7 +13,7 @@ from typing import Any, Final
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.doc.provenance import Origin
-from dlm.eval.exam import Paper
+from dlm.eval.exam import ExamResult
 from dlm.eval.figures import Figure
 from dlm.eval.gate import Side, judge
 from dlm.loops.edits import EditPlan, applied, carry_out, plan_from_json, plan_to_json, rebase
@@ -175,16 +175,16 @@ def _train(context: Context, one: Round) -> Round:
 def _examine(context: Context, one: Round) -> Round:
     context.progress.step(f"the exam: {len(context.exam)} questions that never train")
     assert one.challenger is not None
-    papers = {
-        "champion": context.paper_of(one.champion),
-        "challenger": context.paper_of(one.challenger),
+    results = {
+        "champion": context.result_of(one.champion),
+        "challenger": context.result_of(one.challenger),
     }
     for who, number in (("champion", one.champion), ("challenger", one.challenger)):
-        context.progress.told(who, f"{version_name(number)} {_told(papers[who].overall)}")
+        context.progress.told(who, f"{version_name(number)} {_told(results[who].overall)}")
     facts: dict[str, Any] = {}
     if is_external(one.teacher):
-        papers["teacher"] = context.paper_of_teacher(one.teacher)
-        student, teacher = papers["challenger"].spoken, papers["teacher"].spoken
+        results["teacher"] = context.result_of_teacher(one.teacher)
+        student, teacher = results["challenger"].spoken, results["teacher"].spoken
         facts["surpasses"] = (student.value or 0.0) > (teacher.value or 0.0)
         how_much = "surpasses" if facts["surpasses"] else "does not surpass"
         context.progress.told(
@@ -192,14 +192,14 @@ def _examine(context: Context, one: Round) -> Round:
             f"{one.teacher} {_told(teacher)} without the passage; the challenger by its words "
             f"{_told(student)}: it {how_much} its teacher",
         )
-    facts["exam"] = {who: paper.to_json() for who, paper in papers.items()}
+    facts["exam"] = {who: result.to_json() for who, result in results.items()}
     return context.advance(one, Step.EXAMINED, **facts)
 
 
 def _judge(context: Context, one: Round) -> Round:
     assert one.challenger is not None
     sides = [
-        Side(text, Paper.from_json(one.facts["exam"][who]), context.card_of(number, text))
+        Side(text, ExamResult.from_json(one.facts["exam"][who]), context.card_of(number, text))
         for who, number, text in (
             ("champion", one.champion, context.document),
             ("challenger", one.challenger, _document_with_plan(context, one)),

@@ -11,7 +11,7 @@ from typing import Any, Final
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.errors import DlmError, Interrupted
-from dlm.eval.keeping import kept
+from dlm.eval.comparison import kept
 from dlm.loops.edits import plan_to_json
 from dlm.loops.improve import writing
 from dlm.loops.improve.context import Context, exam_of

@@ -40,7 +40,7 @@ def choose_teacher(context: Context, champion: Version, done: Sequence[Round]) -
     """Who writes the next round, noted in the history; returns how it is named."""
     database = context.database
     first = improving.serving(database) is None
-    base = context.paper_of_base().overall if first else None
+    base = context.result_of_base().overall if first else None
     spec = _wanted(context, champion, done)
     known = {one.spec: one.number for one in improving.teachers(database)}
     serving = improving.serving(database)
@@ -136,10 +136,10 @@ def _wanted(context: Context, champion: Version, done: Sequence[Round]) -> str:
 
 def _score(context: Context, champion: Version, spec: str) -> Figure:
     if spec == own(champion):
-        return context.paper_of(champion.number).overall
+        return context.result_of(champion.number).overall
     if is_external(spec):
-        return context.paper_of_teacher(spec).spoken
-    return context.paper_of(context.store.version(spec.partition(":")[2]).number).overall
+        return context.result_of_teacher(spec).spoken
+    return context.result_of(context.store.version(spec.partition(":")[2]).number).overall
 
 
 def _choose(database: Database, path: Path, to: int | None) -> tuple[TeacherRecord, TeacherRecord]:

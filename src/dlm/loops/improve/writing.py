@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 
 from dlm.doc.document import Document
 from dlm.doc.sections import SectionType
-from dlm.eval.items import Item, Kind
+from dlm.eval.answers import Item, Kind
 from dlm.eval.learned_map import State, learned_map
 from dlm.eval.scorecard import Scorecard
 from dlm.loops.edits import EditPlan, plan_from_json, rebase

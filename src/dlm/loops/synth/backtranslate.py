@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from dlm.data.chat import Codec
 from dlm.data.completion import Request
+from dlm.data.rows import sequence_length
 from dlm.doc.document import Document
 from dlm.loops.judges import asked
 from dlm.loops.proposals import Existing, Questions
@@ -24,7 +25,6 @@ from dlm.loops.synth.options import Filter, Strategy, SynthOptions
 from dlm.loops.synth.passages import sources
 from dlm.text.near import shares_run
 from dlm.text.terms import content, terms
-from dlm.train.settings import sequence_length
 
 if TYPE_CHECKING:
     from dlm.loops.synth.filters import Bench

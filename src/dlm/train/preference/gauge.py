@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dlm.data.rows import Row
 from dlm.engine.model import Score
-from dlm.eval.measure import measure
+from dlm.eval.probes import question_sheet
 from dlm.eval.scorecard import Scorecard
 from dlm.train.preference.figures import PairEpoch, PairScore, Standing, standing
 from dlm.train.preference.plan import PreferencePlan
@@ -58,7 +58,7 @@ class TripleGauge:
         now = standing(scores)
         drift = None
         if epoch % _DRIFT_EVERY == 0:
-            drift = self._bench.gauge.measure(_DRIFT_TEXTS)
+            drift = self._bench.evaluator.drift(_DRIFT_TEXTS)
         return PairEpoch(
             epoch,
             n=now.n,
@@ -76,11 +76,9 @@ class TripleGauge:
 
     def measure_all(self) -> Scorecard:
         """The scorecard of the model as it stands."""
-        return measure(
-            self._model,
+        return self._bench.evaluator.measure(
+            question_sheet(self._plan.lessons),
             self._plan.codec,
-            self._plan.lessons,
-            self._bench.gauge,
             document_sha256=self._plan.document.sha256,
             sequence_length=self._plan.sequence_length,
         )

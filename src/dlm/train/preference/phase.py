@@ -8,8 +8,7 @@ from dataclasses import replace
 from dlm.data.preferences import balance
 from dlm.engine.loading import save_adapter
 from dlm.engine.model import Model
-from dlm.eval.comparison import compare as compare_cards
-from dlm.eval.keeping import keep, kept
+from dlm.eval.comparison import compare as compare_cards, keep, kept
 from dlm.store.database import Database
 from dlm.store.records import Remembered, Version
 from dlm.store.taught import Taught, note_refused, note_taught, refused_before, taught_to
