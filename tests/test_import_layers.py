@@ -22,7 +22,9 @@ LAYERS = (
     ("data",),
     ("index",),
     ("store",),
-    ("engine", "eval", "train"),
+    ("engine",),
+    ("eval",),
+    ("train",),
     ("loops", "testing"),
     ("report",),
     ("cli", "serve"),
@@ -88,6 +90,52 @@ def test_imports_point_down_only(path: Path) -> None:
         if LEVEL.get(_package(module), LEVEL[""]) > own
     ]
     assert not upward
+
+
+def _graph() -> dict[str, set[str]]:
+    """The modules of this package, each with those that it imports anywhere."""
+    paths = {_name(path): path for path in _modules()}
+    graph: dict[str, set[str]] = {}
+    for name, path in paths.items():
+        graph[name] = set()
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                found = {f"{node.module}.{alias.name}" for alias in node.names}
+                graph[name] |= (found & paths.keys()) or ({node.module} & paths.keys())
+    return graph
+
+
+def _circles(graph: dict[str, set[str]]) -> list[tuple[str, ...]]:
+    """Those that can be reached from themselves, by which of them reach each other."""
+    reached = {name: _reached(graph, name) for name in graph}
+    return sorted(
+        {
+            tuple(sorted(one for one in reached[name] if name in reached[one]))
+            for name in graph
+            if name in reached[name]
+        }
+    )
+
+
+def _reached(graph: dict[str, set[str]], start: str) -> set[str]:
+    found: set[str] = set()
+    left = set(graph[start])
+    while left:
+        found |= left
+        left = {other for name in left for other in graph[name]} - found
+    return found
+
+
+def test_no_file_imports_itself_by_a_detour() -> None:
+    assert _circles(_graph()) == []
+
+
+def test_no_package_imports_itself_by_a_detour() -> None:
+    packages: dict[str, set[str]] = {}
+    for name, imported in _graph().items():
+        others = packages.setdefault(_package(name), set())
+        others |= {_package(one) for one in imported} - {_package(name), ""}
+    assert _circles(packages) == []
 
 
 def _loaded_by(modules: list[str]) -> list[str]:

@@ -5,11 +5,12 @@ Text that others wrote is shown so that nothing in it can act on the terminal.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ from dlm.errors import UsageError
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document
+    from dlm.store.store import Store
 
 
 def find_document(path: str | None) -> Path:
@@ -132,3 +134,20 @@ def require_terminal(what: str, hint: str) -> None:
 def _written_out(match: re.Match[str]) -> str:
     code = ord(match[0])
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+@contextlib.contextmanager
+def trained_store(document: Document) -> Iterator[Store | None]:
+    """The store of a document that has one; reading metrics does not make it."""
+    from dlm.store.paths import for_dlm
+    from dlm.store.store import Store
+
+    frontmatter = document.frontmatter
+    paths = for_dlm(frontmatter.dlm_id)
+    if not paths.database.exists() and not paths.adapter.exists():
+        yield None
+        return
+    with Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store:
+        for text in store.notices:
+            note(f"note: {text}")
+        yield store

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlm.cli.common import count, note, print_json, print_table, read_document
+from dlm.cli.common import count, print_json, print_table, read_document, trained_store
 from dlm.cli.options import PathArgument
 from dlm.errors import StoreError, UsageError
 
@@ -42,8 +41,8 @@ def show_run(
         steps = metrics.steps(store.database, run.run_id)
         evaluations = metrics.evaluations(store.database, run.run_id)
     if as_json:
-        found = {"evaluations": [evaluation_json(one) for one in evaluations]}
-        print_json({**run_json(run), **found, "steps": [asdict(step) for step in steps]})
+        found = {"evaluations": [one.to_json() for one in evaluations]}
+        print_json({**run.to_json(), **found, "steps": [asdict(step) for step in steps]})
     elif as_csv:
         _print_csv(steps)
     else:
@@ -57,7 +56,7 @@ def list_runs(path: str | None, *, as_json: bool) -> None:
     with trained_store(document) as store:
         found = metrics.runs(store.database) if store else ()
     if as_json:
-        print_json({"dlm_id": document.frontmatter.dlm_id, "runs": [run_json(r) for r in found]})
+        print_json({"dlm_id": document.frontmatter.dlm_id, "runs": [r.to_json() for r in found]})
         return
     if not found:
         print(f"{document.path} has not been trained yet")
@@ -70,41 +69,12 @@ def list_runs(path: str | None, *, as_json: bool) -> None:
         print(f"{run.run_id:<22}  {when}  {run.mode:<8}  {name:<7}  {run.outcome.value}{why}")
 
 
-@contextlib.contextmanager
-def trained_store(document: Document) -> Iterator[Store | None]:
-    """The store of a document that has one; reading metrics does not make it."""
-    from dlm.store.paths import for_dlm
-    from dlm.store.store import Store
-
-    frontmatter = document.frontmatter
-    paths = for_dlm(frontmatter.dlm_id)
-    if not paths.database.exists() and not paths.adapter.exists():
-        yield None
-        return
-    with Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store:
-        for text in store.notices:
-            note(f"note: {text}")
-        yield store
-
-
 def never_trained(document: Document) -> StoreError:
     """There are no metrics at all."""
     return StoreError(
         f"{document.path} has no training to show",
         hint=f"metrics are kept from the first `dlm train {document.path}` on",
     )
-
-
-def run_json(run: MetricRun) -> dict[str, Any]:
-    """A run as JSON: its fields by name."""
-    ended = run.ended_at.isoformat() if run.ended_at else None
-    return {**asdict(run), "started_at": run.started_at.isoformat(), "ended_at": ended}
-
-
-def evaluation_json(found: Evaluation) -> dict[str, Any]:
-    """An evaluation as JSON, its figures beside its place."""
-    place = {"epoch": found.epoch, "step": found.step, "seconds": found.seconds}
-    return {**place, **found.figures}
 
 
 def _chosen(store: Store, run_id: str | None, version: str | None) -> MetricRun | None:
@@ -136,7 +106,7 @@ def _print_csv(steps: Sequence[StepMetric]) -> None:
 def _print_run(
     run: MetricRun, steps: Sequence[StepMetric], evaluations: Sequence[Evaluation]
 ) -> None:
-    print(f"run {run.run_id}: {standing(run)}")
+    print(f"run {run.run_id}: {run.standing}")
     when = f"{run.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
     rows = {
         "started": f"{when}, {run.mode}, base {run.base_key}",
@@ -149,16 +119,13 @@ def _print_run(
         print()
         for line in table(evaluations, steps):
             print(line)
+    from dlm.store.metrics import smoothed
+
     losses = [step.loss for step in steps if step.loss is not None]
     if len(losses) > 1:
         from dlm.store.metrics import smoothed
 
         print(f"\nloss  {sparkline(smoothed(losses))}  {losses[0]:.3f} → {losses[-1]:.3f}")
-
-
-def standing(run: MetricRun) -> str:
-    """`committed v0003`, `interrupted`, …"""
-    return f"{run.outcome.value} {run.version}" if run.version else run.outcome.value
 
 
 def _steps_text(steps: Sequence[StepMetric], evaluations: Sequence[Evaluation]) -> str:

@@ -8,8 +8,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from dlm.cli.common import note, read_document
-from dlm.cli.metrics import evaluation_json, run_json, standing, trained_store
+from dlm.cli.common import note, read_document, trained_store
 from dlm.errors import StoreError
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ class _Text:
                 print(line, flush=True)
 
     def end(self, run: MetricRun) -> None:
-        self._line(standing(run) + (f": {run.detail}" if run.detail else ""))
+        self._line(run.standing + (f": {run.detail}" if run.detail else ""))
 
     def _line(self, text: str) -> None:
         print(f"\r\x1b[K{text}" if self._tty else text, flush=True)
@@ -115,18 +114,18 @@ class _Json(_Text):
     """One JSON object a line; `event` says of what."""
 
     def begin(self, run: MetricRun) -> None:
-        _print_event("run", run_json(run))
+        _print_event("run", run.to_json())
 
     def news(
         self, run: MetricRun, steps: tuple[StepMetric, ...], found: tuple[Evaluation, ...]
     ) -> None:
         events = [(step.step, 0, "step", asdict(step)) for step in steps]
-        events += [(one.step, 1, "evaluation", evaluation_json(one)) for one in found]
+        events += [(one.step, 1, "evaluation", one.to_json()) for one in found]
         for _, _, event, data in sorted(events, key=lambda item: item[:2]):
             _print_event(event, data)
 
     def end(self, run: MetricRun) -> None:
-        _print_event("end", run_json(run))
+        _print_event("end", run.to_json())
 
 
 def _print_event(event: str, data: dict[str, Any]) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from dlm.cli.common import note, print_json, read_document
+from dlm.cli.common import note, print_json, read_document, trained_store
 from dlm.cli.edits import document_path
-from dlm.cli.metrics import trained_store
 
 
 def run(path: str | None, *, output: str | None, open_it: bool, as_json: bool) -> None:

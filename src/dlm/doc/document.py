@@ -1,12 +1,13 @@
 """A document: the exact text that was read, and views into it. Nothing ever prints it anew.
 
-How text becomes a document is known to `parser`; what a change of a key looks like, to `settings`.
+How text becomes a document is known to `parser`, which hands itself over; what a change of a key
+looks like, to `settings`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,8 @@ __all__ = ["Document", "Warning_"]
 class Document:
     """A `.dlm` file. `frontmatter_span` and the spans of the sections tile `text`.
 
-    `tree` holds the keys of the frontmatter with their places, and `yaml_span` the lines between
-    the dashes.
+    `tree` holds the keys of the frontmatter with their places, `yaml_span` the lines between the
+    dashes, and `parse` reads a text as this one was read.
     """
 
     text: str
@@ -39,6 +40,7 @@ class Document:
     tree: Node = field(repr=False, compare=False)
     yaml_span: Span = field(repr=False, compare=False)
     source: Source = field(repr=False, compare=False)
+    parse: Callable[..., Document] = field(repr=False, compare=False)
 
     @property
     def newline(self) -> str:
@@ -71,9 +73,7 @@ class Document:
         Raises EditConflict when two of them overlap, and DocumentError when the result is not a
         document; this one stays as it is.
         """
-        from dlm.doc.parser import parse_text  # the parser makes documents, so it comes above
-
-        return parse_text(apply_splices(self.text, splices), path=self.path)
+        return self.parse(apply_splices(self.text, splices), path=self.path)
 
     def set_key(self, key: str, value: Setting) -> Splice:
         """The splice that sets a key such as `training.seed` and touches nothing else.

@@ -90,6 +90,7 @@ def parse_text(text: str, *, path: Path | None = None) -> Document:
         tree=header.tree,
         yaml_span=header.yaml_span,
         source=source,
+        parse=parse_text,
     )
 
 

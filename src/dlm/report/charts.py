@@ -188,7 +188,7 @@ def strip(title: str, blocks: Sequence[tuple[str, str | None, int, str]]) -> Mar
     )
 
 
-def _fewer(points: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
+def _fewer(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """Neighbours as their means, where there are too many to draw."""
     size = -(-len(points) // _MOST_POINTS)
     groups = [points[start : start + size] for start in range(0, len(points), size)]

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
 from dlm.store.database import Database
-from dlm.store.records import finite, now, printable
+from dlm.store.records import finite, now, printable, to_json
 
 KEPT_RUNS: Final = 1000
 """How many runs keep their outcome and evaluations; steps go earlier, see `thin`."""
@@ -54,6 +54,15 @@ class MetricRun:
     detail: str = ""
     version: str | None = None
 
+    @property
+    def standing(self) -> str:
+        """`committed v0003`, `interrupted`, …"""
+        return f"{self.outcome.value} {self.version}" if self.version else self.outcome.value
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON: its fields by name."""
+        return {one.name: to_json(getattr(self, one.name)) for one in fields(self)}
+
 
 @dataclass(frozen=True, slots=True)
 class StepMetric:
@@ -78,6 +87,11 @@ class Evaluation:
     step: int
     seconds: float
     figures: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON: its figures beside its place."""
+        place = {"epoch": self.epoch, "step": self.step, "seconds": self.seconds}
+        return {**place, **self.figures}
 
 
 def begin(database: Database, run: MetricRun, *, after: int = 0) -> None:
