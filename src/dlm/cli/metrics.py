@@ -123,8 +123,6 @@ def _print_run(
 
     losses = [step.loss for step in steps if step.loss is not None]
     if len(losses) > 1:
-        from dlm.store.metrics import smoothed
-
         print(f"\nloss  {sparkline(smoothed(losses))}  {losses[0]:.3f} → {losses[-1]:.3f}")
 
 
