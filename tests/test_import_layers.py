@@ -28,6 +28,7 @@ LAYERS = (
     ("loops", "testing"),
     ("report",),
     ("cli", "serve"),
+    ("__main__",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 LIGHT = (

@@ -172,3 +172,59 @@ def test_doctor_reports_machine_base_and_plan(tmp_path: Path, command: str) -> N
     assert facts["machine"]["cores"] >= 1
     assert facts["base"]["key"] == default_base()
     assert facts["plan"]["device"] in ("cpu", "cuda", "mps")
+
+
+OBSIDIAN = """\
+---
+tags: [boats]
+---
+
+# Ferry hut
+
+The hut stands at [[Pell Quay]]. %%ask Ada%%
+<!-- TODO: remove
+the old number -->
+
+### Q
+rating:: 5 ^bell
+"""
+
+
+def test_init_says_what_of_a_note_it_leaves_out_and_escapes(tmp_path: Path) -> None:
+    (tmp_path / "note.md").write_text(OBSIDIAN.replace("\n", "\r\n"), "utf-8-sig")
+    done = subprocess.run(
+        [sys.executable, "-m", "dlm", "init", "new.dlm", "--from", "note.md"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    left, escaped, *_ = done.stderr.splitlines()
+    assert left.endswith("its frontmatter (lines 1-3) and 2 comments (lines 7, 8-9)")
+    assert escaped.endswith("a line that a document would act on, such as '### Q'")
+    (section,) = parse_file(tmp_path / "new.dlm").sections
+    assert section.text.strip() == (
+        "# Ferry hut\n\nThe hut stands at [[Pell Quay]].\n\n### Q\nrating:: 5 ^bell"
+    )
+
+
+def test_init_takes_the_body_of_a_document_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "old.dlm").write_text(HEAD + "\nText. <!-- kept -->\n\n" + PAIR, "utf-8")
+    dlm("init", "new.dlm", "--from", "old.dlm", cwd=tmp_path)
+    old, new = parse_file(tmp_path / "old.dlm"), parse_file(tmp_path / "new.dlm")
+    assert old.frontmatter.dlm_id != new.frontmatter.dlm_id
+    assert new.text.endswith("Text. <!-- kept -->\n\n" + PAIR)
+
+
+def test_init_reads_the_text_of_windows(tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_bytes("Größe: 7\r\n".encode("utf-16"))
+    dlm("init", "new.dlm", "--from", "note.txt", cwd=tmp_path)
+    assert parse_file(tmp_path / "new.dlm").sections[0].text.strip() == "Größe: 7"
+
+
+def test_a_module_that_the_base_lacks_is_refused_with_its_place(tmp_path: Path) -> None:
+    settings = "training:\n  target_modules: [q_proj, c_attn]\n---\n"
+    (tmp_path / "a.dlm").write_text(HEAD[: -len("---\n")] + settings + PAIR)
+    said = dlm("train", "--plan", cwd=tmp_path, ok=False)
+    assert "a.dlm:6:28: pocket has no module 'c_attn' to train" in said
+    assert "q_proj" in said.partition("hint:")[2]

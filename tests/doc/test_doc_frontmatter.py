@@ -134,3 +134,26 @@ def models(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseMo
         inner = submodel(model, key)
         if inner is not None:
             yield from models(inner, f"{path}.{key}")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("learning_rate", value) for value in ("0", "-0.001", "3", "1e-12", "1e30", ".nan")),
+        *(("num_epochs", value) for value in ("0", "-1", "2.5", "100000", "many")),
+        *(("micro_batch_size", value) for value in ("0", "-4", "100000")),
+        *(("grad_accum", value) for value in ("0", "4096")),
+        *(("lora_r", value) for value in ("0", "-8", "1000", "16.0")),
+        *(("lora_alpha", value) for value in ("0", "1000000")),
+        *(("sequence_len", value) for value in ("0", "8", "1000000")),
+        *(("max_steps", value) for value in ("0", "-1", "99999999999999999999")),
+        *(("keep_last_n", value) for value in ("0", "99999999999999999999")),
+        *(("warmup_ratio", value) for value in ("-0.1", "1.5", "10%")),
+        *(("target_modules", value) for value in ("[]", "q_proj", "[1]", "all-linear")),
+        *(("seed", value) for value in ("-1", "99999999999999999999")),
+    ],
+)
+def test_a_setting_that_cannot_work_is_refused_with_its_line(key: str, value: str) -> None:
+    text = document("training:", f"  {key}: {value}")
+    with pytest.raises(DocumentError, match=rf"<text>:5:{len(key) + 5}: training\.{key} must be"):
+        parse_text(text)

@@ -189,10 +189,10 @@ def test_another_base_is_refused_and_fresh_is_offered(
 
 
 def test_a_rate_that_destroys_the_adapter_commits_nothing(lamp: Path) -> None:
-    text = TEXT.replace(
-        "base_model: pocket", "base_model: pocket\ntraining:\n  learning_rate: 1e30"
-    )
-    document = parse_text(text, path=lamp)
+    document = parse_file(lamp)
+    values = document.frontmatter  # no document may set such a rate
+    rate = values.training.model_copy(update={"learning_rate": 1e30})
+    document = replace(document, frontmatter=values.model_copy(update={"training": rate}))
     with Store.open(document.frontmatter.dlm_id) as store:
         before = store.current()
     with pytest.raises(TrainingError, match="the loss became"):

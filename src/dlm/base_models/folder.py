@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,9 @@ _VOLATILE: Final = frozenset(
 _WHOLE_BELOW: Final = 64 * 1024 * 1024  # bytes; a smaller file is read to its end
 _BLOCKS: Final = 64
 _BLOCK_SIZE: Final = 4096  # bytes
+
+# Embeddings and output heads: matrices too, but no layers of the blocks.
+_NO_LAYER: Final = re.compile(r"embed|^(wte|wpe|lm_head|score)$")
 
 
 def missing_file(folder: Path) -> str | None:
@@ -77,6 +81,13 @@ def count_parameters(folder: Path) -> int:
     if config.get("tie_word_embeddings"):
         sizes.pop("lm_head.weight", None)
     return sum(sizes.values())
+
+
+def linear_layers(folder: Path) -> tuple[str, ...]:
+    """The linear layers an adapter can sit on, named as in `model.layers.0.self_attn.q_proj`."""
+    matrices = (name for name, tensor in _tensors(folder) if len(tensor.shape) == 2)
+    names = (name.removesuffix(".weight") for name in matrices)
+    return tuple(name for name in names if not _NO_LAYER.search(name.rpartition(".")[2]))
 
 
 def text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:

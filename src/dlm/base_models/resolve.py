@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dlm.base_models.folder import (
     count_parameters,
     has_chat_template,
+    linear_layers,
     missing_file,
     modality,
     read_json,
@@ -20,7 +21,7 @@ from dlm.base_models.folder import (
 from dlm.base_models.locate import cached_snapshot
 from dlm.base_models.registry import BASE_MODELS, BaseModel, learning_rate
 from dlm.base_models.wheel import unpacked_folder
-from dlm.errors import BaseModelError
+from dlm.errors import BaseModelError, DocumentError
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document
@@ -48,8 +49,28 @@ def resolve(key: str | Path, *, beside: Path | None = None) -> BaseModel:
 
 
 def base_of(document: Document) -> BaseModel:
-    """The base model that a document names; raises BaseModelError as `resolve` does."""
-    return resolve(document.frontmatter.base_model, beside=document.path)
+    """The base model that a document names; BaseModelError, with its place, when it is none."""
+    try:
+        return resolve(document.frontmatter.base_model, beside=document.path)
+    except BaseModelError as error:
+        at = document.location_of("base_model")
+        raise BaseModelError(f"{at}: {error.message}", hint=error.hint) from error
+
+
+def check_targets(document: Document, folder: Path) -> None:
+    """Raise DocumentError, with its place, for a target module that the base in `folder` lacks."""
+    targets = document.frontmatter.training.target_modules
+    if targets == "auto":
+        return
+    layers = linear_layers(folder)
+    for number, name in enumerate(targets):
+        if not any(layer == name or layer.endswith(f".{name}") for layer in layers):
+            short = dict.fromkeys(layer.rpartition(".")[2] for layer in layers)
+            raise DocumentError(
+                f"{document.frontmatter.base_model} has no module {name!r} to train",
+                at=document.location_of("training.target_modules", number),
+                hint=f"it has {', '.join(short)}; `target_modules: auto` trains all of them",
+            )
 
 
 def names_a_folder(text: str, root: Path) -> bool:

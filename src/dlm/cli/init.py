@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import os
 import secrets
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dlm.cli.common import note, read_document
+from dlm.cli.common import count, note, read_document
 from dlm.errors import DlmError, UsageError
 
+if TYPE_CHECKING:
+    from dlm.doc.notes import Note
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -75,20 +82,66 @@ def _frontmatter(base: str) -> str:
 
 
 def _from_notes(source: Path) -> str:
-    """The notes as prose; a line that dlm would take for its own grammar is escaped."""
+    """The text of the notes as prose, or the body of a document as it is.
+
+    Frontmatter and comments are left out, and a line that dlm would take for its own grammar is
+    escaped; both are said.
+    """
+    from dlm.doc.notes import read_note
     from dlm.doc.render import escape_body, normalise
 
+    if source.suffix == ".dlm":
+        from dlm.doc.parser import parse_file
+
+        document = parse_file(source)
+        return document.text[document.frontmatter_span.end :]
+    text = _read_text(source).replace("\r\n", "\n").replace("\r", "\n")
+    found = read_note(text, obsidian=source.suffix.lower() in (".md", ".markdown", ".mdown"))
+    for line, opening in found.unclosed:
+        note(f"warning: {source}:{line}: {opening!r} is never closed; what follows it is kept")
+    if left_out := _left_out(found):
+        note(f"left out of it, as it is no text to learn: {left_out}")
+    text = normalise(found.text)
+    if not text.strip():
+        raise DlmError(
+            f"{source} holds no text", hint="leave --from out to start from a bundled text"
+        )
+    escaped = escape_body(text)
+    pairs = zip(text.split("\n"), escaped.split("\n"), strict=True)
+    if changed := [line for line, written in pairs if line != written]:
+        lines = "a line" if len(changed) == 1 else f"{len(changed)} lines"
+        note(f"escaped in it: {lines} that a document would act on, such as {changed[0]!r}")
+    return escaped + "\n"
+
+
+def _read_text(source: Path) -> str:
     try:
-        text = source.read_bytes().decode("utf-8-sig")
+        data = source.read_bytes()
     except OSError as error:
         raise DlmError(f"cannot read {source}: {error.strerror}") from error
+    try:
+        return data.decode("utf-16" if data[:2] in _UTF_16 else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise DlmError(
-            f"{source} is not UTF-8 (byte {error.start})", hint="save it as UTF-8 first"
+            f"{source} is not UTF-8 (byte {error.start})",
+            hint="--from takes plain text or Markdown; save it as UTF-8 first",
         ) from error
-    if not text.strip():
-        raise DlmError(f"{source} is empty", hint="leave --from out to start from a bundled text")
-    return escape_body(normalise(text)) + "\n"
+
+
+def _left_out(found: Note) -> str:
+    parts: list[str] = []
+    if found.frontmatter:
+        parts.append(f"its frontmatter ({_lines([found.frontmatter])})")
+    if found.comments:
+        parts.append(f"{count(len(found.comments), 'comment')} ({_lines(found.comments)})")
+    return " and ".join(parts)
+
+
+def _lines(places: Sequence[tuple[int, int]]) -> str:
+    shown = [str(first) if first == last else f"{first}-{last}" for first, last in places]
+    word = "line" if len(shown) == 1 and "-" not in shown[0] else "lines"
+    more = f" and {len(shown) - 9} more" if len(shown) > 9 else ""
+    return f"{word} {', '.join(shown[:9])}{more}"
 
 
 def _from_template(name: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dlm.doc.frontmatter import Warning_
+from dlm.doc.frontmatter import Warning_, find_entry
 from dlm.doc.schema import Frontmatter
 from dlm.doc.sections import Pair, Section
 from dlm.doc.settings import Setting, set_key
@@ -60,6 +60,14 @@ class Document:
     def location(self, offset: int) -> Location:
         """The path, line and column of a character."""
         return self.source.location(offset)
+
+    def location_of(self, key: str, item: int | None = None) -> Location:
+        """The place of the value of a dotted key, or of an item of it; the top for one not set."""
+        entry = find_entry(self.tree, tuple(key.split(".")))
+        node = entry.value if entry else self.tree
+        if item is not None and node.items:
+            node = node.items[item]
+        return self.location(node.span.start)
 
     def pairs(self) -> Iterator[tuple[Section, Pair]]:
         """Every pair with its section, in the order of the text."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -21,6 +22,7 @@ from dlm.doc.grammar import (
     Landmark,
     landmarks,
 )
+from dlm.doc.notes import html_comments
 from dlm.doc.provenance import Provenance, parse_attributes, parse_marker
 from dlm.doc.sections import NO_ATTRIBUTES, Section, SectionType
 from dlm.doc.spans import Source, Span
@@ -71,6 +73,13 @@ _HEADED: Final[Mapping[SectionType, tuple[str, ...]]] = {
     SectionType.INSTRUCTION: PAIR_WORDS,
     SectionType.PREFERENCE: TRIPLE_WORDS,
 }
+_ESCAPE: Final = "where it is text, write '\\::'"
+# After a lone `::`, an indented block (as reStructuredText has it) or one more lone `::`.
+_REST_OF_ANSWER: Final = re.compile(
+    r"::[ \t\r]*\n(?:(?:[ \t\r]*\n)+(?: {2,}|\t)[^\s]|(?:[^\n]*\n)*?::[ \t\r]*(?:\n|\Z))"
+)
+_FAR: Final = 20_000  # characters
+_COMMENT: Final = re.compile(r"<!--(?! dlm-)")
 _PLAIN_FENCES: Final = {
     f"::{kind.value}::": Fence(kind) for kind in SectionType if kind.value not in _ATTRIBUTES
 }
@@ -82,22 +91,21 @@ def scan_body(source: Source, start: int) -> Scan:
     Blank text belongs to the section before it; at the top it belongs to none, and the first
     section begins after it. Raises DocumentError with its place.
     """
-    sections: list[Section] = []
     warnings: list[tuple[int, str]] = []
-    pending: Block | None = None
+    blocks: list[Block] = []
     for block in _blocks(source, start, warnings):
-        blank = block.fence is None and not source.text[block.start : block.end].strip()
-        if not blank:
-            if pending is not None:
-                sections.append(_section(source, pending))
-            pending = block
-        elif pending is not None:
-            pending = pending._replace(tail=block.end)
+        if block.fence is not None or source.text[block.start : block.end].strip():
+            blocks.append(block)
+        elif blocks:
+            blocks[-1] = blocks[-1]._replace(tail=block.end)
         else:
             start = block.end
-    if pending is not None:
-        sections.append(_section(source, pending))
-    return Scan(tuple(sections), start, tuple(warnings))
+    sections = tuple(_section(source, block) for block in blocks)
+    for before, block in zip((None, *blocks), blocks, strict=False):
+        if _is_prose(block):
+            warnings += _outside(source, before, block)
+    warnings += _commented_out(source, start, sections)
+    return Scan(sections, start, tuple(sorted(warnings)))
 
 
 def _blocks(source: Source, start: int, warnings: list[tuple[int, str]]) -> Iterator[Block]:
@@ -125,6 +133,57 @@ def _blocks(source: Source, start: int, warnings: list[tuple[int, str]]) -> Iter
         yield Block(fence, opened, content, headers, end, end, end)
 
 
+def _is_prose(block: Block) -> bool:
+    return block.fence is None or block.fence.type is SectionType.PROSE
+
+
+def _outside(source: Source, before: Block | None, block: Block) -> Iterator[tuple[int, str]]:
+    """What of a prose looks as if it belonged to a section, and the closer that may be why."""
+    closer = None
+    if before and block.fence is None and not _is_prose(before) and before.closer < before.end:
+        closer = before.closer
+    words = [(line[4:].split(None, 1)[0], at) for _, at, _, line in block.headers]
+    known = {word for word, _ in words}
+    word = "Q" if "Q" in known else "Prompt" if {"Prompt", "Chosen"} <= known else None
+    if word is not None:
+        first, *more = (at for name, at in words if name == word)
+        shown = f"this '### {word}'" + (f" and {len(more)} below it" if more else "")
+        kind = SectionType.INSTRUCTION if word == "Q" else SectionType.PREFERENCE
+        why = f"put '::{kind.value}::' on a line above"
+        if closer is not None:
+            why = f"the '::' on line {source.line(closer)} closes the section above; {_ESCAPE}"
+        verb = "stand" if more else "stands"
+        yield first, f"{shown} {verb} outside a section, read as prose: {why}"
+    elif closer is not None and _REST_OF_ANSWER.match(source.text, closer, block.end):
+        yield closer, f"this '::' closes the section, and more of the answer may follow; {_ESCAPE}"
+
+
+def _commented_out(
+    source: Source, start: int, sections: Sequence[Section]
+) -> Iterator[tuple[int, str]]:
+    """The first fence or header in each comment around some: a comment hides neither."""
+    text = source.text
+    if _COMMENT.search(text, start) is None:
+        return
+    places = sorted(
+        place
+        for section in sections
+        for place in (section.start, *section.headers)
+        if place != section.content_start
+    )
+    for span in html_comments(text[start:]):
+        first = bisect_right(places, start + span.start)
+        if first < len(places) and places[first] < start + span.end:
+            at = places[first]
+            line = text[at : text.find("\n", at)].strip()
+            begins = source.line(start + span.start)
+            yield (
+                at,
+                f"{line!r} stands inside the comment of line {begins}, which hides no section and "
+                "no pair: they train; delete what shall not",
+            )
+
+
 def _hidden_fences(text: str, at: int) -> Iterator[tuple[int, str]]:
     hidden = sum(1 for _ in FENCE_LINE.finditer(text, at))
     if hidden:
@@ -141,7 +200,10 @@ def _section(source: Source, block: Block) -> Section:
     headers: tuple[int, ...] = ()
     if words is not None:
         inside = Span(content, block.closer)
-        headers = check_headers(source, block.headers, inside, words, opened=block.start)
+        try:
+            headers = check_headers(source, block.headers, inside, words, opened=block.start)
+        except DocumentError as error:
+            raise _cut_short(source, block, words[-1], error) from error
     return Section(
         fence.type,
         block.start,
@@ -155,6 +217,17 @@ def _section(source: Source, block: Block) -> Section:
         fence.attributes,
         provenance,
     )
+
+
+def _cut_short(source: Source, block: Block, last: str, error: DocumentError) -> DocumentError:
+    """The error of a section, or the lone `::` that closes it before what is missing."""
+    following = source.text[block.closer : block.closer + _FAR]
+    found = re.match(rf"::[ \t\r]*\n(?:(?!::)[^\n]*\n)*?### {last}[ \t\r]*(?:\n|\Z)", following)
+    if not found:
+        return error
+    line = source.line(block.closer)
+    hint = f"the '::' on line {line} closes the section before '### {last}'; {_ESCAPE}"
+    return DocumentError(error.message, at=error.at, hint=hint)
 
 
 def _read_marker(source: Source, at: int, end: int) -> tuple[int, Provenance]:

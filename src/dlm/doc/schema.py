@@ -33,8 +33,14 @@ KNOWN_ELSEWHERE: Final = frozenset(
 )
 
 Auto = Literal["auto"]
+Rate = Annotated[float, Field(ge=1e-8, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 _FROM_0_TO_1 = "a number from 0 to 1"
+_AUTO_OR_RATE = "auto or a number from 0.00000001 to 1"
+_MOST_ROWS = 1024  # of a batch
+_MOST_EPOCHS = 10_000
+_MOST_STEPS = 10_000_000
+_MOST_VERSIONS = 1_000_000
 
 
 def _empty_is_default(value: Any) -> Any:
@@ -79,14 +85,12 @@ class PreferenceConfig(_Config):
     """How the triples of `::preference::` sections are trained."""
 
     method: Literal["auto", "dpo", "orpo"] = Field("auto", description="auto, dpo or orpo")
-    beta: Auto | Annotated[float, Field(gt=0)] = Field(
-        "auto", description="auto or a number above 0"
+    beta: Auto | Annotated[float, Field(ge=0.0001, le=100)] = Field(
+        "auto", description="auto or a number from 0.0001 to 100"
     )
-    learning_rate: Auto | Annotated[float, Field(gt=0)] = Field(
-        "auto", description="auto or a number above 0"
-    )
-    num_epochs: Auto | Annotated[int, Field(ge=1)] = Field(
-        "auto", description="auto or a whole number from 1"
+    learning_rate: Auto | Rate = Field("auto", description=_AUTO_OR_RATE)
+    num_epochs: Auto | Annotated[int, Field(ge=1, le=_MOST_EPOCHS)] = Field(
+        "auto", description=f"auto or a whole number from 1 to {_MOST_EPOCHS}"
     )
     loss_type: Literal["sigmoid", "hinge", "ipo"] = Field(
         "sigmoid", description="sigmoid, hinge or ipo"
@@ -101,7 +105,7 @@ class TrainingConfig(_Config):
 
     adapter: Literal["lora", "qlora", "dora"] = Field("lora", description="lora, qlora or dora")
     lora_r: int = Field(16, ge=1, le=256, description="a whole number from 1 to 256")
-    lora_alpha: int = Field(32, ge=1, description="a whole number from 1")
+    lora_alpha: int = Field(32, ge=1, le=4096, description="a whole number from 1 to 4096")
     lora_dropout: float = Field(0.0, ge=0, le=0.5, description="a number from 0 to 0.5")
     target_modules: Auto | Annotated[list[str], Field(min_length=1)] = Field(
         "auto", description="auto or a list of module names"
@@ -109,20 +113,18 @@ class TrainingConfig(_Config):
     sequence_len: Auto | Annotated[int, Field(ge=64, le=32768)] = Field(
         "auto", description="auto or a whole number from 64 to 32768"
     )
-    micro_batch_size: Auto | Annotated[int, Field(ge=1)] = Field(
-        "auto", description="auto or a whole number from 1"
+    micro_batch_size: Auto | Annotated[int, Field(ge=1, le=_MOST_ROWS)] = Field(
+        "auto", description=f"auto or a whole number from 1 to {_MOST_ROWS}"
     )
-    grad_accum: Auto | Annotated[int, Field(ge=1)] = Field(
-        "auto", description="auto or a whole number from 1"
+    grad_accum: Auto | Annotated[int, Field(ge=1, le=_MOST_ROWS)] = Field(
+        "auto", description=f"auto or a whole number from 1 to {_MOST_ROWS}"
     )
-    learning_rate: Auto | Annotated[float, Field(gt=0)] = Field(
-        "auto", description="auto or a number above 0"
+    learning_rate: Auto | Rate = Field("auto", description=_AUTO_OR_RATE)
+    num_epochs: Auto | Annotated[int, Field(ge=1, le=_MOST_EPOCHS)] = Field(
+        "auto", description=f"auto or a whole number from 1 to {_MOST_EPOCHS}"
     )
-    num_epochs: Auto | Annotated[int, Field(ge=1)] = Field(
-        "auto", description="auto or a whole number from 1"
-    )
-    max_steps: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="a whole number from 1, or null"
+    max_steps: Annotated[int, Field(ge=1, le=_MOST_STEPS)] | None = Field(
+        None, description=f"a whole number from 1 to {_MOST_STEPS}, or null"
     )
     lr_scheduler: Literal["cosine", "linear", "constant"] = Field(
         "linear", description="cosine, linear or constant"
@@ -132,9 +134,11 @@ class TrainingConfig(_Config):
         None, description="bf16, fp16, fp32 or null"
     )
     seed: int = Field(42, ge=0, le=2**32 - 1, description="a whole number from 0 to 4294967295")
-    keep_last_n: int = Field(10, ge=1, description="a whole number from 1")
-    cued_sentences: Auto | Annotated[int, Field(ge=0)] = Field(
-        "auto", description="auto or a whole number from 0"
+    keep_last_n: int = Field(
+        10, ge=1, le=_MOST_VERSIONS, description=f"a whole number from 1 to {_MOST_VERSIONS}"
+    )
+    cued_sentences: Auto | Annotated[int, Field(ge=0, le=100_000)] = Field(
+        "auto", description="auto or a whole number from 0 to 100000"
     )
     trust: Annotated[TrustConfig, BeforeValidator(_empty_is_default)] = Field(
         default_factory=TrustConfig, description="a mapping of keys to numbers"
@@ -155,19 +159,25 @@ class TrainingConfig(_Config):
 class ImproveConfig(_Config):
     """How `dlm improve` goes on; its options say otherwise for one run."""
 
-    rounds: int = Field(2, ge=1, description="a whole number from 1")
+    rounds: int = Field(2, ge=1, le=1000, description="a whole number from 1 to 1000")
     strategy: Literal["extraction", "expansion", "both", "backtranslate", "mixed"] = Field(
         "extraction", description="extraction, expansion, both, backtranslate or mixed"
     )
     teacher: str | None = Field(None, description="the name of a teacher, or null")
     improvement_threshold: Share = Field(0.05, description=_FROM_0_TO_1)
-    min_steps: int = Field(0, ge=0, description="a whole number from 0")
-    benchmark_samples: int = Field(500, ge=5, description="a whole number from 5")
+    min_steps: int = Field(
+        0, ge=0, le=_MOST_STEPS, description=f"a whole number from 0 to {_MOST_STEPS}"
+    )
+    benchmark_samples: int = Field(
+        500, ge=5, le=1_000_000, description="a whole number from 5 to 1000000"
+    )
     real_share: Share | None = Field(None, description=f"{_FROM_0_TO_1}, or null")
-    keep_last_n: int = Field(3, ge=1, description="a whole number from 1")
+    keep_last_n: int = Field(
+        3, ge=1, le=_MOST_VERSIONS, description=f"a whole number from 1 to {_MOST_VERSIONS}"
+    )
     with_preferences: bool = Field(False, description="true or false")
-    max_minutes: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="a number above 0, or null"
+    max_minutes: Annotated[float, Field(gt=0, le=525_600)] | None = Field(
+        None, description="a number above 0, up to 525600, or null"
     )
     refresh_per_round: int = Field(1, ge=0, le=16, description="a whole number from 0 to 16")
 

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Final
 
 from dlm.doc.bodies import Pair, PairRole, Triple, meant, read_pairs, read_triples
+from dlm.doc.notes import without_html_comments
 from dlm.doc.provenance import Origin, Provenance
 from dlm.doc.spans import Source, Span
 
@@ -78,8 +79,11 @@ class Section:
 
     @property
     def text(self) -> str:
-        """The content as its writer meant it: see `bodies.meant`."""
-        return meant(self.content)
+        """The content as its writer meant it: see `bodies.meant`; prose without its comments."""
+        content = self.content
+        if self.type is SectionType.PROSE and "<!--" in content:
+            content = without_html_comments(content.replace("\r\n", "\n"))
+        return meant(content)
 
     @property
     def tag(self) -> str | None:

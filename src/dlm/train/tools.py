@@ -11,7 +11,7 @@ from pathlib import Path
 from dlm.base_models import BaseModel, base_of
 from dlm.base_models.folder import fingerprint
 from dlm.base_models.locate import local_folder
-from dlm.base_models.resolve import with_facts
+from dlm.base_models.resolve import check_targets, with_facts
 from dlm.data.chat import Codec
 from dlm.data.contamination import refuse_contamination
 from dlm.data.general import rehearsal_texts
@@ -39,6 +39,7 @@ def tools_for(document: Document) -> Tools:
     """Find the base of a document and encode what is rehearsed; raises BaseModelError."""
     base = base_of(document)
     folder = local_folder(base)
+    check_targets(document, folder)
     if not base.params:  # a hub model that nothing was known of until it was fetched
         base = with_facts(base, folder)
     codec = Codec.load(folder, system_prompt=document.frontmatter.system_prompt)
@@ -86,6 +87,7 @@ class Toolbox:
             frontmatter.base_model,
             document.path and document.path.resolve().parent,
             frontmatter.system_prompt,
+            str(frontmatter.training.target_modules),
             frontmatter.training.rehearsal.enabled,
         )
         if self._tools is None or self._key != key:
