@@ -150,9 +150,8 @@ def idle_share(pid: int, seconds: float) -> float | None:
 
 def run_here(path: Path, cycles: int) -> dict[str, Any]:
     from dlm.doc.parser import parse_file
-    from dlm.train.options import TrainOptions
-    from dlm.train.progress import Progress, StepFigures
-    from dlm.train.resident import ResidentTrainer
+    from dlm.train.options import Progress, StepFigures, TrainOptions
+    from dlm.train.run import ResidentTrainer
 
     class Stopwatch(Progress):
         def __init__(self) -> None:

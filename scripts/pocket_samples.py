@@ -5,10 +5,11 @@ uv run python scripts/pocket_samples.py
 
 from __future__ import annotations
 
-from dlm.base_models import resolve
 from dlm.base_models.fingerprint import fingerprint
+
+from dlm.base_models import resolve
 from dlm.base_models.locate import local_folder
-from dlm.train.samples import SHIPPED, encoded, take_samples
+from dlm.train.material import SHIPPED, encoded, take_samples
 
 base = resolve("pocket")
 folder = local_folder(base)

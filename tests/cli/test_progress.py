@@ -11,8 +11,8 @@ import pytest
 
 from dlm.cli.progress import TerminalProgress
 from dlm.engine.model import Score
-from dlm.train.budget import EpochFigures
-from dlm.train.progress import StepFigures
+from dlm.train.figures import EpochFigures
+from dlm.train.options import StepFigures
 
 STEP = StepFigures(
     step=3, steps=40, epoch=2, loss=1.25, tokens_per_second=812.4, seconds_left=119.7

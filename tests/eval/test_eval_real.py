@@ -18,8 +18,7 @@ from dlm.eval.answers import Kind
 from dlm.eval.comparison import kept, with_current
 from dlm.eval.scorecard import Scorecard
 from dlm.store.store import Store
-from dlm.train.options import TrainOptions
-from dlm.train.progress import Progress
+from dlm.train.options import Progress, TrainOptions
 from dlm.train.report import TrainingReport
 from dlm.train.run import train
 

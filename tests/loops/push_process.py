@@ -14,8 +14,7 @@ from dlm.loops.watch import Watch, WatchSettings
 from dlm.loops.watch_status import WatchStatus
 from dlm.serve.server import Address, listening
 from dlm.store.store import Store
-from dlm.train.options import TrainOptions
-from dlm.train.progress import Progress
+from dlm.train.options import Progress, TrainOptions
 
 TOKEN = "t"
 

@@ -25,8 +25,7 @@ from dlm.loops.watch import Watch, WatchSettings, settle, stamp
 from dlm.loops.watch_status import WatchStatus
 from dlm.store.edits import Probe, push_probes
 from dlm.store.store import Store
-from dlm.train.options import TrainOptions
-from dlm.train.progress import Progress
+from dlm.train.options import Progress, TrainOptions
 
 Save = Callable[[Path, str], None]
 

@@ -14,8 +14,7 @@ from dlm.doc.document import Document
 from dlm.errors import DlmError
 from dlm.loops.push import Drained
 from dlm.store.records import Version
-from dlm.train.options import TrainOptions
-from dlm.train.progress import Progress
+from dlm.train.options import Progress, TrainOptions
 from dlm.train.start import NothingToTrain
 
 DLM_ID = "01J9ZQ6W3N8R2T4V6X8Y0A1B2C"

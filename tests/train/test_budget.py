@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dlm.engine.model import Score
-from dlm.train.budget import Budget, EpochFigures, Limits
+from dlm.train.figures import EpochFigures
+from dlm.train.verdict import Budget, Limits
 
 LIMITS = Limits(min_epochs=3, max_epochs=20, patience=3, prose_epochs=4)
 KNOWN = Score(nll=0.01, tokens=9, exact=True)

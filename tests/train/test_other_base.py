@@ -12,8 +12,7 @@ from dlm.doc.parser import parse_file
 from dlm.engine.answer import Sampling
 from dlm.errors import BaseModelError
 from dlm.store.store import Store
-from dlm.train.options import TrainOptions
-from dlm.train.progress import Progress
+from dlm.train.options import Progress, TrainOptions
 from dlm.train.run import train
 
 TEXT = """---

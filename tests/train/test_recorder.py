@@ -16,7 +16,7 @@ from dlm.errors import DlmError, Interrupted, StoreError, TrainingError
 from dlm.store import metrics
 from dlm.store.database import Database
 from dlm.store.metrics import MetricRun, RunOutcome
-from dlm.train.budget import EpochFigures
+from dlm.train.figures import EpochFigures
 from dlm.train.recorder import Recorder
 from dlm.train.trainer import StepReport
 

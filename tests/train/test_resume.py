@@ -20,10 +20,9 @@ from dlm.errors import CorruptStore, DlmError, Interrupted, TrainingError
 from dlm.eval import measure, probes
 from dlm.store.paths import StorePath, for_dlm
 from dlm.store.store import Store
-from dlm.train.budget import EpochFigures
 from dlm.train.checkpoint import read_checkpoint
-from dlm.train.options import TrainOptions
-from dlm.train.progress import Progress, StepFigures
+from dlm.train.figures import EpochFigures
+from dlm.train.options import Progress, StepFigures, TrainOptions
 from dlm.train.report import TrainingReport
 from dlm.train.run import train
 from dlm.train.start import NothingToTrain
@@ -295,9 +294,9 @@ def test_other_options_are_refused(
 def test_other_versions_of_the_libraries_are_named(
     interrupted: Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dlm.train import environment
+    from dlm.train import lock_file
 
-    monkeypatch.setattr(environment, "versions", lambda: {"torch": "9.9"})
+    monkeypatch.setattr(lock_file, "versions", lambda: {"torch": "9.9"})
     message = refusal(interrupted).message
     assert "cannot go on here" in message
     assert ", is 9.9" in message
@@ -340,13 +339,13 @@ def test_the_recorded_batch_is_taken_not_one_that_fits_better_now(
     whole: Callable[[str], Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dlm.hardware import detect
-    from dlm.train import ground
+    from dlm.train import base
 
     doc = document(tmp_path)
     stopped(doc, 3)
     machine = detect()
     one_core = type(machine)(1, machine.memory_gb, machine.available_gb)
-    monkeypatch.setattr(ground, "detect", lambda: one_core)
+    monkeypatch.setattr(base, "detect", lambda: one_core)
     assert run(doc, resume=True) == whole(AUTO)
 
 

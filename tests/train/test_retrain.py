@@ -15,9 +15,8 @@ from dlm.doc.parser import parse_file
 from dlm.engine.model import Model
 from dlm.hardware import Plan
 from dlm.store.store import Store
-from dlm.train.options import TrainOptions
+from dlm.train.options import Progress, TrainOptions
 from dlm.train.plan import make_plan
-from dlm.train.progress import Progress
 from dlm.train.report import TrainingReport
 from dlm.train.run import train
 from dlm.train.start import NothingToTrain

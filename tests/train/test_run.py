@@ -15,10 +15,9 @@ from dlm.errors import BaseModelError, TrainingError
 from dlm.eval.answers import Kind
 from dlm.store.records import to_json
 from dlm.store.store import Store
-from dlm.train.budget import EpochFigures
-from dlm.train.options import TrainOptions
+from dlm.train.figures import EpochFigures
+from dlm.train.options import Progress, TrainOptions
 from dlm.train.plan import make_plan
-from dlm.train.progress import Progress
 from dlm.train.report import TrainingReport
 from dlm.train.run import train
 from dlm.train.start import NothingToTrain, require_same_base

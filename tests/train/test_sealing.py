@@ -6,8 +6,7 @@ from dlm.data.lessons import lessons_of, parts
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_text
 from dlm.store.records import Remembered
-from dlm.train.known import compare
-from dlm.train.memory import memory_after
+from dlm.train.known import compare, memory_after
 from dlm.train.options import TrainOptions
 from dlm.train.plan import TrainingPlan, make_plan
 from dlm.train.preview import warnings
@@ -48,7 +47,7 @@ def test_a_pair_that_became_an_exam_question_is_no_longer_replayed() -> None:
     line = plan.lessons.exam[0].line
     (said,) = (text for text in warnings(plan) if "shows memory" in text)
     assert said.startswith(f"line {line}: an earlier version was trained on this question")
-    remembered = memory_after(plan, "v0002", (), {})
+    remembered = memory_after(plan.known, plan.lessons, "v0002", (), {})
     shed = [one for one in remembered if one.lesson.first_words == "Who owns the shed?"]
     assert [(one.removed, one.since) for one in shed] == [(True, "v0001")]
 

@@ -11,10 +11,9 @@ import pytest
 from dlm.doc.parser import parse_file
 from dlm.engine.model import Model
 from dlm.store.store import Store
-from dlm.train.options import TrainOptions
-from dlm.train.progress import Progress
+from dlm.train.options import Progress, TrainOptions
 from dlm.train.report import TrainingReport
-from dlm.train.resident import ResidentTrainer
+from dlm.train.run import ResidentTrainer
 
 DLM_ID = "01J9ZQ6W3N8R2T4V6X8Y0A1B2C"
 HEAD = f"---\ndlm_id: {DLM_ID}\ndlm_version: 15\nbase_model: pocket\n---\n"

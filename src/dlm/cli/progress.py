@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dlm.cli.common import count, note
-from dlm.train.progress import Progress, StepFigures
+from dlm.train.options import Progress, StepFigures
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-    from dlm.train.budget import EpochFigures
-    from dlm.train.preference.figures import PairEpoch
+    from dlm.train.figures import EpochFigures, PairEpoch
 
 
 class TerminalProgress(Progress):

@@ -150,7 +150,7 @@ def _board(folder: str | None) -> Board | None:
     """Where the figures go beside the store; raises DlmError when they cannot."""
     if folder is None:
         return None
-    from dlm.train.tensorboard import TensorBoard
+    from dlm.train.recorder import TensorBoard
 
     return TensorBoard(Path(folder))
 

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
     from dlm.doc.document import Document
     from dlm.store.records import Version
+    from dlm.train.figures import PhaseFigures, Standing
     from dlm.train.options import TrainOptions
     from dlm.train.plan import TrainingPlan
-    from dlm.train.preference.figures import PhaseFigures, Standing
-    from dlm.train.preference.plan import PreferencePlan
     from dlm.train.report import Refusal, TrainingReport
     from dlm.train.start import NothingToTrain, Start
+    from dlm.train.triples import PreferencePlan
 
 
 _SHOWN = 20  # decisions; --json has all
@@ -27,11 +27,9 @@ _SHOWN = 20  # decisions; --json has all
 def show_plan(document: Document, options: TrainOptions, *, as_json: bool) -> None:
     """Plan the run as `dlm train` would, and print it."""
     from dlm.store.store import Store
-    from dlm.train.preference.preview import preference_json
-    from dlm.train.preference.start import prepare_preference
-    from dlm.train.preview import to_json
-    from dlm.train.start import NothingToTrain, Start, prepare
-    from dlm.train.tools import Toolbox
+    from dlm.train.base import Toolbox
+    from dlm.train.preview import preference_json, to_json
+    from dlm.train.start import NothingToTrain, Start, prepare, prepare_preference
 
     frontmatter = document.frontmatter
     toolbox, triples = Toolbox(), None
@@ -74,9 +72,9 @@ def _print_start(start: Start) -> None:
 
 
 def _print_triples(plan: PreferencePlan, continues: Version | None) -> None:
-    from dlm.train.preference.preview import sources, summary, warnings
+    from dlm.train.preview import sources, triples_summary, triples_warnings
 
-    print(summary(plan, continues))
+    print(triples_summary(plan, continues))
     print(f"  {'source':<24} {'triples':>7} {'weight':>23}")
     for origin, number, weight in sources(plan):
         print(f"  {origin:<24} {number:>7,} {weight:>23g}")
@@ -86,7 +84,7 @@ def _print_triples(plan: PreferencePlan, continues: Version | None) -> None:
         f"  {upper}{count(len(schedule.epoch_ends), 'epoch')}, {count(schedule.steps, 'step')} "
         f"of {how.rows_per_step} rows, learning rate {how.learning_rate:g}, seed {plan.seed}"
     )
-    for text in warnings(plan):
+    for text in triples_warnings(plan):
         note(f"warning: {text}")
 
 

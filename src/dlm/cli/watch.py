@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from dlm.loops.watch import WatchSettings
     from dlm.loops.watch_status import Facts, WatchStatus
     from dlm.serve.server import Address
-    from dlm.train.budget import EpochFigures
+    from dlm.train.figures import EpochFigures
     from dlm.train.lock_file import LockMode
-    from dlm.train.options import TrainOptions
-    from dlm.train.progress import StepFigures
+    from dlm.train.options import StepFigures, TrainOptions
     from dlm.train.report import TrainingReport
     from dlm.train.start import NothingToTrain
 
@@ -82,7 +81,7 @@ def run(
             first = parse_file(document)
             dlm_id, base = first.frontmatter.dlm_id, first.frontmatter.base_model
             stack.enter_context(_listening(listen_rpc, status, dlm_id, base, capacity))
-        from dlm.train.resident import ResidentTrainer
+        from dlm.train.run import ResidentTrainer
 
         trainer = stack.enter_context(ResidentTrainer(resume=resume, lock=lock))
         watch = Watch(document, settings, options, trainer, screen, status, screen.progress)

@@ -28,8 +28,7 @@ from dlm.loops.push import Drained, Fits, drain
 from dlm.loops.watch_status import WatchStatus
 from dlm.store.edits import queue_depth, waiting_probes, written_probes
 from dlm.store.store import Store
-from dlm.train.options import TrainOptions
-from dlm.train.progress import Progress, Relay, StepFigures
+from dlm.train.options import Progress, Relay, StepFigures, TrainOptions
 from dlm.train.report import TrainingReport
 from dlm.train.start import NothingToTrain
 

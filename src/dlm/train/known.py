@@ -1,19 +1,24 @@
 """What a retraining starts from: what the current version remembers, against the document.
 
 Sorts every lesson into what is to be learned, what is known and replayed, what is to be forgotten
-and what another one superseded. Pure: the store's records come in as values.
+and what another one superseded; then what the next version is to remember. Pure: the store's
+records come in as values.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dlm.data.alignment import Superseded, align
 from dlm.data.contamination import Sealed
-from dlm.data.lessons import Lesson, Lessons, Role
+from dlm.data.lessons import Lesson, Lessons, Role, distinct, parts
+from dlm.data.rows import Row
+from dlm.doc.provenance import Origin
+from dlm.engine.model import Score
 from dlm.store.records import Remembered
+from dlm.store.taught import Taught
 
 _LEARNED = 0.5  # nats per token; an answer above it is trained again though it was seen
 
@@ -106,3 +111,71 @@ def _sits(one: Remembered) -> bool:
 def _repeated(one: Remembered, times: int) -> bool:
     """Whether the document says a pair more often than it was trained: it is to weigh more."""
     return bool(one.lesson.question) and times > one.times
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTriples:
+    """The triples of a document against a version; `slipped` were turned around since."""
+
+    new: tuple[Lesson, ...]
+    slipped: tuple[Lesson, ...] = ()
+    unchanged: tuple[Lesson, ...] = ()
+
+    @property
+    def to_learn(self) -> tuple[Lesson, ...]:
+        return (*self.new, *self.slipped)
+
+
+def compare_triples(lessons: Lessons, known: Collection[Taught], *, mined: bool) -> KnownTriples:
+    """Sort the triples that are to be trained; without `mined`, those count as absent.
+
+    Triples that are trusted with a weight of 0 are absent too.
+    """
+    triples = [
+        one
+        for one in distinct(lessons.triples)
+        if one.weight > 0 and (mined or one.origin != Origin.MINED.value)
+    ]
+    by_id = {one.lesson_id: one for one in known}
+    new = [one for one in triples if one.id not in by_id]
+    old = [one for one in triples if one.id in by_id]
+    return KnownTriples(
+        new=tuple(new),
+        slipped=tuple(one for one in old if by_id[one.id].slipped),
+        unchanged=tuple(one for one in old if not by_id[one.id].slipped),
+    )
+
+
+def memory_after(
+    known: Known,
+    lessons: Lessons,
+    name: str,
+    trained: Collection[Row],
+    scores: Mapping[str, Score],
+) -> list[Remembered]:
+    """The lessons of the document, then those that were removed and stay known.
+
+    `trained` are the rows that version `name` was trained on, `scores` those of the pairs under it,
+    by id; a pair that was not scored keeps the score it had.
+    """
+    earlier = {one.lesson.id: one for one in (*known.unchanged, *known.kept)}
+    replayed = {row.lesson.id for row in trained if row.replayed}
+    kept = {one.lesson.id for one in known.kept}
+    here = parts(lessons.train)
+    times = Counter(lesson.id for lesson in here)
+    found: list[Remembered] = []
+    for lesson in (*here, *(one.lesson for one in known.kept)):
+        before = earlier.get(lesson.id)
+        score = scores.get(lesson.id)
+        found.append(
+            Remembered(
+                lesson,
+                since=before.since if before else name,
+                seen=before.seen if before and lesson.id not in replayed else name,
+                removed=lesson.id in kept,
+                nll=score.nll if score else before.nll if before else None,
+                exact=score.exact if score else before.exact if before else None,
+                times=times[lesson.id] or 1,
+            )
+        )
+    return [*found, *(replace(one, removed=True) for one in known.sealed)]

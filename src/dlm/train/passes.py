@@ -1,26 +1,66 @@
 """One pass of the trainer over the rows of a phase, and all that is noted on the way.
 
 Knows neither what is trained nor what is measured: each phase looks for itself after an epoch.
+Ctrl-C asks for a stop at the next step; the second one aborts.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from types import FrameType
 
 from dlm.data.pair_rows import PairRow
 from dlm.data.rows import Row
 from dlm.errors import TrainingError
 from dlm.train.checkpoint import Course, Keeper
-from dlm.train.interrupt import StopFlag, stop_flag
-from dlm.train.preference.losses import Objective
-from dlm.train.progress import StepFigures
+from dlm.train.losses import Objective
+from dlm.train.options import StepFigures
 from dlm.train.recorder import Recorder
 from dlm.train.resume import interrupted
 from dlm.train.session import Session
 from dlm.train.trainer import Optimisation, RowTrainer, StepReport
+
+
+class StopFlag:
+    """Set by the first SIGINT or SIGTERM; the second raises KeyboardInterrupt."""
+
+    def __init__(self, on_request: Callable[[], None]) -> None:
+        self.requested = False
+        self._on_request = on_request
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+        self._on_request()
+
+
+@contextlib.contextmanager
+def stop_flag(on_request: Callable[[], None] = lambda: None) -> Iterator[StopFlag]:
+    """A flag that Ctrl-C raises while the context lasts; outside the main thread it stays down.
+
+    `on_request` is called inside the signal handler of the first one.
+    """
+    flag = StopFlag(on_request)
+    if threading.current_thread() is not threading.main_thread():
+        yield flag
+        return
+    before = {number: signal.signal(number, flag._handle) for number in _SIGNALS}
+    try:
+        yield flag
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 _STOPPED = "stopped by the owner"
 

@@ -10,13 +10,12 @@ from dlm.data.schedule import Material, Mixture, Schedule, build_schedule
 from dlm.doc.document import Document
 from dlm.doc.schema import TrainingConfig
 from dlm.hardware import Plan
-from dlm.train.budget import Limits
-from dlm.train.ground import Ground, lay_ground
+from dlm.train.base import Ground, Tools, checked, lay_ground, tools_for
 from dlm.train.known import Known, everything, sealed
 from dlm.train.material import Encoder, gather, reworder
 from dlm.train.options import TrainOptions
-from dlm.train.tools import Tools, checked, tools_for
 from dlm.train.trainer import Optimisation
+from dlm.train.verdict import Limits
 
 _MOST_ROWS = 32_000  # of one run with an open end
 _FEWEST_EPOCHS = 3

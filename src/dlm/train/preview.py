@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from dlm.data.lessons import SYNTHETIC, Role
+from dlm.data.preferences import balance
 from dlm.data.rows import Row
 from dlm.store.records import Version
 from dlm.train.known import Known
+from dlm.train.material import BASE
 from dlm.train.plan import TrainingPlan
-from dlm.train.samples import BASE
+from dlm.train.triples import PreferencePlan
+from dlm.train.verdict import contradicting
 
 _GENERAL = ("general text", "samples of the base")
 _FEW_PAIRS = 5
@@ -199,3 +203,52 @@ def _too_much(plan: TrainingPlan) -> str | None:
         f"{tokens:,} tokens of prose are more than a base of {plan.base.params / 1e6:.0f}M "
         "parameters can hold as knowledge: expect its manner, and the answers of the pairs"
     )
+
+
+def triples_summary(plan: PreferencePlan, previous: Version | None) -> str:
+    """One line: which triples, by which method, after what."""
+    known = plan.known
+    parts = [
+        (len(known.new), "new"),
+        (len(known.slipped), "to learn again"),
+        (len(known.unchanged), "known"),
+    ]
+    triples = ", ".join(f"{number} {what}" for number, what in parts if number)
+    where = f"continues {previous.name}" if previous else "follows that"
+    return f"preferences: {where}; triples: {triples}; {plan.objective.method}"
+
+
+def triples_warnings(plan: PreferencePlan) -> tuple[str, ...]:
+    """What is wrong with the set of triples, a sentence each."""
+    triples = (*plan.known.to_learn, *plan.known.unchanged)
+    contradiction = contradicting(triples)
+    return (*([contradiction] if contradiction else []), *balance(triples).warnings)
+
+
+def sources(plan: PreferencePlan) -> list[tuple[str, int, float]]:
+    """Who wrote the triples: origin, how many, trust."""
+    triples = (*plan.known.to_learn, *plan.known.unchanged)
+    found = Counter((one.origin, one.weight) for one in triples)
+    return [(origin, number, weight) for (origin, weight), number in found.most_common()]
+
+
+def preference_json(plan: PreferencePlan) -> dict[str, Any]:
+    """The plan as plain values."""
+    known = plan.known
+    return {
+        "method": plan.objective.method,
+        "objective": asdict(plan.objective),
+        "reference": plan.reference,
+        "new": len(known.new),
+        "again": len(known.slipped),
+        "unchanged": len(known.unchanged),
+        "sources": [
+            {"source": origin, "triples": number, "weight": weight}
+            for origin, number, weight in sources(plan)
+        ],
+        "balance": balance((*known.to_learn, *known.unchanged)).to_json(),
+        "warnings": list(triples_warnings(plan)),
+        "epochs_at_most": len(plan.schedule.epoch_ends),
+        "steps_at_most": plan.schedule.steps,
+        "learning_rate": plan.optimisation.learning_rate,
+    }

@@ -13,10 +13,9 @@ from dlm.eval.answers import Kind
 from dlm.eval.comparison import Comparison
 from dlm.eval.scorecard import Scorecard
 from dlm.store.records import RunRecord, Version, run_name
-from dlm.train.budget import EpochFigures
-from dlm.train.environment import versions
-from dlm.train.ground import Ground
-from dlm.train.preference.figures import PairEpoch, PhaseFigures, Standing
+from dlm.train.base import Ground
+from dlm.train.figures import EpochFigures, PairEpoch, PhaseFigures, Standing
+from dlm.train.lock_file import versions
 from dlm.train.trainer import Optimisation
 
 

@@ -14,11 +14,10 @@ from dlm.doc.document import Document
 from dlm.errors import CorruptStore, Interrupted, TrainingError
 from dlm.store.records import Version
 from dlm.store.store import Store
+from dlm.train.base import Ground
 from dlm.train.checkpoint import Checkpoint, Identity, Keeper, read_checkpoint
-from dlm.train.environment import differences, environment
-from dlm.train.ground import Ground
-from dlm.train.options import TrainOptions
-from dlm.train.progress import Progress
+from dlm.train.lock_file import differences, environment
+from dlm.train.options import Progress, TrainOptions
 from dlm.train.session import Session
 
 

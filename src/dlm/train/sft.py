@@ -14,23 +14,21 @@ from dlm.eval.probes import FULL, QUICK, question_sheet, quick_sheet
 from dlm.eval.scorecard import Scorecard
 from dlm.store.database import Database
 from dlm.store.records import Remembered
-from dlm.train.budget import Budget, worse_than_base
 from dlm.train.checkpoint import Keeper
+from dlm.train.known import memory_after
 from dlm.train.lock_file import check_lock, write_lock
-from dlm.train.lookout import Lookout
-from dlm.train.memory import memory_after
+from dlm.train.material import samples_of, take_samples
+from dlm.train.measuring import Lookout, carried
+from dlm.train.options import Progress
 from dlm.train.passes import Pass
 from dlm.train.plan import TrainingPlan
-from dlm.train.preference.taught import carried
 from dlm.train.preview import shares, summary, warnings
-from dlm.train.progress import Progress
 from dlm.train.recorder import Recorder
 from dlm.train.report import Outcome, TrainingReport, run_record
 from dlm.train.resume import Work, interrupted, open_keeper
-from dlm.train.samples import samples_of, take_samples
-from dlm.train.session import Session
+from dlm.train.session import Session, load_version
 from dlm.train.start import NothingToTrain, Start, prepare
-from dlm.train.workshop import load_version
+from dlm.train.verdict import Budget, worse_than_base
 
 
 def train_sft(session: Session) -> TrainingReport | NothingToTrain:
@@ -223,7 +221,7 @@ class _Run:
         pairs = [row for row in self.plan.material.replay if row.kind is RowKind.PAIR]
         kept = [row for row in pairs if row.lesson.id in removed]
         scores = {row.lesson.id: score for row, score in zip(kept, self._scores(kept), strict=True)}
-        return memory_after(self.plan, name, rows, scores | outcome.scores)
+        return memory_after(self.plan.known, self.plan.lessons, name, rows, scores | outcome.scores)
 
     def _scores(self, rows: Sequence[Row]) -> list[Score]:
         return self.model.score([row.encoded for row in rows], pad_id=self.plan.codec.pad_id)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dlm.data.lessons import Lesson, parts
+from dlm.data.lessons import Lesson, distinct, parts
+from dlm.data.pair_rows import pair_rows
 from dlm.doc.document import Document
 from dlm.errors import BaseModelError
 from dlm.hardware import Plan
 from dlm.store.records import Version
 from dlm.store.store import Store
-from dlm.train.ground import Ground
-from dlm.train.known import Known, compare, everything
+from dlm.store.taught import taught_to
+from dlm.train.base import Ground, Toolbox, lay_ground
+from dlm.train.figures import Standing
+from dlm.train.known import Known, KnownTriples, compare, compare_triples, everything
 from dlm.train.options import TrainOptions
 from dlm.train.plan import TrainingPlan, make_plan
-from dlm.train.preference.figures import Standing
 from dlm.train.report import Refusal
-from dlm.train.tools import Toolbox
+from dlm.train.triples import PreferencePlan, make_preference_plan
 
 _SHAPE = ("lora_r", "lora_alpha", "lora_dropout", "target_modules")
 
@@ -133,3 +135,42 @@ def require_same_base(plan: Ground, store: Store, previous: Version) -> None:
             "an adapter fits only the weights it was trained on",
             hint="`dlm train --fresh` starts over on the new base; or restore base_model",
         )
+
+
+def check_triples(document: Document, options: TrainOptions, toolbox: Toolbox) -> None:
+    """Raise what would refuse the triples, before the pairs are trained."""
+    if triples := distinct(toolbox.lessons(document).triples):
+        tools = toolbox.of(document)
+        ground = lay_ground(document, toolbox.checked(document), options, tools)
+        pair_rows(triples, ground.codec, sequence_length=ground.sequence_length, path=ground.name)
+
+
+def prepare_preference(
+    document: Document,
+    options: TrainOptions,
+    store: Store,
+    previous: Version | None,
+    toolbox: Toolbox,
+    *,
+    hardware: Plan | None = None,
+) -> PreferencePlan | None:
+    """What the triples of the document ask for after `previous`, None when it knows them all.
+
+    Without `previous` they follow a version that is still to be trained from the base. Raises
+    DocumentError, TrainingError or BaseModelError before anything is changed.
+    """
+    if not toolbox.lessons(document).triples:
+        return None
+    tools = toolbox.of(document)
+    ground = lay_ground(document, toolbox.checked(document), options, tools, hardware)
+    taught = taught_to(store.database, previous.number) if previous else {}
+    known = compare_triples(ground.lessons, taught.values(), mined=not options.no_mined)
+    asked_for_more = (options.epochs, options.max_steps, options.seed) != (None, None, None)
+    if options.phase == "preference" and asked_for_more and not known.to_learn:
+        known = KnownTriples(new=known.unchanged)
+    if not known.to_learn:
+        return None
+    plan = make_preference_plan(ground, known, options, tools)
+    if previous is not None:
+        require_same_base(plan, store, previous)
+    return plan

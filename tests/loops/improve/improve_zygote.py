@@ -45,8 +45,7 @@ def _child(told: dict[str, Any], writer: int) -> int:
     from dlm.loops.improve import round as of_a_round
     from dlm.loops.improve.options import ImproveOptions
     from dlm.loops.improve.run import improve
-    from dlm.train.options import TrainOptions
-    from dlm.train.progress import Progress
+    from dlm.train.options import Progress, TrainOptions
     from dlm.train.run import train
 
     if told["lenient"]:

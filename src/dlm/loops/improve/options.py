@@ -13,7 +13,7 @@ from dlm.doc.document import Document
 from dlm.errors import DlmError
 from dlm.loops.synth.options import Strategy
 from dlm.store.improving import Round
-from dlm.train.progress import Progress, Relay, StepFigures
+from dlm.train.options import Progress, Relay, StepFigures
 
 MIXED: Final = "mixed"
 STRATEGIES: Final = (*(each.value for each in Strategy), MIXED)

@@ -14,9 +14,9 @@ from dlm.doc.parser import parse_text
 from dlm.eval.comparison import compare
 from dlm.eval.scorecard import scorecard
 from dlm.store.records import Version, now
-from dlm.train.preference.figures import PairEpoch, PairScore, PhaseFigures, Standing, standing
-from dlm.train.preference.verdict import Bounds, Stop, by_chance, contradicting, reasons
+from dlm.train.figures import PairEpoch, PairScore, PhaseFigures, Standing, standing
 from dlm.train.report import Refusal
+from dlm.train.verdict import Bounds, Stop, by_chance, contradicting, reasons
 
 TRIPLES = [
     Lesson("Yes.", f"Is it {word}?", "Well, that depends.", line=10 + place)

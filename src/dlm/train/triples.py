@@ -10,11 +10,10 @@ from itertools import chain, islice
 from dlm.data.pair_rows import PairRow, pair_rows
 from dlm.data.rows import Row, RowKind, encode_rows
 from dlm.doc.schema import PreferenceConfig
-from dlm.train.ground import Ground
+from dlm.train.base import Ground, Tools
+from dlm.train.known import KnownTriples
+from dlm.train.losses import Method, Objective
 from dlm.train.options import TrainOptions
-from dlm.train.preference.losses import Method, Objective
-from dlm.train.preference.taught import KnownTriples
-from dlm.train.tools import Tools
 from dlm.train.trainer import Optimisation
 
 FEW = 200

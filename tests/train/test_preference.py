@@ -24,13 +24,12 @@ from dlm.store import metrics
 from dlm.store.store import Store
 from dlm.store.taught import taught_to
 from dlm.train.checkpoint import read_checkpoint
-from dlm.train.options import TrainOptions
-from dlm.train.preference.figures import PairEpoch
-from dlm.train.progress import Progress, StepFigures
+from dlm.train.figures import PairEpoch
+from dlm.train.options import Progress, StepFigures, TrainOptions
 from dlm.train.report import TrainingReport
 from dlm.train.run import train
+from dlm.train.session import Workshop
 from dlm.train.start import NothingToTrain
-from dlm.train.workshop import Workshop
 
 ID = "01J9ZQ6W3N8R2T4V6X8Y0A1B2C"
 HEAD = f"""---

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, strategies as st
 
-from dlm.train.preference.losses import Likelihoods, LossType, Objective, pair_losses
+from dlm.train.losses import Likelihoods, LossType, Objective, pair_losses
 
 # The model says "a" or "b" at every position, whatever came before: "a" with probability P, and
 # the adapter before the phase said it with probability Q.

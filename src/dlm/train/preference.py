@@ -13,25 +13,24 @@ from dlm.store.database import Database
 from dlm.store.records import Remembered, Version
 from dlm.store.taught import Taught, note_refused, note_taught, refused_before, taught_to
 from dlm.train.checkpoint import Keeper
-from dlm.train.lock_file import check_lock, write_lock
-from dlm.train.passes import Pass
-from dlm.train.preference.figures import (
+from dlm.train.figures import (
     PairCourse,
     PairScore,
     PhaseFigures,
     Standing,
     standing,
 )
-from dlm.train.preference.gauge import TripleGauge
-from dlm.train.preference.plan import PreferencePlan, with_references
-from dlm.train.preference.preview import summary, warnings
-from dlm.train.preference.verdict import Bounds, Stop, by_chance, contradicting, reasons
+from dlm.train.lock_file import check_lock, write_lock
+from dlm.train.measuring import TripleGauge
+from dlm.train.passes import Pass
+from dlm.train.preview import triples_summary, triples_warnings
 from dlm.train.recorder import Recorder
 from dlm.train.report import Outcome, Refusal, TrainingReport, run_record
 from dlm.train.resume import Work, interrupted, open_keeper
-from dlm.train.session import Session
+from dlm.train.session import Session, load_version
 from dlm.train.trainer import StepReport
-from dlm.train.workshop import load_version
+from dlm.train.triples import PreferencePlan, with_references
+from dlm.train.verdict import Bounds, Stop, by_chance, contradicting, reasons
 
 
 def train_preference(
@@ -98,7 +97,9 @@ class _Run:
 
     def set_up(self) -> None:
         """Load the version before, and score its triples."""
-        self.progress.planned(summary(self.plan, self.previous), warnings(self.plan))
+        self.progress.planned(
+            triples_summary(self.plan, self.previous), triples_warnings(self.plan)
+        )
         self.bench = self.session.workshop.set_up(self.plan, self.previous, self._load)
         self.model = self.bench.model
         self.progress.stage("measuring what is preferred now")

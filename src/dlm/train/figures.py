@@ -1,4 +1,4 @@
-"""How a model stands towards triples, as values: likelihoods, margins, and what a phase changed."""
+"""What is known after an epoch, and how a model stands towards triples, as values."""
 
 from __future__ import annotations
 
@@ -8,6 +8,50 @@ from statistics import fmean
 from typing import Any
 
 from dlm.data.preferences import Balance
+from dlm.engine.model import Score
+
+
+@dataclass(frozen=True, slots=True)
+class EpochFigures:
+    """What is known after an epoch: the scores of the pairs to learn, in document order.
+
+    Not measured after every one: the drift, and how many of `guarded` answers that were known
+    before are `lost`. `remembered` is what is left of the text to forget: 1 when it is known as
+    well as before, 0 when it is as likely as under the base. `held_out_nll` is the mean loss of
+    the answers that are only measured.
+    """
+
+    epoch: int
+    scores: tuple[Score, ...]
+    drift: float | None = None
+    lost: int | None = None
+    guarded: int = 0
+    remembered: float | None = None
+    held_out_nll: float | None = None
+
+    @property
+    def learned(self) -> int:
+        """Answers that greedy decoding gives word for word."""
+        return sum(score.exact for score in self.scores)
+
+    @property
+    def answer_nll(self) -> float | None:
+        """Mean loss over the answers, in nats per token."""
+        if not self.scores:
+            return None
+        return sum(score.nll for score in self.scores) / len(self.scores)
+
+    def named(self) -> dict[str, Any]:
+        """The figures by the names under which they are kept."""
+        return {
+            "learned": self.learned,
+            "pairs": len(self.scores),
+            "answer_nll": self.answer_nll,
+            "held_out_nll": self.held_out_nll,
+            "drift": self.drift,
+            "lost": self.lost,
+            "remembered": self.remembered,
+        }
 
 
 @dataclass(frozen=True, slots=True)
