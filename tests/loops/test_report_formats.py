@@ -494,6 +494,8 @@ NEVER: list[dict[str, Any]] = [
     {"messages": [{"role": "user", "content": "Who?"}], "response": "Said."},
     {"prompt": "Who?", "output": "Said.", "metadata": {"model": "m"}},
     {"prompt": "Who?", "response": "Said is it.", "target": 1},
+    {"question": "Who?", "answer": "Said.", "gpt_4_response": "Said."},
+    {"question": "Who?", "answer": "Said.", "failed": True},
 ]
 
 
@@ -520,6 +522,13 @@ def test_a_verdict_that_nobody_can_read_is_refused(tmp_path: Path) -> None:
         ({"status": "success", "score": 0.0}, "fail"),
         ({"status": "timeout", "score": 0.0}, "error"),
         ({"evaluation": {"correct": True}}, "pass"),
+        ({"failed": False}, "pass"),
+        ({"judge_verdict": "PASS", "judge_note": "fine"}, "pass"),
+        ({"is_correct": True, "form_correct": False, "unit_correct": True}, "pass"),
+        ({"is_wrong": 1}, "fail"),
+        ({"correctness": "incorrect"}, "fail"),
+        ({"llm check": "PASS"}, "pass"),
+        ({"outcome": "success"}, "pass"),
         ({"grade": "NOT_ATTEMPTED"}, "fail"),
         ({"score": "1,00"}, "pass"),
         ({"score": "0,25"}, "fail"),

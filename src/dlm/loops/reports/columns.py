@@ -50,16 +50,21 @@ _SIGNS: Final = words(
 # Columns that say whether a row passed, the plainest first; those called vaguely may hold anything.
 _VERDICTS: Final = words(
     "passed pass correct is_correct verdict is_pass is_passed success grade judgement judgment "
-    "evaluation match is_match status result"
+    "outcome evaluation match is_match status result"
 )
-_VAGUE: Final = ("success", "evaluation", "match", "is_match", "status", "result")
+_INVERSE: Final = words("failed is_failed failure wrong is_wrong incorrect is_incorrect")
+_VAGUE: Final = words("success outcome evaluation match is_match status result")
 _SCORES: Final = words(
     "score scores acc accuracy exact_match em f1 rouge rouge_l rouge1 rouge_1 rouge2 rouge_2 bleu "
     "bleu4 bleu_4 reward similarity semantic_similarity answer_similarity answer_correctness "
     "factual_correctness correctness llm_score rating grade"
 )
+_TOLD: Final = words(
+    "pass fail passed failed correct incorrect wrong"
+)  # whatever the column is called
 _METRIC: Final = re.compile(
-    r"(faithfulness|relevanc|precision|recall|correctness|similarity|_score|rouge|bleu|accuracy)"
+    r"faithfulness|relevanc|precision|recall|correctness|similarity|_score|rouge|bleu|accuracy|"
+    r"_(?:answer|response|output|completion|prediction|reply)s?$"  # of whom?
 )
 _WORDS: Final = {
     "pass": "pass passed ok true 1 1.0 yes y success correct right match matched [pass] ✓ ✔ ✅ "
@@ -102,13 +107,14 @@ class Columns:
         self.said = [
             name for name in (*_SAID, *_EITHER) if name in self.names and name != self.reference
         ]
-        self.scores = {} if self._fails else self._full_marks()
         self._verdicts = [] if self._fails else self._all_verdicts()
-        self._apart = {} if self._fails else self._verdicts_apart()
+        self.scores = {} if self._fails else self._full_marks()
+        apart = {} if self._fails else self._verdicts_apart()
+        self._apart = {} if {*self._verdicts} - {*apart.values()} else apart
 
     def verdicts(self, row: Row) -> dict[str, str]:
         """pass, fail or error, by who answered; several where each has a column of its own."""
-        if len(self._apart) > 1:
+        if self._apart:
             return {who: verdict_of(row.get(name)) or "error" for who, name in self._apart.items()}
         named = (row.get(key) for key in ("provider", "model", "model_name", "model_id"))
         return {next((who for value in named if (who := text_of(value))), ""): self._verdict(row)}
@@ -116,20 +122,25 @@ class Columns:
     @property
     def presumed(self) -> str:
         """What the verdicts rest on where no column says pass or fail."""
-        if self._fails or self._verdicts or not (self.scores or self.said):
+        if self._fails or self._verdicts or self._apart:
             return ""
-        by = (
-            f"rows below full marks in {listed(sorted(self.scores))}"
-            if self.scores
-            else f"rows whose {listed(self.said)} is not the reference"
-        )
+        marks = ", ".join(f"{name!r} ({full:g})" for name, full in sorted(self.scores.items()))
+        unread = sorted(name for name in self.names if self._holds_only(name, "true false"))
+        if marks:
+            by = f"rows below full marks in {marks}"
+        elif self.said:
+            by = f"rows whose {listed(self.said)} is not the reference"
+        elif unread:
+            by = f"all rows, whatever {listed(unread)} says,"
+        else:
+            return ""
         return f"no column says pass or fail: {by} count as failed; --failed-when says otherwise"
 
     def _verdict(self, row: Row) -> str:
         """By the plainest column that says so; fail where none does."""
         if self._fails is not None:
             return "fail" if self._fails(row) else "pass"
-        told = {name: _judged(row.get(name)) for name in self._verdicts}
+        told = {name: _judged(name, row.get(name)) for name in self._verdicts}
         silent = self.said and not any(answers_of(row.get(name)) for name in self.said)
         broken = text_of(row.get("error")) and (silent or not any(told.values()))
         if broken or "error" in told.values():
@@ -186,7 +197,7 @@ class Columns:
 
     def _signs(self) -> list[str]:
         """The columns that speak of an evaluation: scores, verdicts, contexts, who answered."""
-        known = {*_SAID, *_SIGNS, *_VERDICTS[:-1], *_SCORES} - {*_EITHER}
+        known = {*_SAID, *_SIGNS, *_VERDICTS[:-1], *_INVERSE, *_SCORES} - {*_EITHER}
         found = [
             name
             for name in self.names - {*_EITHER} - {*PROMPTS[:-2]}
@@ -196,12 +207,12 @@ class Columns:
 
     def _is_verdict(self, name: str) -> bool:
         """Whether a column called `label` says right or wrong of a completion beside it."""
-        values = [row.get(name) for row in self._rows if row.get(name) is not None]
-        told = [str(value).strip().lower() for value in values]
-        judged = {"pass", "fail", "passed", "failed", "correct", "incorrect", "wrong"}
-        if values and all(word in judged for word in told):
+        if self._holds_only(name, " ".join(_TOLD)):
             return True
-        if name not in ("label", "labels", "target") or not {*told} <= {"0", "1", "true", "false"}:
+        if not self._holds_only(name, "0 1 true false"):
+            return False
+        values = [row.get(name) for row in self._rows if row.get(name) is not None]
+        if name not in ("label", "labels", "target"):
             return False
         if "completion" in self.names and all(isinstance(value, bool) for value in values):
             return True  # as trainers on liked and disliked completions write it
@@ -211,23 +222,34 @@ class Columns:
     def _all_verdicts(self) -> list[str]:
         """The columns that hold verdicts; raises DlmError where one holds what nobody can read."""
         found = []
-        names = [*_of(_VERDICTS, self.names), *_within(_VERDICTS[:8], self.names)]
-        for name in names:
+        names = [
+            *_of((*_VERDICTS, *_INVERSE), self.names),
+            *_within((*_VERDICTS[:8], *_INVERSE), self.names),
+            *sorted(name for name in self.names if self._holds_only(name, " ".join(_TOLD))),
+        ]
+        for name in dict.fromkeys(names):
             values = [row[name] for row in self._rows if row.get(name) not in (None, "")]
             marks = [cell_number(value) for value in values]
             if name == self.reference or any(mark is not None and mark > 1 for mark in marks):
                 continue  # points, and no verdict
-            if self._tells(name) or not (values or name in _VAGUE):
+            sure = name in _VERDICTS and name not in _VAGUE
+            if self._tells(name) or (sure and not values):
                 found.append(name)
-            elif values and name not in _VAGUE and not any(isinstance(v, dict) for v in values):
+            elif sure and not any(isinstance(value, dict) for value in values):
                 seen = listed(dict.fromkeys(str(value)[:20] for value in values[:3]))
                 raise self._error(f"{name!r} says {seen}, neither pass nor fail", _HINT)
         return found
 
+    def _holds_only(self, name: str, known: str) -> bool:
+        """Whether a column holds some of these words, and nothing else."""
+        values = [row[name] for row in self._rows if row.get(name) not in (None, "")]
+        return bool(values) and {str(value).strip().lower() for value in values} <= {*known.split()}
+
     def _tells(self, name: str) -> bool:
         """Whether a column holds verdicts; one called `status` may hold anything."""
         values = [verdict_of(row[name]) for row in self._rows if row.get(name) not in (None, "")]
-        return any(values) and (name.partition(":")[0] not in _VAGUE or all(values))
+        sure = name.partition(":")[0] not in (*_VAGUE, *_INVERSE)
+        return any(values) and (sure or all(values))
 
     def _verdicts_apart(self) -> dict[str, str]:
         """The verdict column of each provider, where every one has its own.
@@ -248,10 +270,8 @@ class Columns:
     def _full_marks(self) -> dict[str, float]:
         """The score columns with what is full marks in them, by the largest value there is."""
         found: dict[str, float] = {}
-        for name in self.names - {self.reference}:
-            base = re.split(r"[(,:]", name, maxsplit=1)[
-                0
-            ]  # without its mode: `correctness(mode=f1)`
+        for name in self.names - {self.reference, *self._verdicts}:
+            base, *_mode = re.split(r"[(,:]", name)  # as in `correctness(mode=f1)`
             if base in _SCORES or base.rpartition(".")[2] in _SCORES[:-1]:
                 numbers = (cell_number(row.get(name)) for row in self._rows)
                 most = max((number for number in numbers if number is not None), default=1.0)
@@ -291,9 +311,11 @@ def verdict_of(value: object) -> str:
     return _VERDICT_OF.get(str(value).strip().lower(), "") if value is not None else ""
 
 
-def _judged(value: object) -> str:
+def _judged(name: str, value: object) -> str:
     """The verdict in a column of verdicts, where a word that is not known is no pass."""
-    return "" if value in (None, "") else verdict_of(value) or "fail"
+    verdict = "" if value in (None, "") else verdict_of(value) or "fail"
+    turned = {"pass": "fail", "fail": "pass"} if name.rpartition(".")[2] in _INVERSE else {}
+    return turned.get(verdict, verdict)
 
 
 def _of(known: Sequence[str], names: Iterable[str]) -> list[str]:
