@@ -94,6 +94,26 @@ REFUSALS: dict[str, tuple[str, int, Any]] = {
         400,
         {"message": "`temperature` may not be set beside `top_p`", "param": "top_p"},
     ),
+    "anthropic top_p": (
+        "top_p",
+        400,
+        {"error": {"message": "`temperature` and `top_p` cannot both be specified"}},
+    ),
+    "moonshot n": (
+        "n",
+        400,
+        {"error": {"message": "when temperature is close to 0, n must be 1"}},
+    ),
+    "nim seed": (
+        "seed",
+        400,
+        {"title": "Bad Request", "status": 400, "detail": "Unsupported parameter(s): `seed`"},
+    ),
+    "with those it takes": (
+        "n",
+        400,
+        {"error": {"message": "Unknown parameter: 'n'. Supported parameters: top_p, seed"}},
+    ),
     "plain text": ("seed", 400, b"bad request: seed is not a known parameter"),
     "200": ("n", 200, {"error": "n > 1 is not implemented"}),
 }
@@ -147,6 +167,7 @@ SYSTEM_REFUSALS = {
             ]
         },
     ),
+    "serde": (422, {"error": "messages[0].role: unknown variant `system`, expected `user`"}),
     "anthropic": (
         400,
         {"type": "error", "error": {"message": 'messages: Unexpected role "system".'}},
@@ -254,6 +275,13 @@ NO_ANSWERS: dict[str, tuple[Reply, int, str]] = {
         "answered 503: 503 Come back",
     ),
     "no json": (Reply(body=b"<h1>hello</h1>"), 2, "answered with no JSON: hello"),
+    "other protocol": (
+        Reply(body={"message": {"content": "Hi"}, "done": True}),
+        2,
+        "answered with something else than OpenAI's protocol has: "
+        '{"message": {"content": "Hi"}, "done": true}',
+    ),
+    "no words": (Reply(400, {"ok": False}), 1, 'answered 400: {"ok": false}'),
     "detail": (Reply(413, {"detail": "too big"}), 1, "answered 413: too big"),
 }
 
@@ -335,12 +363,29 @@ def test_who_streams_is_told_so() -> None:
     assert len(server.bodies) == 1
 
 
-def test_the_wait_may_stand_in_the_words() -> None:
-    said = "Rate limit reached. Please try again in 400ms."
-
+@pytest.mark.parametrize(
+    "said", ["Rate limit reached. Please try again in 400ms.", "Retry after 0.4 seconds."]
+)
+def test_the_wait_may_stand_in_the_words(said: str) -> None:
     def plan(number: int, body: Body) -> Reply:
         return answer(body) if number else failure(429, said)
 
     with ChatServer(plan) as server:
         assert len(complete(teacher(server), ASKED)) == 3
     assert server.times[1] - server.times[0] >= 0.4
+
+
+def test_who_asks_for_minutes_is_not_waited_for() -> None:
+    said = "Rate limit reached. Please try again in 7m12s."
+    with (
+        ChatServer(lambda number, body: failure(429, said)) as server,
+        pytest.raises(TeacherError, match=r"left alone for 432 s: Rate limit reached"),
+    ):
+        complete(teacher(server), ASKED)
+    assert len(server.bodies) == 1
+
+
+def test_an_answer_that_a_filter_cut_is_not_finished() -> None:
+    with ChatServer(lambda number, body: answer(body, "The", finish="content_filter")) as server:
+        found = complete(teacher(server), ASKED[:1])
+    assert [text.finished for text in found[0] if isinstance(text, Completion)] == [False, False]

@@ -33,7 +33,12 @@ _UNREACHABLE: Final = (
     httpx.InvalidURL,
 )
 _MAY_PASS: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
-_AGAIN_IN: Final = re.compile(r"(?:try again|retry) in (\d+(?:\.\d+)?) ?(ms|s)\b", re.IGNORECASE)
+_AGAIN_IN: Final = re.compile(
+    r"(?:try again|retry|wait)(?: again)?(?: in| after| for)? ((?:\d+(?:\.\d+)? ?[a-z]+ ?){1,4})",
+    re.IGNORECASE,
+)
+_SPAN: Final = re.compile(r"(\d+(?:\.\d+)?) ?(ms|milli|s|m|h)", re.IGNORECASE)
+_SECONDS: Final = {"ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _TAGS: Final = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 
 T = TypeVar("T")
@@ -159,7 +164,8 @@ class Connection:
             value = None
         if isinstance(value, list) and len(value) == 1:
             value = value[0]  # Gemini puts a list around an error
-        if status == 200 and value is None:
+        well = 200 <= status < 300
+        if well and value is None:
             if "event-stream" in headers.get("content-type", "") or data.startswith(b"data:"):
                 raise TeacherError(
                     f"{self.address.url} streams its answers, though it was not asked to",
@@ -168,7 +174,7 @@ class Connection:
             said = self.shown(_TAGS.sub(" ", data[:2000].decode("utf-8", "replace")))[:100]
             text = f"answered with no JSON: {said}" if said else "answered with nothing"
             raise Failure(text, tries=TWICE)
-        if status == 200 and not (isinstance(value, dict) and is_error(value)):
+        if well and not (isinstance(value, dict) and is_error(value)):
             return value
         if value is None:
             value = _TAGS.sub(" ", data[:4000].decode("utf-8", "replace"))
@@ -178,7 +184,7 @@ class Connection:
                 f"{self.address.url} sends us on to {target}",
                 hint="if that is the teacher you mean, name it instead",
             )
-        raise self.failure(value, 0 if status == 200 else status, _retry_after(headers))
+        raise self.failure(value, 0 if well else status, _retry_after(headers))
 
     def failure(self, value: Any, status: int = 0, wait: float = 0.0) -> Failure:
         """What an error in the server's JSON is to us.
@@ -189,7 +195,7 @@ class Connection:
         code = error.get("code") if isinstance(error, dict) else None
         if not status and str(code).isdigit() and 400 <= int(str(code)) < 600:
             status = int(str(code))
-        words = self.shown(words_of(value))
+        words = self.shown(words_of(value)) or self.excerpt(value)
         said = f": {words}" if words else ""
         url = self.address.url
         if status in (401, 403):
@@ -210,7 +216,8 @@ class Connection:
             raise TeacherError(f"{url} asks to be paid first ({status}){said}")
         tries = _TRIES if status in _MAY_PASS else 1 if status else TWICE
         if again := _AGAIN_IN.search(words):
-            wait = max(wait, float(again[1]) / (1000 if again[2].lower() == "ms" else 1))
+            spans = _SPAN.findall(again[1])
+            wait = max(wait, sum(float(n) * _SECONDS[unit.lower()] for n, unit in spans))
         param = error.get("param") if isinstance(error, dict) else None
         return Failure(
             f"answered {status}{said}" if status else f"answered with an error{said}",
@@ -227,11 +234,16 @@ class Connection:
             text = text.replace(self.address.key, "…")
         return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300]
 
+    def excerpt(self, value: Any) -> str:
+        """The beginning of JSON in which there are no words."""
+        return self.shown(json.dumps(value, ensure_ascii=False))[:100] if value else ""
+
     def _wait(self, tries: int, failure: Failure) -> float:
         """Exponential with jitter, so that many requests do not all come back at once."""
         if failure.wait > _LONGEST_WAIT:
             raise TeacherError(
-                f"{self.address.url} wants to be left alone for {failure.wait:.0f} s",
+                f"{self.address.url} wants to be left alone for {failure.wait:.0f} s"
+                + (f": {failure.said}" if failure.said else ""),
                 hint="what it answered before is kept; run this again then",
             )
         if failure.status == 429:
@@ -259,7 +271,7 @@ def words_of(value: Any) -> str:
         return "; ".join(filter(None, map(words_of, value)))
     if not isinstance(value, dict):
         return ""
-    names = ("error", "message", "msg", "detail", "errors")
+    names = ("error", "message", "msg", "detail", "errors", "error_message", "status_msg")
     text = ": ".join(dict.fromkeys(filter(None, (words_of(value.get(name)) for name in names))))
     if text and isinstance(value.get("loc"), list):
         text = f"{'.'.join(map(str, value['loc']))}: {text}"

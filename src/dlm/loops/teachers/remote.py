@@ -21,6 +21,7 @@ AT_ONCE: Final = 8  # requests under way
 _LIMITS: Final = ("max_tokens", "max_completion_tokens")
 _ABOUT_THE_REQUEST: Final = frozenset({0, 400, 405, 422, 500, 501})
 _SYSTEM: Final = "a system message"
+_CUT: Final = ("length", "max_tokens", "content_filter")
 
 # By what words a server refuses a part of the request, whichever server it is.
 _REFUSED: Final = {
@@ -44,6 +45,12 @@ _REFUSED: Final = {
 }
 _TOO_LONG: Final = re.compile(
     r"too (?:large|long|many tokens)|context (?:length|window|size)|reduce the length",
+    re.IGNORECASE,
+)
+# What follows lists the names that the server would take.
+_TAKEN: Final = re.compile(
+    r"expected one of|\b(?:supported|allowed|valid|accepted|permitted) "
+    r"(?:parameter|field|key|argument|option|value)s?\b",
     re.IGNORECASE,
 )
 _UNKNOWN: Final = re.compile(
@@ -135,13 +142,15 @@ class RemoteTeacher:
 
     def _adapt(self, failure: Failure) -> None:
         """Do from now on without what the server refused, or spell it anew."""
-        said = failure.said.partition("expected one of")[0]
+        said = _TAKEN.split(failure.said)[0]
         if failure.status not in _ABOUT_THE_REQUEST or _TOO_LONG.search(said):
             return
-        self._left_out.update(
-            {failure.param} & _REFUSED.keys()
-            or {name for name, words in _REFUSED.items() if words.search(f"{failure.param} {said}")}
-        )
+        refused = {failure.param} & _REFUSED.keys() or {
+            name for name, words in _REFUSED.items() if words.search(f"{failure.param} {said}")
+        }
+        if len(refused) > 1:  # what is said of another often names the temperature as the reason
+            refused.discard("temperature")
+        self._left_out |= refused
         used, other = self._limits[0], self._limits[-1]
         named = re.search(rf"\b{used}\b", f"{failure.param} {said}")
         if named and used != other and (other in said or _UNKNOWN.search(said)):
@@ -154,7 +163,7 @@ class RemoteTeacher:
         """
         choices = value.get("choices") if isinstance(value, dict) else None
         if not isinstance(choices, list) or not all(isinstance(one, dict) for one in choices):
-            raise Failure("answered with something else than OpenAI's protocol has", tries=TWICE)
+            raise self._odd(value)
         found: list[Completion] = []
         wrong = Failure("gave no completion", tries=TWICE)
         for choice in choices:
@@ -173,9 +182,9 @@ class RemoteTeacher:
         if not isinstance(message, dict):
             if reason == "content_filter":
                 raise Failure("held its answer back (content_filter)")
-            raise Failure("answered with something else than OpenAI's protocol has", tries=TWICE)
+            raise self._odd(choice)
         thought = _text(message.get("reasoning_content") or message.get("reasoning"))
-        made = Completion.of(_text(message.get("content")), finished=reason != "length")
+        made = Completion.of(_text(message.get("content")), finished=reason not in _CUT)
         if thought:
             made = Completion(str(made), reasoning=thought, finished=made.finished)
         if made or (made.reasoning and not made.finished):
@@ -188,6 +197,11 @@ class RemoteTeacher:
             "gave its reasoning and no answer" if made.reasoning else "gave an answer without text",
             tries=TWICE,
         )
+
+    def _odd(self, value: Any) -> Failure:
+        said = self._connection.excerpt(value)
+        words = "answered with something else than OpenAI's protocol has"
+        return Failure(f"{words}: {said}" if said else words, tries=TWICE)
 
     def _only_model(self, address: Address) -> str:
         models = asyncio.run(self._models())
