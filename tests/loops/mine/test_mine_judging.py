@@ -10,9 +10,11 @@ import pytest
 
 from dlm.data.lessons import Lesson
 from dlm.errors import JudgeError
+from dlm.loops.judges import Judge
 from dlm.loops.judges.spec import CommandJudge
 from dlm.loops.mine.candidates import Candidate, Mined
 from dlm.loops.mine.judging import judged
+from dlm.testing import FixedJudge
 
 ASKED = ("Who rows?", "Who mends?", "Who counts?")
 GOOD = (
@@ -38,7 +40,7 @@ def judge(folder: Path, body: str, timeout: float = 20.0) -> CommandJudge:
     return CommandJudge(f"{sys.executable} {script}", timeout=timeout)
 
 
-def ask(judge: CommandJudge) -> tuple[list[Mined], JudgeError | None]:
+def ask(judge: Judge) -> tuple[list[Mined], JudgeError | None]:
     return judged(prompts(), judge, judge.margin, lambda what, done, of: None)
 
 
@@ -120,3 +122,23 @@ def test_what_was_judged_before_it_failed_is_kept(tmp_path: Path) -> None:
     found, gave_up = ask(judge(tmp_path, f"if 'counts' in told['prompt']: sys.exit(3)\n{GOOD}"))
     assert isinstance(gave_up, JudgeError)
     assert [bool(each.contrast) for each in found] == [True, True, False]
+
+
+def test_a_judge_whose_scores_stay_decides_at_once_and_by_its_margin() -> None:
+    scores = {text: score for each in prompts() for text, score in _scores(each)}
+    found, gave_up = ask(FixedJudge(scores))
+    assert gave_up is None
+    contrasts = [each.contrast for each in found]
+    assert [one and one.rejected.text for one in contrasts] == [
+        "Oduya rows on Mondays.",
+        "Oduya mends on Mondays.",
+        None,
+    ]
+    dropped = [one.text for each in found for one in each.candidates if one.dropped]
+    assert dropped == ["Tamm rows in fog.", "Tamm mends in fog.", "Tamm counts in fog."]
+
+
+def _scores(mined: Mined) -> list[tuple[str, float]]:
+    """None for Tamm; to Wren's answers a clear lead, but not to the last."""
+    oduya, wren, _ = (one.text for one in mined.candidates)
+    return [(wren, 0.9), (oduya, 0.8 if "counts" in oduya else 0.1)]

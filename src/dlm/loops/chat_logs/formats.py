@@ -18,6 +18,7 @@ from dlm.loops.chat_logs.values import ASSISTANT, TOOL, USER, Turn, joined
 
 Reader = Callable[[Any, Counter[str]], list[Turn]]
 
+_MAKERS: Final = ("canmore", "dalle", "image_gen")  # their work is the answer
 _SPOKEN: Final = (None, "text", "multimodal_text", "audio_transcription")
 
 
@@ -63,7 +64,7 @@ def _chatgpt(message: Any, left_out: Counter[str]) -> Iterator[Turn]:
         left_out["message that was hidden"] += 1
     elif recipient != "all":
         left_out[f"message to {recipient}"] += 1
-        yield Turn(TOOL, "")
+        yield Turn(TOOL, "", finished=not recipient.startswith(_MAKERS))
     elif kind not in _SPOKEN:
         left_out[f"message of the kind {kind!r}"] += 1
         yield from turns_in(message, Counter(), content=None, parts=None)
@@ -105,10 +106,11 @@ def librechat(item: Any, left_out: Counter[str]) -> list[Turn]:
 
 
 def _flat(found: Sequence[Any]) -> Iterator[Any]:
-    for one in found:
-        yield one
+    waiting = list(reversed(found))
+    while waiting:
+        yield (one := waiting.pop())
         children = one.get("children") if isinstance(one, dict) else None
-        yield from _flat(children if isinstance(children, list) else [])
+        waiting += reversed(children if isinstance(children, list) else [])
 
 
 def open_webui(item: Any, left_out: Counter[str]) -> list[Turn]:

@@ -18,7 +18,9 @@ _TRAFFIC: Final = (
 )  # fmt: skip
 _ROLES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("user", "human", "prompter", "customer"), USER),
-    **dict.fromkeys(("assistant", "gpt", "chatgpt", "model", "bot", "ai", "gemini"), ASSISTANT),
+    **dict.fromkeys(
+        ("assistant", "gpt", "chatgpt", "model", "bot", "chatbot", "ai", "gemini"), ASSISTANT
+    ),
     **dict.fromkeys(_TRAFFIC, TOOL),
 }
 _TEXTS: Final = ("text", "input_text", "output_text", "audio_transcription", "voice_note")
@@ -27,6 +29,7 @@ _CUT: Final = {
     "prohibited_content", "userstopped", "maxpredictedtokensreached", "contextlengthreached",
     "failed", "interrupted", "aborted", "cancelled", "in_progress", "finished_partial_completion",
 }  # fmt: skip
+_MAKERS: Final = {"artifacts", "create_file", "image_gen"}  # tools whose work is the answer
 _REASONS: Final = ("finish_reason", "finishReason", "stop_reason", "stopReason", "status")
 
 
@@ -58,12 +61,13 @@ def turns_in(message: Any, left_out: Counter[str], **facts: Any) -> Iterator[Tur
     found = []
     for kind, text in pieces(_first(message, "content", "value", "parts", "text")):
         if kind == TOOL:
-            found.append(Turn(TOOL, ""))
+            found.append(Turn(TOOL, "", finished=text not in _MAKERS))
         elif kind != "text":
             left_out[f"part of the kind {kind!r}"] += 1
         elif not message.get("error"):
             words = plain(text, cited=cited) if role == ASSISTANT else asked(text)
-            found.append(Turn(role, words, _finished(message)))
+            whole = _finished(message) and "<antArtifact" not in text
+            found.append(Turn(role, words, whole))
     if message.get("tool_calls") or message.get("function_call"):
         found.append(Turn(TOOL, ""))
     yield from found or [Turn(role, "")]
@@ -97,7 +101,7 @@ def _piece(part: dict[str, Any]) -> Iterator[tuple[str, str]]:
     elif lower in _TEXTS and isinstance(text, str):
         yield "text", text
     elif any(word in lower for word in ("tool", "function", "executable", "codeexecution")):
-        yield TOOL, ""
+        yield TOOL, str(part.get("name") or "")
     else:
         yield str(kind), ""
 
@@ -112,8 +116,16 @@ def _finished(message: Mapping[str, Any]) -> bool:
         or message.get("weight") == 0
         or message.get("unfinished")
         or message.get("truncated") is True
+        or _is_disliked(message)
         or any(str(reason).lower() in _CUT for reason in reasons)
     )
+
+
+def _is_disliked(message: Mapping[str, Any]) -> bool:
+    """Whether the user marked an answer as bad, in Open WebUI or LibreChat."""
+    marks = (message.get("annotation"), message.get("feedback"))
+    ratings = [mark.get("rating") for mark in marks if isinstance(mark, dict)]
+    return any(rating in (-1, "-1", "thumbsDown") for rating in ratings)
 
 
 def _first(message: Mapping[str, Any], *names: str) -> Any:

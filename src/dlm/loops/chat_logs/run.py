@@ -23,6 +23,7 @@ from dlm.loops.proposals import Existing, Proposer, run_id
 from dlm.text.cleaning import clean
 from dlm.text.near import repetition
 
+_NOT_TO_LEARN = "its answer was cut off, stands in a canvas or picture, or is marked as bad"
 _MOST_REPEATED = 0.3  # share of word trigrams that stood in the answer before
 
 
@@ -187,7 +188,7 @@ def _read(where: str, turns: tuple[Turn, ...], chain: list[int], *, first: bool)
         return
     if not corrected:
         if not answer.finished:
-            yield Unused(where, prompt, "its answer was cut off, or is marked as not to be learned")
+            yield Unused(where, prompt, _NOT_TO_LEARN)
         elif _is_good(answer) and len(prompt.split()) > 1:
             yield Exchange(where, prompt, clean(answer.text).strip())
         return

@@ -16,7 +16,8 @@ TOOL: Final = "tool"
 class Turn:
     """What the user or the assistant said; one of a TOOL says only that a tool was at work.
 
-    Not `finished` is what was stopped, cut off, or marked by its file as not to be learned.
+    Not `finished` is what was stopped, cut off, or marked by its file as not to be learned, and a
+    tool whose work, such as a canvas, is the answer.
     """
 
     role: str
@@ -66,11 +67,14 @@ def joined(turns: Iterable[Turn]) -> tuple[Turn, ...]:
     """
     found: list[Turn] = []
     silent: set[str] = set()  # who had a turn, and said nothing in it, since the last text
+    elsewhere = False  # whether a tool holds the answer
     for turn in turns:
         text, last = turn.text.strip(), found[-1].role if found else ASSISTANT
+        elsewhere = (elsewhere or not turn.finished) if turn.role == TOOL else elsewhere
         if turn.role == TOOL or not text:
             silent.add(turn.role)
             continue
+        elsewhere = elsewhere and turn.role == ASSISTANT
         if turn.role == ASSISTANT and USER in silent and last == ASSISTANT:
             continue
         if found and last == turn.role:
@@ -81,7 +85,7 @@ def joined(turns: Iterable[Turn]) -> tuple[Turn, ...]:
                 text = f"{before.text}\n\n{text}"
         elif TOOL in silent:
             _spoil(found)
-        found.append(Turn(turn.role, text, turn.finished))
+        found.append(Turn(turn.role, text, turn.finished and not elsewhere))
         silent.clear()
     if TOOL in silent:
         _spoil(found)
