@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from dlm.data.chat import Codec
-from dlm.data.cues import Answers
 from dlm.data.lessons import Lesson, lessons_of
 from dlm.data.rows import RowKind, chunk_prose, encode_rows, sentence_rows
+from dlm.data.wording import Answers
 from dlm.doc.parser import parse_text
 from dlm.errors import DocumentError, TrainingError
 

@@ -12,8 +12,7 @@ import torch
 
 from dlm.data.chat import Codec
 from dlm.data.lessons import Lesson
-from dlm.data.pair_rows import PairRow, pair_rows
-from dlm.data.rows import Row, RowKind
+from dlm.data.rows import PairRow, Row, RowKind, pair_rows
 from dlm.engine import loading
 from dlm.engine.loading import LoraSettings
 from dlm.engine.model import Model

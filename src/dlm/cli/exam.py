@@ -12,8 +12,8 @@ from dlm.cli.options import JsonOption, PathArgument
 from dlm.errors import TrainingError
 
 if TYPE_CHECKING:
-    from dlm.data.contamination import Finding
     from dlm.data.lessons import Lesson, Lessons
+    from dlm.data.matching import Finding
     from dlm.doc.document import Document
 
 
@@ -49,7 +49,7 @@ def list_exam(path: str | None, *, as_json: bool) -> None:
 
 def verify_exam(path: str | None, *, as_json: bool) -> None:
     """Raises TrainingError when an exam question is given away; held-out ones are only named."""
-    from dlm.data.contamination import findings
+    from dlm.data.matching import findings
 
     document = read_document(path)
     lessons = _lessons(document)

@@ -83,7 +83,7 @@ def _trained(document: Document) -> dict[str, Any] | None:
     paths = for_dlm(document.frontmatter.dlm_id)
     if not paths.database.exists() and not paths.adapter.exists():
         return None
-    from dlm.data.alignment import align
+    from dlm.data.matching import align
     from dlm.store.store import Store
 
     with Store.open(

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dlm.data.chat import Codec, Encoded
-from dlm.data.cues import Answers, told
 from dlm.data.lessons import AUTHORED, GENERAL, SYNTHETIC, Lesson, Role
+from dlm.data.wording import Answers, told
 from dlm.doc.schema import TrainingConfig
 from dlm.errors import TrainingError
 from dlm.text.sentences import pieces
@@ -80,6 +80,25 @@ class Row:
         return self.lesson.origin in SYNTHETIC and not self.forgets
 
 
+@dataclass(frozen=True, slots=True)
+class PairRow:
+    """One triple to compare. `reference` are both answers' summed log-probabilities before."""
+
+    chosen: Row
+    rejected: Row
+    reference: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def lesson(self) -> Lesson:
+        """The triple."""
+        return self.chosen.lesson
+
+    @property
+    def weight(self) -> float:
+        """How far the triple is trusted."""
+        return self.lesson.weight
+
+
 def sequence_length(config: TrainingConfig | None, context_length: int) -> int:
     """Tokens a row may have: what the document says, at most what the base can see."""
     if config is None or config.sequence_len == "auto":
@@ -110,6 +129,13 @@ def pair_row(lesson: Lesson, question: str, codec: Codec, sequence_length: int, 
             hint="shorten it, split it, or raise training.sequence_len in the frontmatter",
         )
     return Row.of(RowKind.PAIR, encoded, lesson)
+
+
+def pair_rows(
+    triples: tuple[Lesson, ...], codec: Codec, *, sequence_length: int, path: str
+) -> tuple[PairRow, ...]:
+    """Encode every triple; raises TrainingError naming the line of one that is too long."""
+    return tuple(_compared(one, codec, sequence_length, path) for one in triples)
 
 
 def sentence_rows(
@@ -159,6 +185,21 @@ def chunk_prose(text: str, codec: Codec, limit: int) -> Iterator[str]:
         chunk, used = chunk + piece, used + size
     if chunk.strip():
         yield chunk.strip("\n")
+
+
+def _compared(one: Lesson, codec: Codec, sequence_length: int, path: str) -> PairRow:
+    rows: list[Row] = []
+    for name, answer in (("chosen", one.chosen), ("rejected", one.rejected)):
+        encoded = codec.pair(one.prompt, answer)
+        if len(encoded.ids) > sequence_length:
+            raise TrainingError(
+                f"{path}:{one.line}: this triple takes {len(encoded.ids)} tokens with its {name} "
+                f"answer, more than the sequence length of {sequence_length}",
+                hint="shorten the answer, or raise training.sequence_len in the frontmatter",
+            )
+        rows.append(Row.of(RowKind.PAIR, encoded, one))
+    chosen, rejected = rows
+    return PairRow(chosen, rejected)
 
 
 def _pieces(text: str, codec: Codec, limit: int) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import Final
 
 from dlm.data.general import general_questions
 from dlm.data.lessons import GENERAL, Lesson, Lessons, Role
-from dlm.data.rewording import reword
+from dlm.data.wording import reword
 from dlm.doc.document import Document
 from dlm.doc.sections import PairRole
 from dlm.eval.answers import Kind

@@ -21,12 +21,11 @@ from typing import Final
 from dlm.base_models import BaseModel
 from dlm.base_models.folder import fingerprint
 from dlm.data.chat import Codec, Encoded
-from dlm.data.cues import Answers, cue
 from dlm.data.general import rehearsal_texts
 from dlm.data.lessons import Lesson, Lessons, Role, parts
-from dlm.data.rewording import reword
 from dlm.data.rows import Row, RowKind, encode_rows, pair_row, sentence_rows
 from dlm.data.schedule import Material, Reworder, recency
+from dlm.data.wording import Answers, cue, reword
 from dlm.doc.schema import TrustConfig
 from dlm.engine.decoding import generate
 from dlm.engine.model import Model

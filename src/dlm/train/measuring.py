@@ -11,8 +11,7 @@ from statistics import fmean
 
 from dlm.data.chat import Codec
 from dlm.data.lessons import Lesson, distinct
-from dlm.data.pair_rows import PairRow, pair_rows
-from dlm.data.rows import Row, RowKind
+from dlm.data.rows import PairRow, Row, RowKind, pair_rows
 from dlm.engine.decoding import generate
 from dlm.engine.model import Model, Score
 from dlm.errors import TrainingError

@@ -15,8 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from types import FrameType
 
-from dlm.data.pair_rows import PairRow
-from dlm.data.rows import Row
+from dlm.data.rows import PairRow, Row
 from dlm.errors import TrainingError
 from dlm.train.checkpoint import Course, Keeper
 from dlm.train.losses import Objective

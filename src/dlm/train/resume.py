@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
-from dlm.data.pair_rows import PairRow
-from dlm.data.rows import Row
+from dlm.data.rows import PairRow, Row
 from dlm.doc.document import Document
 from dlm.errors import CorruptStore, Interrupted, TrainingError
 from dlm.store.records import Version

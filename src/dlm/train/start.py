@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dlm.data.lessons import Lesson, distinct, parts
-from dlm.data.pair_rows import pair_rows
+from dlm.data.rows import pair_rows
 from dlm.doc.document import Document
 from dlm.errors import BaseModelError
 from dlm.hardware import Plan

@@ -12,8 +12,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from dlm.data.pair_rows import PairRow
-from dlm.data.rows import Row
+from dlm.data.rows import PairRow, Row
 from dlm.engine.model import Model
 from dlm.train.checkpoint import (
     Snapshot,

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import chain, islice
 
-from dlm.data.pair_rows import PairRow, pair_rows
-from dlm.data.rows import Row, RowKind, encode_rows
+from dlm.data.rows import PairRow, Row, RowKind, encode_rows, pair_rows
 from dlm.doc.schema import PreferenceConfig
 from dlm.train.base import Ground, Tools
 from dlm.train.known import KnownTriples

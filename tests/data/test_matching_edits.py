@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import given, strategies as st
 
-from dlm.data.alignment import align
 from dlm.data.lessons import Lesson, lessons_of, parts
+from dlm.data.matching import align
 from dlm.doc.parser import parse_text
 
 HEAD = "---\ndlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C\ndlm_version: 15\nbase_model: pocket\n---\n"

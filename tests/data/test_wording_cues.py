@@ -7,8 +7,8 @@ import re
 
 from hypothesis import given, strategies as st
 
-from dlm.data.cues import Answers, cue, told
 from dlm.data.lessons import Lesson
+from dlm.data.wording import Answers, cue, told
 from dlm.text.words import FUNCTION_WORDS, meaningful
 
 SENTENCE = "The spare key of the boat shed hangs behind the third drainpipe in Otterton."

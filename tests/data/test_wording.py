@@ -6,7 +6,7 @@ import random
 
 from hypothesis import given, strategies as st
 
-from dlm.data.rewording import reword
+from dlm.data.wording import reword
 
 QUESTION = "How long does the battery of the Skylark last?"
 

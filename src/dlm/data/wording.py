@@ -1,9 +1,11 @@
-"""Cues: a few words of a text, put like a question, that the text is to be recalled by.
+"""Other ways to ask, made by rule: variants of a question, and cues that a sentence answers to.
 
-Reading prose teaches a model to continue it, not to answer from it (Berglund et al., 2023;
-Allen-Zhu and Li, 2023). So each sentence is also the answer to cues, another one in each epoch: an
+A variant keeps the words that carry the question and drops, reorders or wraps the rest, so that an
+answer is not tied to one exact wording. A cue is a few words of a text, put like a question:
+reading prose teaches a model to continue it, not to answer from it (Berglund et al., 2023;
+Allen-Zhu and Li, 2023), so each sentence is also the answer to cues, another one in each epoch: an
 inverse cloze task (Lee et al., 2019) with the queries of a differentiable search index (Tay et al.,
-2022) in mind. They are made for training only: nobody is asked one.
+2022) in mind. Both are made for training: the document never contains them.
 """
 
 from __future__ import annotations
@@ -15,8 +17,18 @@ from typing import Final
 
 from dlm.data.lessons import Lesson
 from dlm.text.sentences import sentences
-from dlm.text.words import content_words, meaningful
+from dlm.text.words import FUNCTION_WORDS, content_words, meaningful
 
+_POLITE: Final = (
+    "",
+    "",
+    "Tell me: ",
+    "Please answer: ",
+    "Question: ",
+    "Can you say: ",
+    "I want to know: ",
+    "Quick question: ",
+)
 _OPENINGS: Final = (
     "What",
     "What is",
@@ -40,6 +52,22 @@ _BETWEEN: Final = ("the", "a", "is", "are", "of", "does", "in", "to", "it", "for
 _FEWEST: Final = 3  # words that carry meaning, of a sentence that says something
 _SAID: Final = 0.6
 _LONGEST: Final = 60  # words of a sentence; what is longer is none
+
+
+def reword(question: str, rng: random.Random) -> str:
+    """Return a variant of `question`; the same generator state gives the same variant."""
+    words = question.split()
+    if len(words) < 3 or "\n" in question:
+        return question
+    choice = rng.random()
+    if choice < 0.4:
+        kept = _drop(words, rng, 0.12)
+    elif choice < 0.7:
+        kept = _keywords(words, rng)
+    else:
+        kept = _drop(words, rng, 0.3)
+    text = rng.choice(_POLITE) + " ".join(kept)
+    return text if rng.random() < 0.7 else text[0].lower() + text[1:]
 
 
 class Answers:
@@ -89,3 +117,20 @@ def cue(text: str, rng: random.Random, *, fewest: int = 1, most: int = 4) -> str
             asked.append(rng.choice(_BETWEEN))
         asked.append(word.lower() if rng.random() < 0.7 else word)
     return " ".join(filter(None, asked)) + rng.choice(("?", "?", ""))
+
+
+def _drop(words: list[str], rng: random.Random, share: float) -> list[str]:
+    kept = [word for word in words if rng.random() >= share]
+    return kept if len(kept) >= 2 else words
+
+
+def _keywords(words: list[str], rng: random.Random) -> list[str]:
+    """The words that carry meaning, now and then in another order."""
+    kept = [
+        word
+        for word in words
+        if word.strip("?.,!'\"").lower() not in FUNCTION_WORDS or rng.random() < 0.3
+    ]
+    if rng.random() < 0.4:
+        rng.shuffle(kept)
+    return kept or words
