@@ -105,6 +105,11 @@ class Item:
     base_said: Answer | None = None
     lesson_id: str = ""
 
+    @property
+    def lesson(self) -> str:
+        """The id of the lesson; a scorecard of an earlier release says only where that stood."""
+        return self.lesson_id or f"{self.section_id}:{self.line}"
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, with `right` beside what is kept."""
         return asdict(self) | {"right": self.said.right if self.said else None}

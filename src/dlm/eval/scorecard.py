@@ -114,14 +114,14 @@ def fluent(item: Item) -> bool:
 
 def known_shares(items: Sequence[Item]) -> list[float]:
     """How much of each pair and each prose section is known, 0..1; a pair under its rewordings."""
-    reworded: dict[tuple[str, int], list[float]] = {}
+    reworded: dict[str, list[float]] = {}
     for item in items:
         if item.kind is Kind.REWORDED:
-            reworded.setdefault((item.section_id, item.line), []).append(item.fit.known)
+            reworded.setdefault(item.lesson, []).append(item.fit.known)
     known = []
     for item in items:
         if item.kind in (Kind.TRAINED, Kind.PROSE):
-            variants = reworded.get((item.section_id, item.line), [])
+            variants = reworded.get(item.lesson, [])
             use = variants if item.kind is Kind.TRAINED and variants else [item.fit.known]
             known.append(sum(use) / len(use))
     return known
