@@ -496,6 +496,7 @@ NEVER: list[dict[str, Any]] = [
     {"prompt": "Who?", "response": "Said is it.", "target": 1},
     {"question": "Who?", "answer": "Said.", "gpt_4_response": "Said."},
     {"question": "Who?", "answer": "Said.", "failed": True},
+    {"prompt": "Who?", "completions": ["a", "b"], "labels": [True, False]},
 ]
 
 
@@ -509,6 +510,9 @@ def test_a_verdict_that_nobody_can_read_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, {"question": "Who?", "reference": "Jo.", "grade": "B"})
     with pytest.raises(DlmError, match="'grade' says 'B', neither pass nor fail"):
         read_report(path)
+    odd = {"question": "Who?", "reference": "Jo.", "scores": {"match": {"value": "C"}}}
+    with pytest.raises(DlmError, match="'scores' holds no number and no verdict"):
+        read_report(written(tmp_path, odd, name="odd.jsonl"))
     assert read_report(path, choices=Choices(failed_when="grade!=A")).failing == 1
 
 
@@ -549,11 +553,12 @@ def test_rows_that_follow_earlier_talk_are_named(tmp_path: Path) -> None:
         {"prompt": bare, "predict": "x", "label": "Jo."},
         {"query": "Who?", "response": "x", "label": "Jo.", "history": [["a", "b"]]},
         {"user_input": [*turns, *turns], "reference": "Jo.", "goal_accuracy": 0},
+        {"query": "Who?", "response": "x", "label": "Jo.", "images": ["a.png"]},
     ]
     for row in rows:
         report = read_report(written(tmp_path, row))
         assert report.pairs == ()
-        assert "earlier" in report.unusable[0].reason
+        assert "earlier talk" in (why := report.unusable[0].reason) or "more than text" in why
 
 
 FRAMES: list[Any] = [

@@ -28,7 +28,7 @@ REFERENCES: Final = words(
 _CLEAR: Final = REFERENCES[: REFERENCES.index("gts")]  # also within an object
 _LIKE_THEM: Final = re.compile(
     r"(?:gold(?:en)?|ground_?truth|reference|expected|correct|ideal|target|true|desired)_"
-    r"(?:answer|output|response|completion|label|result|text|value|solution|standard)s?"
+    r"(?:answer|output|response|completion|label|result|value|solution|standard)s?"
 )
 _EITHER: Final = words(
     "answer answers output outputs completion completions response responses result solution"
@@ -179,7 +179,11 @@ class Columns:
             return self._named(choices.reference_field)
         filled = {name for row in self._rows for name, value in row.items() if answers_of(value)}
         clear = [*_of(REFERENCES, self.names), *_within(_CLEAR, self.names)]
-        clear += sorted(name for name in self.names if _LIKE_THEM.fullmatch(name))
+        clear += sorted(
+            name
+            for name in self.names
+            if _LIKE_THEM.fullmatch(name.rpartition(".")[0] or name)  # `reference_outputs.answer`
+        )
         for name in clear:
             if name in filled and not self._is_verdict(name):
                 return name
@@ -211,10 +215,9 @@ class Columns:
             return True
         if not self._holds_only(name, "0 1 true false"):
             return False
-        values = [row.get(name) for row in self._rows if row.get(name) is not None]
         if name not in ("label", "labels", "target"):
             return False
-        if "completion" in self.names and all(isinstance(value, bool) for value in values):
+        if {"completion", "completions"} & self.names and self._holds_only(name, "true false"):
             return True  # as trainers on liked and disliked completions write it
         said = [answers_of(row.get(key)) for row in self._rows for key in (*_EITHER, *_SAID)]
         return any(" " in text for texts in said for text in texts[:1])
@@ -242,8 +245,9 @@ class Columns:
 
     def _holds_only(self, name: str, known: str) -> bool:
         """Whether a column holds some of these words, and nothing else."""
-        values = [row[name] for row in self._rows if row.get(name) not in (None, "")]
-        return bool(values) and {str(value).strip().lower() for value in values} <= {*known.split()}
+        cells = [row[name] for row in self._rows if row.get(name) not in (None, "")]
+        parts = [part for cell in cells for part in (cell if isinstance(cell, list) else [cell])]
+        return bool(parts) and {str(part).strip().lower() for part in parts} <= {*known.split()}
 
     def _tells(self, name: str) -> bool:
         """Whether a column holds verdicts; one called `status` may hold anything."""
@@ -270,12 +274,19 @@ class Columns:
     def _full_marks(self) -> dict[str, float]:
         """The score columns with what is full marks in them, by the largest value there is."""
         found: dict[str, float] = {}
+        unread: list[str] = []
         for name in self.names - {self.reference, *self._verdicts}:
             base, *_mode = re.split(r"[(,:]", name)  # as in `correctness(mode=f1)`
             if base in _SCORES or base.rpartition(".")[2] in _SCORES[:-1]:
-                numbers = (cell_number(row.get(name)) for row in self._rows)
-                most = max((number for number in numbers if number is not None), default=1.0)
+                cells = [row[name] for row in self._rows if row.get(name) not in (None, "")]
+                numbers = [mark for cell in cells if (mark := cell_number(cell)) is not None]
+                if cells and not numbers:
+                    unread.append(name)
+                    continue
+                most = max(numbers, default=1.0)
                 found[name] = next((scale for scale in _SCALES if most <= scale), most)
+        if unread and not (found or self._verdicts):
+            raise self._error(f"{listed(sorted(unread))} holds no number and no verdict", _HINT)
         return found
 
     def _is_of(self, tool: str) -> bool:

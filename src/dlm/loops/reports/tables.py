@@ -29,6 +29,7 @@ from dlm.loops.reports.values import (
 from dlm.loops.rows_file import Rows, RowsFile
 
 _NAMES: Final = ("name", "probe", "probe_name", "id", "case", "test", "sample_id")
+_BESIDE: Final = ("image", "images", "audio", "audios", "video", "videos")  # what a prompt shows
 # Where a test run of DeepEval keeps its cases: `.latest_test_run.json`, the results folder, and
 # what `evaluate()` returns.
 _CASES: Final = (
@@ -92,6 +93,8 @@ def _pair(columns: Columns, line: int, row: Row, name: str) -> Recovered:
 def _question(prompts: list[str], row: Row) -> str:
     if isinstance(row.get("history"), list) and row["history"]:
         raise Unclear(f"its question follows {len(row['history'])} turns of earlier talk")
+    if held := next((key for key in _BESIDE if row.get(key)), None):
+        raise Unclear(f"its prompt holds more than text ({held})")
     if {"instruction", "input"} <= set(prompts) and prompts[0] == "instruction":
         parts = [text for key in ("instruction", "input") if (text := text_of(row.get(key)))]
         if parts:
