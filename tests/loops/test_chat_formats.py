@@ -248,9 +248,20 @@ def test_an_answer_that_weighs_nothing_may_be_the_worse_one(tmp_path: Path) -> N
         ("Four.[^1^] Two [citation:3].", "Four. Two."),
         ("Four :contentReference[oaicite:0]{index=0}.", "Four."),
         (':::writing{variant="email"}\nDear Ada,\n:::', "Dear Ada,"),
-        ("Four<br>and <strong>two</strong> &amp; more.", "Four\nand **two** & more."),
+        ("Four<br>and<br/><strong>two</strong> &amp; more.", "Four\nand\n**two** & more."),
+        ('Four <sup><a href="x">[1]</a></sup> oars.', "Four oars."),
         ("Write `<b>` or\n```html\n<p>x</p>\n```", "Write `<b>` or\n```html\n<p>x</p>\n```"),
         ("a < b and <frob> c", "a < b and <frob> c"),
+        (
+            '<p>It is <span class="katex"><math><mi>x</mi><annotation>x^2</annotation></math>'
+            '<span aria-hidden="true"><span>x</span>2</span></span>.</p>',
+            "It is $x^2$.",
+        ),
+        (
+            "<table><thead><tr><th>boat</th><th>oars</th></tr></thead><tbody><tr><td>red</td>"
+            "<td>2</td></tr></tbody></table>",
+            "| boat | oars |\n|---|---|\n| red | 2 |",
+        ),
         ("<ol><li>red</li><li>blue</li></ol>", "1. red\n2. blue"),
         (
             '<pre><div><span>python</span><button>Copy code</button></div><code class="hljs '

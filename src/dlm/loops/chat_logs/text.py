@@ -61,6 +61,7 @@ _CITATIONS: Final = re.compile(
     r"\bcite(?:turn\d+[a-z]+\d+)+|"
     r"\[\^\d+\^\]|"  # Bing, Kimi
     r"\[cit(?:e|ation):[^\]]*\]|\[cite_(?:start|end)\]|"  # Gemini, DeepSeek
+    r"<sup\b[^<>]*>\s*(?:<a\b[^<>]*>\s*)?\[\d+\]\s*(?:</a>\s*)?</sup>|"
     r"<grok:render\b.*?</grok:render>|"
     r"\[\[\d+\]\]\([^()\s]*\)|"  # Grok
     r"\[source_?id[^\]]*\]|</?source_?id\b[^<>]*>|</?(?:antml:)?cite\b[^<>]*>"
@@ -133,28 +134,35 @@ def _markdown(text: str) -> str:
 class _Page(HTMLParser):
     """Collects in `out` what a reader of the page sees, as Markdown."""
 
-    _SILENT: Final = frozenset({"button", "script", "style", "svg", "summary", "head"})
+    _SILENT: Final = frozenset({"button", "script", "style", "svg", "summary", "head", "math"})
     _BLOCK: Final = frozenset(
         {"p", "div", "ul", "ol", "blockquote", "table", "section", "details"}
         | {f"h{level}" for level in range(1, 7)}
     )
     _INLINE: Final = frozenset(
         {"a", "code", "span", "u", "small", "sub", "sup", "li", "tr", "td", "th", "thead", "tbody"}
-        | {"img", "input", "hr", "label", "figure"}
+        | {"br", "img", "input", "hr", "label", "figure", "math", "semantics"}
     )
     _AROUND: Final = {"strong": "**", "b": "**", "em": "*", "i": "*", "del": "~~", "s": "~~"}
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.out: list[str] = []
-        self._silent = 0
+        self._silent = ""  # the element that nobody reads, and how many of its name are open
+        self._open = 0
+        self._header = 0  # cells of a table's first row
         self._lists: list[int | None] = []
         self._pre: int | None = None  # where in `out` the block of code began
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Open an element."""
-        if tag in self._SILENT:
-            self._silent += 1
+        if self._silent:
+            self._open += tag == self._silent
+            if tag == "annotation":  # the source of a formula, beside what is drawn of it
+                self._silent, self._open = "", 0
+                self._put("$")
+        elif tag in self._SILENT or dict(attrs).get("aria-hidden") == "true":
+            self._silent, self._open = tag, 1
         elif tag == "pre":
             self._pre = len(self.out)
             self._put("\n\n```\n")
@@ -177,6 +185,9 @@ class _Page(HTMLParser):
             self._put(f"\n\n{'#' * int(tag[1:])} ")
         elif tag == "tr":
             self._put("\n")
+        elif tag in ("td", "th"):
+            self._header += tag == "th"
+            self._put("| ")
         elif tag in self._BLOCK and self._pre is None and not self._lists:
             self._put("\n\n")
         elif tag not in self._BLOCK | self._INLINE:
@@ -184,8 +195,11 @@ class _Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         """Close an element."""
-        if tag in self._SILENT:
-            self._silent = max(0, self._silent - 1)
+        if self._silent:
+            self._open -= tag == self._silent
+            self._silent = self._silent if self._open else ""
+        elif tag == "annotation":
+            self._put("$")
         elif tag == "pre":
             self._pre = None
             if self.out and not self.out[-1].endswith("\n"):
@@ -200,7 +214,10 @@ class _Page(HTMLParser):
                 self._lists.pop()
             self._put("" if self._lists else "\n\n")
         elif tag in ("td", "th"):
-            self._put(" | ")
+            self._put(" ")
+        elif tag == "tr":
+            self._put("|" + ("\n" + "|---" * self._header + "|" if self._header else ""))
+            self._header = 0
         elif tag in self._BLOCK and self._pre is None and not self._lists:
             self._put("\n\n")
         elif tag not in self._BLOCK | self._INLINE:
