@@ -21,8 +21,8 @@ from dlm.doc.parser import parse_file
 from dlm.errors import Interrupted, TrainingError
 from dlm.eval import measure, probes
 from dlm.store import metrics
+from dlm.store.memory import taught_to
 from dlm.store.store import Store
-from dlm.store.taught import taught_to
 from dlm.train.checkpoint import read_checkpoint
 from dlm.train.figures import PairEpoch
 from dlm.train.options import Progress, StepFigures, TrainOptions

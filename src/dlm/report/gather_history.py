@@ -33,17 +33,19 @@ def runs_of(store: Store) -> tuple[RunFacts, ...]:
     known = metrics.runs(store.database, SHOWN)
     found = [_training(store, run, records.get(run.run_id)) for run in known]
     lost = records.keys() - {run.run_id for run in known}
-    found += [_recorded(records[run_id], versions.get(run_id)) for run_id in lost]
+    lost_runs = [_recorded(records[run_id], versions.get(run_id)) for run_id in lost]
+    found += [_training(store, run, records[run.run_id]) for run in lost_runs]
     return tuple(sorted(found, key=lambda run: run.started_at)[-SHOWN:])
 
 
 def _training(store: Store, run: MetricRun, record: RunRecord | None) -> RunFacts:
+    """A training as its metrics tell it, and its record beside the version where it has one."""
     steps = metrics.steps(store.database, run.run_id)
-    losses = tuple((step.step, step.loss) for step in steps if step.loss is not None)
-    figures = record.figures if record else {}
     measured = metrics.evaluations(store.database, run.run_id)
     last = steps[-1].step if steps else measured[-1].step if measured else 0
-    lasted = run.ended_at - run.started_at if run.ended_at else None
+    lasted = (run.ended_at - run.started_at).total_seconds() if run.ended_at else None
+    losses = tuple((step.step, step.loss) for step in steps if step.loss is not None)
+    figures = record.figures if record else {}
     return RunFacts(
         run_id=run.run_id,
         started_at=run.started_at,
@@ -52,7 +54,7 @@ def _training(store: Store, run: MetricRun, record: RunRecord | None) -> RunFact
         version=run.version,
         why=record.stop_reason if record else run.detail,
         steps=record.steps if record else last,
-        seconds=record.seconds if record else lasted.total_seconds() if lasted else None,
+        seconds=record.seconds if record else lasted,
         losses=losses or _recorded_losses(figures),
         epochs=tuple(_epoch(one) for one in measured) or _recorded_epochs(figures),
         shares=_shares(figures),
@@ -62,23 +64,16 @@ def _training(store: Store, run: MetricRun, record: RunRecord | None) -> RunFact
     )
 
 
-def _recorded(record: RunRecord, version: Version | None) -> RunFacts:
-    """A training of which only its record beside the version is left."""
-    return RunFacts(
-        run_id=record.run_id,
-        started_at=record.started_at,
-        mode=record.mode,
+def _recorded(record: RunRecord, version: Version | None) -> MetricRun:
+    """What the metrics of a training said before they were lost."""
+    return MetricRun(
+        record.run_id,
+        record.mode,
+        record.base_key,
+        record.document_path,
+        record.started_at,
         outcome=RunOutcome.COMMITTED,
         version=version.name if version else None,
-        why=record.stop_reason,
-        steps=record.steps,
-        seconds=record.seconds,
-        losses=_recorded_losses(record.figures),
-        epochs=_recorded_epochs(record.figures),
-        shares=_shares(record.figures),
-        drift_bound=_number(record.figures.get("drift_bound")),
-        drift=_number(record.figures.get("drift")),
-        drift_texts=_count(record.figures.get("drift_texts")),
     )
 
 

@@ -59,13 +59,13 @@ def add_completions(database: Database, key: str, teacher: str, texts: Sequence[
     plain = [text if isinstance(text, Completion) else Completion(text) for text in texts]
     facts = [[str(one), one.reasoning, one.finished, one.tokens] for one in plain]
     row = {"key": key, "teacher": teacher, "created_at": now(), "texts": facts}
-    database.insert("completions", row, replace=True)
+    database.insert("completions", row, conflict="REPLACE")
 
 
 def add_synth_run(database: Database, run: SynthRun) -> None:
     """Keep a run; the same run done again on the same text takes its place."""
     samples = [dict(sample) for sample in run.samples]
-    database.insert("synth_runs", run, replace=True, samples=samples)
+    database.insert("synth_runs", run, conflict="REPLACE", samples=samples)
 
 
 def synth_runs(database: Database) -> tuple[SynthRun, ...]:

@@ -126,19 +126,18 @@ class Database:
         with self.readable_row():
             return tuple(from_json(kind, _decoded(row, held)) for row in self.rows(sql, *values))
 
-    def insert(self, table: str, row: Any, *, replace: bool = False, **columns: Any) -> int:
+    def insert(self, table: str, row: Any, *, conflict: str = "ABORT", **columns: Any) -> int:
         """Insert a dataclass or a mapping, by the names of its fields, and return the row's id.
 
         `columns` are added to it, or take the place of a field. What is a mapping or a list is
-        held as JSON. With `replace`, a row with the same key gives way.
+        held as JSON. `conflict` is what SQLite is to do when there is a row with the same key.
         """
         if not isinstance(row, Mapping):
             row = {one.name: getattr(row, one.name) for one in fields(row)}
         data = {name: _column(value) for name, value in {**row, **columns}.items()}
-        verb = "INSERT OR REPLACE" if replace else "INSERT"
         names, marks = ", ".join(data), ", ".join("?" * len(data))
         with sentences(self.path):
-            sql = f"{verb} INTO {table} ({names}) VALUES ({marks})"
+            sql = f"INSERT OR {conflict} INTO {table} ({names}) VALUES ({marks})"
             return self._connection.execute(sql, tuple(data.values())).lastrowid or 0
 
     @contextlib.contextmanager
@@ -146,7 +145,7 @@ class Database:
         """Turn what goes wrong where a row is read into CorruptStore."""
         try:
             yield
-        except (ValueError, TypeError, KeyError, IndexError) as error:
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             raise CorruptStore(f"{self.path} holds a row that is damaged: {error}") from error
 
     def readable_rows(self, sql: str) -> Iterator[sqlite3.Row]:

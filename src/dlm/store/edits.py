@@ -67,7 +67,7 @@ class Probe:
 
 def stage_plan(database: Database, staged: StagedPlan) -> None:
     """Keep a plan; one of the same run is replaced."""
-    database.insert("staged_plans", staged, replace=True)
+    database.insert("staged_plans", staged, conflict="REPLACE")
 
 
 def drop_plan(database: Database, run: str) -> bool:

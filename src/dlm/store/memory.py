@@ -1,42 +1,46 @@
-"""All SQL about what each version remembers: the lessons its successors replay."""
+"""All SQL about what each version remembers: the lessons its successors replay, the triples it was
+taught, and the sets of triples that were refused after it.
+
+Triples are known by the digest of their words; the words stand in the document.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 
 from dlm.data.lessons import Lesson, Role
-from dlm.errors import CorruptStore
 from dlm.store.database import Database
 from dlm.store.records import Remembered, version_name, version_number
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """A triple that a version knows since version `since`, which was trained on it or preferred
+    its chosen answer without.
+
+    `margin` is the mean log-probability a token of its chosen answer minus that of its rejected
+    one, under the version. `slipped` says that a training of pairs has turned it around since.
+    """
+
+    lesson_id: str
+    since: str
+    margin: float
+    slipped: bool = False
 
 
 def remember(database: Database, number: int, memory: Iterable[Remembered]) -> None:
     """Note what version `number` remembers, in the order given."""
     for place, one in enumerate(memory):
         lesson = one.lesson
-        database.execute(
-            "INSERT OR IGNORE INTO items (item_id, question, text) VALUES (?, ?, ?)",
-            lesson.id,
-            _clean(lesson.question) or None,
-            _clean(lesson.text),
-        )
-        database.execute(
-            """INSERT OR IGNORE INTO memory (number, place, item_id, section_id, origin, line,
-                since, seen, removed, nll, exact, times)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-            number,
-            place,
-            lesson.id,
-            lesson.section_id,
-            lesson.origin,
-            lesson.line,
-            version_number(one.since),
-            version_number(one.seen),
-            one.removed,
-            one.nll,
-            one.exact,
-            one.times,
-        )
+        words = {"item_id": lesson.id, "question": lesson.question or None, "text": lesson.text}
+        database.insert("items", words, conflict="IGNORE")
+        row = {"number": number, "place": place, "item_id": lesson.id}
+        row |= {"section_id": lesson.section_id, "origin": lesson.origin, "line": lesson.line}
+        row |= {"since": version_number(one.since), "seen": version_number(one.seen)}
+        row |= {"removed": one.removed, "nll": one.nll, "exact": one.exact, "times": one.times}
+        database.insert("memory", row, conflict="IGNORE")
 
 
 def recall(database: Database, number: int) -> tuple[Remembered, ...]:
@@ -44,7 +48,7 @@ def recall(database: Database, number: int) -> tuple[Remembered, ...]:
     rows = database.rows(
         "SELECT * FROM memory JOIN items USING (item_id) WHERE number = ? ORDER BY place", number
     )
-    try:
+    with database.readable_row():
         return tuple(
             Remembered(
                 Lesson(
@@ -64,8 +68,6 @@ def recall(database: Database, number: int) -> tuple[Remembered, ...]:
             )
             for row in rows
         )
-    except (ValueError, TypeError, AttributeError) as error:
-        raise CorruptStore(f"{database.path} holds a row that is damaged: {error}") from error
 
 
 def drop(database: Database, number: int, lesson_ids: Collection[str]) -> None:
@@ -80,6 +82,36 @@ def sweep(database: Database) -> None:
     database.execute("DELETE FROM items WHERE item_id NOT IN (SELECT item_id FROM memory)")
 
 
-def _clean(text: str) -> str:
-    # SQLite holds no lone surrogates.
-    return text.encode("utf-8", "replace").decode("utf-8")
+def note_taught(database: Database, number: int, taught: Iterable[Taught]) -> None:
+    """Note which triples version `number` knows, in a transaction of the caller's."""
+    for one in taught:
+        row = {"number": number, "triple_id": one.lesson_id, "since": version_number(one.since)}
+        row |= {"margin": one.margin, "slipped": one.slipped}
+        database.insert("taught", row, conflict="REPLACE")
+
+
+def taught_to(database: Database, number: int) -> dict[str, Taught]:
+    """Which triples version `number` knows, by their id."""
+    found = database.read(
+        Taught,
+        """SELECT triple_id AS lesson_id, name(since) AS since, margin, slipped
+        FROM taught WHERE number = ? ORDER BY rowid""",
+        number,
+    )
+    return {one.lesson_id: one for one in found}
+
+
+def note_refused(database: Database, number: int, work: str, reasons: Sequence[str]) -> None:
+    """Note that version `number` was not to be followed by what `work` is the digest of."""
+    row = {"number": number, "work": work, "reasons": list(reasons)}
+    with database.transaction():
+        database.insert("refused_phases", row, conflict="REPLACE")
+
+
+def refused_before(database: Database, number: int, work: str) -> tuple[str, ...]:
+    """Why the same work was refused after version `number` before; empty when it was not."""
+    rows = database.rows(
+        "SELECT reasons FROM refused_phases WHERE number = ? AND work = ?", number, work
+    )
+    with database.readable_row():
+        return tuple(str(reason) for row in rows for reason in json.loads(row["reasons"]))

@@ -165,10 +165,12 @@ def add(
         rows = database.rows("SELECT id FROM metric_runs WHERE run_id = ?", run_id)
         for key in (row[0] for row in rows):
             for one in steps:
-                database.insert("metric_steps", one, replace=True, run=key)
+                database.insert("metric_steps", one, conflict="REPLACE", run=key)
             for found in evaluations:
                 figures = {name: finite(value) for name, value in found.figures.items()}
-                database.insert("metric_evaluations", found, replace=True, run=key, figures=figures)
+                database.insert(
+                    "metric_evaluations", found, conflict="REPLACE", run=key, figures=figures
+                )
 
 
 def runs(database: Database, limit: int | None = None) -> tuple[MetricRun, ...]:

@@ -43,7 +43,7 @@ def meta(database: Database) -> Meta | None:
 
 def write_meta(database: Database, value: Meta) -> None:
     """Set the single row about the store."""
-    database.insert("meta", value, replace=True, id=1)
+    database.insert("meta", value, conflict="REPLACE", id=1)
 
 
 def reserve_number(database: Database, number: int) -> None:

@@ -16,8 +16,8 @@ from dlm.data.matching import Sealed, Superseded, align
 from dlm.data.rows import Row
 from dlm.doc.provenance import Origin
 from dlm.engine.model import Score
+from dlm.store.memory import Taught
 from dlm.store.records import Remembered
-from dlm.store.taught import Taught
 
 _LEARNED = 0.5  # nats per token; an answer above it is trained again though it was seen
 

@@ -19,9 +19,9 @@ from dlm.eval.measure import Evaluator
 from dlm.eval.probes import question_sheet
 from dlm.eval.scorecard import Scorecard
 from dlm.store.database import Database
+from dlm.store.memory import Taught, note_taught, taught_to
 from dlm.store.records import Version
 from dlm.store.store import Store
-from dlm.store.taught import Taught, note_taught, taught_to
 from dlm.train.base import Ground
 from dlm.train.figures import EpochFigures, PairEpoch, PairScore, Standing, standing
 from dlm.train.plan import TrainingPlan

@@ -10,8 +10,8 @@ from dlm.engine.loading import save_adapter
 from dlm.engine.model import Model
 from dlm.eval.comparison import compare as compare_cards, keep, kept
 from dlm.store.database import Database
+from dlm.store.memory import Taught, note_refused, note_taught, refused_before, taught_to
 from dlm.store.records import Remembered, Version
-from dlm.store.taught import Taught, note_refused, note_taught, refused_before, taught_to
 from dlm.train.checkpoint import Keeper
 from dlm.train.figures import (
     PairCourse,

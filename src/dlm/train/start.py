@@ -9,9 +9,9 @@ from dlm.data.rows import pair_rows
 from dlm.doc.document import Document
 from dlm.errors import BaseModelError
 from dlm.hardware import Plan
+from dlm.store.memory import taught_to
 from dlm.store.records import Version
 from dlm.store.store import Store
-from dlm.store.taught import taught_to
 from dlm.train.base import Ground, Toolbox, lay_ground
 from dlm.train.figures import Standing
 from dlm.train.known import Known, KnownTriples, compare, compare_triples, everything
