@@ -70,6 +70,15 @@ def test_document_examples_parse(page: Path) -> None:
         parse_text(text if text.startswith("---") else HEAD + text)
 
 
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_the_files_that_a_guide_names_are_there(page: str) -> None:
+    named = set(re.findall(r"`([\w./-]+(?:\.py|/))`", (ROOT / page).read_text("utf-8")))
+    named = {name for name in named if "NAME" not in name}
+    assert len(named) > 8
+    missing = [n for n in named if not ((ROOT / n).exists() or (ROOT / "src/dlm" / n).exists())]
+    assert [name for name in missing if not (ROOT / "src/dlm/loops/reports" / name).exists()] == []
+
+
 def test_every_command_and_option_is_documented() -> None:
     reference = (ROOT / "docs" / "cli.md").read_text("utf-8")
     group = typer.main.get_command(app)
