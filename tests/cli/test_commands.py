@@ -32,16 +32,28 @@ def dlm(*arguments: str, cwd: Path, ok: bool = True, stdin: str | None = None) -
 
 def test_help_and_version_import_nothing_heavy() -> None:
     heavy = "('torch', 'transformers', 'numpy', 'pydantic', 'rich', 'ruamel')"
-    for option in ("--help", "--version"):
+    for option in ("--help", "--version", "show --help", "synth instructions --help", "base -h"):
         probe = (
             "import sys, atexit; from dlm.cli.app import main; "
-            f"sys.argv = ['dlm', '{option}']; "
+            f"sys.argv = ['dlm', *'{option}'.split()]; "
             f"atexit.register(lambda: print([m for m in {heavy} if m in sys.modules])); main()"
         )
         printed = subprocess.run(
             [sys.executable, "-c", probe], capture_output=True, text=True, check=True
         ).stdout
         assert printed.strip().endswith("[]"), option
+
+
+@pytest.mark.parametrize("words", ["", "show", "synth", "synth instructions", "improve history"])
+def test_the_help_is_what_typer_itself_would_print(words: str) -> None:
+    probe = (
+        "import sys; from dlm.cli.commands import app; "
+        f"sys.argv = ['dlm', *'{words}'.split(), '--help']; app(prog_name='dlm')"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=True
+    ).stdout
+    assert dlm(*words.split(), "--help", cwd=Path()) == printed
 
 
 def test_the_help_says_every_command_in_one_whole_line() -> None:

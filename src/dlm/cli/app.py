@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from typer import Typer
+
+_PLAIN: Final[dict[str, Any]] = {"pretty_exceptions_short": False, "rich_markup_mode": None}
 
 
 def main() -> None:
@@ -12,6 +18,8 @@ def main() -> None:
         from dlm import __version__
 
         print(f"dlm {__version__}")
+        return
+    if sys.argv[-1:] in (["--help"], ["-h"]) and _print_help(sys.argv[1:-1]):
         return
     from dlm.cli.commands import app
     from dlm.errors import DlmError
@@ -28,6 +36,60 @@ def main() -> None:
         # The reader went away (`dlm show | head`); there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+
+
+def _print_help(words: list[str]) -> bool:
+    """Print the help of the command that the words name; False when they name none.
+
+    Typer would build every command and load what reads their values before it prints one of them.
+    """
+    from typer import Context
+    from typer.core import TyperGroup
+    from typer.main import get_command, get_command_from_info, get_group_from_info
+
+    from dlm.cli.commands import app
+
+    context = None
+    here = app
+    command: Any = TyperGroup(name="dlm") if words else get_command(_without_options(app))
+    for depth, name in enumerate(("dlm", *words)):
+        if depth:
+            groups = {info.name: info for info in here.registered_groups}
+            leaves = {
+                info.name or info.callback.__name__.rstrip("_"): info
+                for info in here.registered_commands
+                if info.callback
+            }
+            if name in groups:
+                here = groups[name].typer_instance or app
+                if depth == len(words):
+                    _without_options(here)
+                command = get_group_from_info(groups[name], **_PLAIN, suggest_commands=True)
+            elif name in leaves and depth == len(words):
+                command = get_command_from_info(leaves[name], **_PLAIN)
+            else:
+                return False
+        settings: dict[str, Any] = app.info.context_settings or {}
+        context = Context(command, info_name=name, parent=context, **settings)
+    assert context is not None
+    print(command.get_help(context))
+    return True
+
+
+def _without_options(app: Typer) -> Typer:
+    """The group with commands of which only the names and the first sentence are left."""
+    for info in app.registered_commands:
+        if info.callback is not None:
+
+            def stand_in() -> None:
+                """A command in a list of commands."""
+
+            stand_in.__name__, stand_in.__doc__ = info.callback.__name__, info.callback.__doc__
+            info.callback = stand_in
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            _without_options(group.typer_instance)
+    return app
 
 
 def _say(error: Exception) -> None:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlm.cli.common import count, note, one_line, read_document
-from dlm.cli.edits import Mode, open_database, present
+from dlm.cli.common import AskingBar, count, note, one_line, read_document
 from dlm.cli.options import (
     ApplyOption,
     JsonOption,
@@ -24,10 +23,10 @@ from dlm.cli.options import (
     as_place,
     edits_app,
 )
-from dlm.cli.progress import AskingBar
 from dlm.errors import DlmError, UsageError
 
 if TYPE_CHECKING:
+    from dlm.cli.edits import Mode
     from dlm.loops.chat_logs import Log
     from dlm.loops.chat_logs.run import Imported
     from dlm.loops.edits import Place
@@ -49,6 +48,7 @@ def mine_triples(
 ) -> None:
     """Mine, print the funnel, and do with the plan what `mode` says."""
     document = read_document(path)
+    from dlm.cli.edits import Mode, open_database, present
     from dlm.loops.mine.run import mine
 
     with open_database(document) as database:
@@ -143,6 +143,7 @@ def import_log(
     as_json: bool,
 ) -> None:
     """Read a chat log and show what it adds to the document; write it when asked to."""
+    from dlm.cli.edits import present
     from dlm.loops.chat_logs import read_log
     from dlm.loops.chat_logs.run import import_log
     from dlm.store.records import now

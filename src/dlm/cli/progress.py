@@ -1,4 +1,4 @@
-"""How far a training or a loop is, on standard error: a live bar or lines."""
+"""How far a training is, on standard error: a live bar or lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dlm.cli.common import count, note
+from dlm.cli.common import note
 from dlm.train.options import Progress, StepFigures
 
 if TYPE_CHECKING:
@@ -90,23 +90,3 @@ class TerminalProgress(Progress):
         self._bar.add_task("starting", total=steps)
         self._bar.start()
         return self._bar
-
-
-class AskingBar:
-    """How far the asking is: a line on a terminal that is written over, else one line a stage."""
-
-    def __init__(self) -> None:
-        self._tty = sys.stderr.isatty()
-        self._said = ""
-
-    def __call__(self, what: str, done: int, of: int) -> None:
-        if self._tty:
-            text = f"{what}: {done} of {of}" if of else f"{what} …"
-            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-        elif what != self._said:
-            note(f"{what}: {count(of, 'request')} …" if of else f"{what} …")
-        self._said = what
-
-    def close(self) -> None:
-        if self._tty and self._said:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

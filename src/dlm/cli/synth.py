@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlm.cli import preference
-from dlm.cli.common import count, note, one_line, print_json, read_document
-from dlm.cli.edits import Mode, open_database, present
+from dlm.cli.common import AskingBar, count, note, one_line, print_json, read_document
 from dlm.cli.options import (
     ApplyOption,
     JsonOption,
@@ -24,10 +23,10 @@ from dlm.cli.options import (
     as_place,
     edits_app,
 )
-from dlm.cli.progress import AskingBar
 from dlm.errors import DlmError, EditConflict, UsageError
 
 if TYPE_CHECKING:
+    from dlm.cli.edits import Mode
     from dlm.loops.edits import Place
     from dlm.loops.synth.candidates import Candidate
     from dlm.loops.synth.options import Filter, Strategy, SynthOptions
@@ -51,6 +50,7 @@ def write_pairs(
 ) -> None:
     """Synthesize, print the funnel, and do with the plan what `mode` says."""
     document = read_document(path)
+    from dlm.cli.edits import Mode, open_database, present
     from dlm.loops.synth.run import estimate_cost, synthesize
 
     with open_database(document) as database:
