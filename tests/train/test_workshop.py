@@ -52,7 +52,7 @@ def test_cycles_reuse_the_model_and_it_equals_what_was_committed(
         report = cycle(resident, path, colour, BRISK)
         assert isinstance(report, TrainingReport)
         assert report.outcome.card.asked_pairs <= 2
-        assert report.outcome.drift is None, "a glance does not measure drift, and says none"
+        assert report.outcome.drift is None, "a quick measurement leaves drift out, and says none"
     assert resident.workshop.loads == 1
     assert resident.workshop.holds(report.version)
     assert _logits_differ(resident, report) == 0.0
