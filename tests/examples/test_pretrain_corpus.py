@@ -26,9 +26,10 @@ from recipe.schedule import rate, shares
 from recipe.shards import Stream, packed, write_stream
 
 from dlm.errors import DlmError
-from dlm.loops.synth import prompts
-from dlm.loops.synth.grounding import Ground
+from dlm.loops.synth import generate
+from dlm.loops.synth.grounding import support
 from dlm.loops.synth.parsing import parse_pairs
+from dlm.loops.synth.passages import Evidence
 
 WORDS = Lexicon.of(
     ["the slack engineers open, opened, designed and carried pumps and valves " * 12]
@@ -121,12 +122,12 @@ def test_pairs_of_one_target_cover_different_sentences_of_the_passage(seed: int)
     for one in conversations.write_pairs(made.text, made.facts, rng):
         (_, system), (_, asked), (_, target) = one.turns
         parsed = parse_pairs(target)
-        assert system == prompts.SYSTEM
-        assert asked == prompts.extraction(made.text, len(parsed.pairs))
+        assert system == generate.SYSTEM
+        assert asked == generate.extraction(made.text, len(parsed.pairs))
         assert not parsed.dropped
         assert len({answer for _, answer in parsed.pairs}) == len(parsed.pairs)
-        ground = Ground.of(made.text)
-        assert [pair for pair in parsed.pairs if not ground.support(*pair).holds] == []
+        evidence = Evidence.of(made.text)
+        assert [pair for pair in parsed.pairs if not support(evidence, *pair).holds] == []
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -164,9 +165,9 @@ def test_a_heading_becomes_a_request_where_it_says_enough() -> None:
 def test_every_task_comes_from_a_small_corpus_and_depends_on_the_seed_alone(corpus: Path) -> None:
     texts = list(read(corpus))
     documents = [read_for_facts(text, WORDS, random.Random(0)) for text in texts[::2]]
-    made = list(lessons(documents, WORDS, random.Random(1)))
+    made = list(lessons(documents, WORDS, random.Random(3)))
     assert set(SHARES) - {one.task for one in made} <= {"write next"}
-    assert made == list(lessons(documents, WORDS, random.Random(1)))
+    assert made == list(lessons(documents, WORDS, random.Random(3)))
     assert made != list(lessons(documents, WORDS, random.Random(2)))
     assert all(one.turns[-1][0] == "assistant" and one.turns[-1][1] for one in made)
     refused = [one for one in made if one.task == "refuse"]

@@ -9,11 +9,11 @@ import random
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from dlm.loops.synth import prompts
+from dlm.loops.synth import generate
 from dlm.text.words import normalise
 from recipe.asking import REFUSALS, about, briefly, system, with_pronoun, wording
 from recipe.chat_format import Conversation, Turn
-from recipe.facts import Fact, by_sentence, ground_of, writable_question
+from recipe.facts import Fact, by_sentence, evidence_of, writable_question
 from recipe.passages import Passage
 
 
@@ -21,7 +21,7 @@ def write_pairs(passage: str, facts: Sequence[Fact], rng: random.Random) -> Iter
     """The passage, and pairs from as many different sentences as were asked for."""
     pairs = _pairs(facts, passage, rng.choice([1, 1, 1, 2, 2, 3, 4]), rng)
     if pairs:
-        asked = prompts.extraction(passage, len(pairs))
+        asked = generate.extraction(passage, len(pairs))
         yield _written("write pairs", asked, _pairs_text(pairs))
 
 
@@ -31,12 +31,12 @@ def write_next(
     """The passage, and pairs from the facts of the text `after` it."""
     pairs = _pairs(facts, after, rng.choice([1, 1, 2]), rng)
     if pairs:
-        yield _written("write next", prompts.expansion(passage, len(pairs)), _pairs_text(pairs))
+        yield _written("write next", generate.expansion(passage, len(pairs)), _pairs_text(pairs))
 
 
 def write_request(text: str, request: str) -> Conversation:
     """A text, and the request that it answers."""
-    return _written("write request", prompts.backtranslation(text), request)
+    return _written("write request", generate.backtranslation(text), request)
 
 
 def answer_from(passage: str, facts: Sequence[Fact], rng: random.Random) -> Iterator[Conversation]:
@@ -141,7 +141,7 @@ def answer_at_length(request: str, text: str, rng: random.Random) -> Conversatio
 
 
 def _written(task: str, asked: str, target: str) -> Conversation:
-    turns = (("system", prompts.SYSTEM), ("user", asked), ("assistant", target))
+    turns = (("system", generate.SYSTEM), ("user", asked), ("assistant", target))
     return Conversation(task, turns)
 
 
@@ -149,13 +149,13 @@ def _pairs(
     facts: Sequence[Fact], passage: str, most: int, rng: random.Random
 ) -> list[tuple[str, str]]:
     """At most so many pairs, each of another sentence and with another question, in text order."""
-    groups, ground = by_sentence(list(facts)), ground_of(passage)
+    groups, evidence = by_sentence(list(facts)), evidence_of(passage)
     chosen = sorted(rng.sample(range(len(groups)), min(len(groups), most)))
     found: dict[str, str] = {}
     for number in chosen:
         group = groups[number]
         fact = rng.choices(group, [one.weight**2 for one in group])[0]
-        question = writable_question(fact, ground, rng)
+        question = writable_question(fact, evidence, rng)
         if question:
             found[question] = fact.answer
     return list(found.items())

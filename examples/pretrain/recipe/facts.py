@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dlm.loops.synth import form, form_in_source
-from dlm.loops.synth.grounding import Ground
+from dlm.loops.synth import form
+from dlm.loops.synth.grounding import support
+from dlm.loops.synth.passages import Evidence
 from dlm.text.sentences import sentences
 from recipe.english import Lexicon, stands_alone, tidy
 
@@ -52,21 +53,21 @@ def facts_of(text: str, lexicon: Lexicon) -> list[Fact]:
     found: list[Fact] = []
     for sentence in _resolved(text):
         if stands_alone(sentence):
-            ground = ground_of(sentence)
+            evidence = evidence_of(sentence)
             seen = facts_in(sentence, lexicon)
-            found += [one for one in seen if _kept(one.question, sentence, ground)]
+            found += [one for one in seen if _kept(one.question, sentence, evidence)]
     return found
 
 
-def ground_of(passage: str) -> Ground:
+def evidence_of(passage: str) -> Evidence:
     """A passage made ready to be asked; its first word may be a name, which nothing else shows."""
-    return Ground.of(passage, passage.split()[:1])
+    return Evidence.of(passage, passage.split()[:1])
 
 
-def writable_question(fact: Fact, ground: Ground, rng: random.Random) -> str | None:
+def writable_question(fact: Fact, evidence: Evidence, rng: random.Random) -> str | None:
     """A question that a model should write from a passage: one that `dlm synth` would keep."""
     for question in rng.sample(fact.questions, len(fact.questions)):
-        if _kept(question, fact.answer, ground):
+        if _kept(question, fact.answer, evidence):
             return question
     return None
 
@@ -79,11 +80,8 @@ def by_sentence(facts: list[Fact]) -> list[list[Fact]]:
     return list(groups.values())
 
 
-def _kept(question: str, answer: str, ground: Ground) -> bool:
-    if form.malformed(question, answer):
-        return False
-    support = ground.support(question, answer)
-    return support.holds and form_in_source.misshapen(question, answer, support) is None
+def _kept(question: str, answer: str, evidence: Evidence) -> bool:
+    return form.malformed(question, answer) is None and support(evidence, question, answer).holds
 
 
 def _resolved(text: str) -> Iterator[str]:

@@ -28,10 +28,10 @@ from dlm.errors import DlmError, EditConflict, UsageError
 if TYPE_CHECKING:
     from dlm.cli.edits import Mode
     from dlm.loops.edits import Place
+    from dlm.loops.synth import Filter, Strategy, SynthOptions
     from dlm.loops.synth.candidates import Candidate
-    from dlm.loops.synth.options import Filter, Strategy, SynthOptions
+    from dlm.loops.synth.provenance import Verdict
     from dlm.loops.synth.run import Asking, Outcome
-    from dlm.loops.synth.verify import Verdict
 
 
 COMMAND = "dlm synth"
@@ -80,7 +80,7 @@ def write_pairs(
 def verify_pairs(path: str | None, *, as_json: bool) -> None:
     """Print every synthesized pair that its source does not support any more; fail if one is."""
     document = read_document(path)
-    from dlm.loops.synth.verify import verify as check
+    from dlm.loops.synth.provenance import verify as check
 
     found = check(document)
     fallen = [verdict for verdict in found if verdict.reason]
@@ -97,14 +97,14 @@ def verify_pairs(path: str | None, *, as_json: bool) -> None:
 
 def as_strategy(text: str) -> Strategy:
     """The value of `--strategy`; UsageError for another word."""
-    from dlm.loops.synth.options import Strategy
+    from dlm.loops.synth import Strategy
 
     return Strategy(_known("--strategy", text, [each.value for each in Strategy]))
 
 
 def as_filter(text: str) -> Filter:
     """The value of `--filter`; UsageError for another word."""
-    from dlm.loops.synth.options import Filter
+    from dlm.loops.synth import Filter
 
     return Filter(_known("--filter", text, [each.value for each in Filter]))
 
@@ -268,7 +268,7 @@ def instructions(
 ) -> None:
     """Write pairs from the prose, keep the good ones, and stage them."""
     from dlm.cli.edits import mode_of
-    from dlm.loops.synth.options import SynthOptions
+    from dlm.loops.synth import SynthOptions
     from dlm.loops.synth.run import Asking
 
     mode = mode_of(dry_run=dry_run, apply=apply, review=review, as_json=json)

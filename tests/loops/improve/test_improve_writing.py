@@ -16,7 +16,7 @@ from dlm.loops.edits import Addition, EditPlan, NewTriple, applied, plan_to_json
 from dlm.loops.improve import writing
 from dlm.loops.improve.options import ImproveOptions
 from dlm.loops.improve.round import together
-from dlm.loops.synth.options import Strategy
+from dlm.loops.synth import Strategy
 from dlm.store.improving import Round, Step
 
 BODY = """# The shed

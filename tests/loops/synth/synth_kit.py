@@ -12,7 +12,7 @@ from strategies import DLM_ID
 
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
-from dlm.loops.synth.options import SynthOptions
+from dlm.loops.synth import SynthOptions
 from dlm.loops.synth.run import Asking, Outcome, synthesize
 from dlm.store.database import Database
 from dlm.store.store import Store

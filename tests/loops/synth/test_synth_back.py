@@ -12,10 +12,10 @@ from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.engine.resident import Resident, Scored
 from dlm.loops.judges import asked
+from dlm.loops.synth import Strategy
 from dlm.loops.synth.backtranslate import SHARED_TOKENS
 from dlm.loops.synth.candidates import Stage
 from dlm.loops.synth.generate import read
-from dlm.loops.synth.options import Strategy
 from dlm.loops.synth.parsing import parse_request
 from dlm.loops.synth.run import Outcome
 from dlm.text.near import shares_run

@@ -11,7 +11,8 @@ import pytest
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.doc.sections import PairRole, SectionType
-from dlm.loops.synth.grounding import Ground
+from dlm.loops.synth.grounding import support
+from dlm.loops.synth.passages import Evidence
 from dlm.text.terms import Kind, content, terms
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -37,9 +38,9 @@ GARDEN = (
     ],
 )
 def test_what_the_passage_says_is_supported(question: str, answer: str, sentence: str) -> None:
-    support = Ground.of(GARDEN).support(question, answer)
-    assert support.holds, support.reason
-    assert support.sentence.startswith(sentence)
+    found = support(Evidence.of(GARDEN), question, answer)
+    assert found.holds, found.reason
+    assert found.sentence.startswith(sentence)
 
 
 @pytest.mark.parametrize(
@@ -63,14 +64,14 @@ def test_what_the_passage_says_is_supported(question: str, answer: str, sentence
     ],
 )
 def test_what_the_passage_does_not_say_is_refused(question: str, answer: str, reason: str) -> None:
-    support = Ground.of(GARDEN).support(question, answer)
-    assert not support.holds
-    assert reason in (support.reason or "")
+    found = support(Evidence.of(GARDEN), question, answer)
+    assert not found.holds
+    assert reason in (found.reason or "")
 
 
 @pytest.mark.parametrize("text", ["", "# Only a title", "```\ncode\n```", "...", "\n\n\n"])
 def test_a_passage_without_sentences_supports_nothing(text: str) -> None:
-    assert not Ground.of(text).support("Who?", "Wren.").holds
+    assert not support(Evidence.of(text), "Who?", "Wren.").holds
 
 
 def test_swapped_names_and_numbers_are_refused_and_true_answers_kept() -> None:
@@ -78,32 +79,32 @@ def test_swapped_names_and_numbers_are_refused_and_true_answers_kept() -> None:
     kept: Counter[tuple[str, bool]] = Counter()
     for path in sorted(EXAMPLES.glob("*.dlm")):
         document = parse_file(path)
-        grounds = _grounds(document)
+        sections = _sections(document)
         for _, pair in document.pairs():
             if pair.role is PairRole.EXAM:
                 continue
-            kept["true", _supported(grounds, pair.question, pair.answer)] += 1
-            for lie in _lies(pair.answer, grounds):
-                kept["lie", _supported(grounds, pair.question, lie)] += 1
+            kept["true", _supported(sections, pair.question, pair.answer)] += 1
+            for lie in _lies(pair.answer, sections):
+                kept["lie", _supported(sections, pair.question, lie)] += 1
     assert kept["lie", True] + kept["lie", False] > 400
     assert kept["lie", True] <= 0.01 * kept["lie", False]
     assert kept["true", True] >= 3 * kept["true", False]
 
 
-def _grounds(document: Document) -> list[Ground]:
+def _sections(document: Document) -> list[Evidence]:
     prose = [section for section in document.sections if section.type is SectionType.PROSE]
     title = prose[0].text.strip().splitlines()[0]
     topics = {word.key for word in content(terms(title))}
-    return [Ground.of(section.text, topics) for section in prose]
+    return [Evidence.of(section.text, topics) for section in prose]
 
 
-def _supported(grounds: list[Ground], question: str, answer: str) -> bool:
-    return any(ground.support(question, answer).holds for ground in grounds)
+def _supported(sections: list[Evidence], question: str, answer: str) -> bool:
+    return any(support(evidence, question, answer).holds for evidence in sections)
 
 
-def _lies(answer: str, grounds: list[Ground]) -> Iterator[str]:
-    every = [word for ground in grounds for line in ground.lines for word in line.words]
-    for term in terms(answer, frozenset().union(*(ground.names for ground in grounds))):
+def _lies(answer: str, sections: list[Evidence]) -> Iterator[str]:
+    every = [word for evidence in sections for line in evidence.lines for word in line.words]
+    for term in terms(answer, frozenset().union(*(evidence.names for evidence in sections))):
         if term.kind not in (Kind.NUMBER, Kind.NAME):
             continue
         for other in sorted({word.text for word in every if word.kind is term.kind}):
@@ -113,7 +114,7 @@ def _lies(answer: str, grounds: list[Ground]) -> Iterator[str]:
 
 
 def test_the_sentence_before_lends_a_name_but_is_no_answer() -> None:
-    ground = Ground.of("Unscrew the foot, and the holder slides out. It takes a two-amp fuse.")
+    evidence = Evidence.of("Unscrew the foot, and the holder slides out. It takes a two-amp fuse.")
     question = "What takes a two-amp fuse?"
-    assert not ground.support(question, "Unscrew the foot, and the holder slides out.").holds
-    assert ground.support("What does the holder take?", "It takes a two-amp fuse.").holds
+    assert not support(evidence, question, "Unscrew the foot, and the holder slides out.").holds
+    assert support(evidence, "What does the holder take?", "It takes a two-amp fuse.").holds

@@ -14,11 +14,11 @@ from dlm.doc.parser import parse_text
 from dlm.doc.provenance import Origin
 from dlm.loops.edits import applied, reverted
 from dlm.loops.proposals import Proposer
+from dlm.loops.synth import Filter, SynthOptions
 from dlm.loops.synth.candidates import Funnel, Stage
 from dlm.loops.synth.filters import Bench, run_filters
 from dlm.loops.synth.generate import plan_asks, read
-from dlm.loops.synth.options import Filter, SynthOptions
-from dlm.loops.synth.plan import addition_of
+from dlm.loops.synth.provenance import addition_of
 
 DOCUMENT = parse_text(
     f"{HEAD}{PROSE}\n::instruction::\n### Q !exam\n{TRUE[0][0]}\n### A\n{TRUE[0][1]}\n::\n"

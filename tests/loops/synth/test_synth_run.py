@@ -26,10 +26,10 @@ from dlm.doc.parser import parse_file
 from dlm.doc.provenance import Origin
 from dlm.errors import JudgeError, UsageError
 from dlm.loops.edits import applied, apply_to_file, revert_to_file
+from dlm.loops.synth import Filter, Strategy
 from dlm.loops.synth.candidates import Stage
-from dlm.loops.synth.options import Filter, Strategy
+from dlm.loops.synth.provenance import verify
 from dlm.loops.synth.run import Outcome
-from dlm.loops.synth.verify import verify
 from dlm.store.completions import synth_runs
 
 MANY = {"per_section": 50, "over": 1}

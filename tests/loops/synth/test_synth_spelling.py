@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from dlm.loops.synth.spelling import as_written
+from dlm.loops.synth.form import as_written
 
 SOURCE = "Aunt Selma may only go out with Wren. The aunt of Wren rows. Ask Mrs. Tamm for a blanket."
 

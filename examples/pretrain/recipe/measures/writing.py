@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from dlm.data.completion import Request
 from dlm.engine.resident import Resident
-from dlm.loops.synth import form, prompts
-from dlm.loops.synth.duplicates import normalised
-from dlm.loops.synth.grounding import Ground
+from dlm.loops.synth import form
+from dlm.loops.synth.generate import SYSTEM, extraction, normalised
+from dlm.loops.synth.grounding import support
 from dlm.loops.synth.parsing import parse_pairs
+from dlm.loops.synth.passages import Evidence
 from recipe.measures.completing import complete
 from recipe.passages import Passage
 
@@ -23,8 +24,8 @@ def writing(base: Resident, passages: Sequence[Passage]) -> tuple[dict[str, Any]
     counts = [_COUNTS[number % len(_COUNTS)] for number in range(len(passages))]
     requests = [
         Request(
-            prompts.SYSTEM,
-            prompts.extraction(passage.text, count),
+            SYSTEM,
+            extraction(passage.text, count),
             max_new_tokens=80 * count,
             temperature=0.0,
         )
@@ -38,7 +39,7 @@ def writing(base: Resident, passages: Sequence[Passage]) -> tuple[dict[str, Any]
         for question, answer in parsed.pairs
     ]
     distinct = sum(len({normalised(q, "") for q, _ in parsed.pairs}) for parsed in read)
-    grounded = [Ground.of(text).support(q, a).holds for text, q, a in pairs]
+    grounded = [support(Evidence.of(text), q, a).holds for text, q, a in pairs]
     formed = [form.malformed(q, a) is None for _, q, a in pairs]
     figures = {
         "passages": len(passages),

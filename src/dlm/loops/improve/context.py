@@ -29,7 +29,7 @@ from dlm.eval.scorecard import Scorecard
 from dlm.hardware import detect, plan_answers
 from dlm.loops.improve.options import Bounded, Clock, ImproveOptions, ImproveProgress
 from dlm.loops.judges import asked
-from dlm.loops.synth.options import Strategy
+from dlm.loops.synth import Strategy
 from dlm.loops.teachers import Cached, open_teacher
 from dlm.store import improving
 from dlm.store.database import Database

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 
 from dlm.doc.document import Document
 from dlm.errors import DlmError
-from dlm.loops.synth.options import Strategy
+from dlm.loops.synth import Strategy
 from dlm.store.improving import Round
 from dlm.train.options import Progress, Relay, StepFigures
 

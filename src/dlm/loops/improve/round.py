@@ -24,7 +24,7 @@ from dlm.loops.improve.teachers import enrol, own
 from dlm.loops.mine.candidates import MineOptions
 from dlm.loops.mine.run import mine
 from dlm.loops.proposals import Proposer
-from dlm.loops.synth.options import Strategy
+from dlm.loops.synth import Strategy
 from dlm.loops.synth.run import Asking, Commission, synthesize
 from dlm.store import improving
 from dlm.store.database import Database

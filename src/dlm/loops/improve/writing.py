@@ -22,9 +22,8 @@ from dlm.eval.learned_map import State, learned_map
 from dlm.eval.scorecard import Scorecard
 from dlm.loops.edits import EditPlan, plan_from_json, rebase
 from dlm.loops.improve.options import ImproveOptions, is_external
-from dlm.loops.synth.grounding import Ground
-from dlm.loops.synth.options import Strategy, SynthOptions
-from dlm.loops.synth.passages import Source, document_topics, sources
+from dlm.loops.synth import Strategy, SynthOptions
+from dlm.loops.synth.passages import Evidence, Source, document_topics, sources
 from dlm.store.improving import Round, Step
 from dlm.text.words import distinct, grams, words
 
@@ -68,8 +67,8 @@ def hints(document: Document, card: Scorecard) -> tuple[Source, ...]:
     found = []
     for item in wrong[:_MOST_HINTS]:
         text = _hint(item)
-        if item.section_id in sections and (ground := Ground.of(text, topics)).lines:
-            found.append(Source(sections[item.section_id], text, ground, _HINT + item.line))
+        if item.section_id in sections and (evidence := Evidence.of(text, topics)).lines:
+            found.append(Source(sections[item.section_id], text, evidence, _HINT + item.line))
     return tuple(found)
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
 from dlm.data.chat import Codec
 from dlm.data.completion import Request
@@ -17,24 +17,28 @@ from dlm.data.rows import sequence_length
 from dlm.doc.document import Document
 from dlm.loops.judges import asked
 from dlm.loops.proposals import Existing, Questions
-from dlm.loops.synth import prompts
+from dlm.loops.synth import Filter, Strategy, SynthOptions
 from dlm.loops.synth.candidates import Candidate, Stage
-from dlm.loops.synth.generate import Ask
-from dlm.loops.synth.lexicon import ASKING, REQUESTING
-from dlm.loops.synth.options import Filter, Strategy, SynthOptions
+from dlm.loops.synth.filters import Bench, checked, repeats
+from dlm.loops.synth.generate import SYSTEM, Ask, backtranslation
+from dlm.loops.synth.grounding import ASKING
 from dlm.loops.synth.passages import sources
 from dlm.text.near import shares_run
-from dlm.text.terms import content, terms
+from dlm.text.terms import content, keys, terms
 
-if TYPE_CHECKING:
-    from dlm.loops.synth.filters import Bench
-
+_REQUESTING = (
+    "write give overview short text tell describe explain summary summarize summarise list "
+    "paragraph essay poem story note guide introduce introduction article piece brief detail "
+    "detailed compose create draft provide outline discuss tone mood style please sketch "
+    "instruction section"
+)
 SHARED_TOKENS: Final = 8  # in a row, that a request may not have in common with its text
 _NEW_TOKENS: Final = 64
 _REQUEST_ROOM: Final = 96  # tokens for the request before its text, in a training row
 _LEAST_GAIN: Final = 0.0  # nats per token
 _OTHERS: Final = 12  # sections that a request is tried on besides its own
 _LONGEST: Final = 400  # characters
+_OF_REQUESTS: Final = keys(_REQUESTING)
 _QUOTED: Final = re.compile(r"[\"“«].{20,}?[\"”»]")
 _SELF: Final = re.compile(
     r"\b(?:(?:the|this|that) (?:text|passage|document|article|section|author)|above|following)\b",
@@ -64,8 +68,8 @@ def back_asks(
             )
             continue
         request = Request(
-            system=prompts.SYSTEM,
-            prompt=prompts.backtranslation(text),
+            system=SYSTEM,
+            prompt=backtranslation(text),
             n=options.candidates,
             max_new_tokens=new,
             temperature=options.heat,
@@ -82,23 +86,14 @@ def backtranslated(
     """Every candidate, those that were dropped with their stage and reason."""
     exam, known = Existing(document).sealed, Questions.of(document).repeated
     codec = bench.resident.codec
-    out = _checked(candidates, Stage.PARSED, _unusable)
-    out = _checked(out, Stage.DEDUP, lambda one: _where(exam, one))
-    out = _checked(out, Stage.DEDUP, lambda one: _where(known, one))
+    out = checked(candidates, Stage.PARSED, _unusable)
+    out = checked(out, Stage.DEDUP, lambda one: repeats(exam, one))
+    out = checked(out, Stage.DEDUP, lambda one: repeats(known, one))
     if options.filter is Filter.SWAY:
-        out = _checked(out, Stage.GROUNDED, lambda one: _leak(one, codec))
-        out = _checked(out, Stage.GROUNDED, _off_topic)
+        out = checked(out, Stage.GROUNDED, lambda one: _leak(one, codec))
+        out = checked(out, Stage.GROUNDED, _off_topic)
         out = _scored(out, options, bench)
     return _best(out, options)
-
-
-def _checked(
-    candidates: Sequence[Candidate], stage: Stage, check: Callable[[Candidate], str | None]
-) -> list[Candidate]:
-    return [
-        one if one.dropped or (reason := check(one)) is None else one.drop(stage, reason)
-        for one in candidates
-    ]
 
 
 def _unusable(candidate: Candidate) -> str | None:
@@ -108,11 +103,6 @@ def _unusable(candidate: Candidate) -> str | None:
     if not request.endswith((".", "?", "!", ":", '"', ")")):
         return "the request breaks off"
     return "it speaks of the text instead of its subject" if _SELF.search(request) else None
-
-
-def _where(held: Callable[[str, str], str | None], candidate: Candidate) -> str | None:
-    where = held(candidate.question, candidate.answer)
-    return f"it repeats {where}" if where else None
 
 
 def _leak(candidate: Candidate, codec: Codec) -> str | None:
@@ -129,11 +119,11 @@ def _leak(candidate: Candidate, codec: Codec) -> str | None:
 
 def _off_topic(candidate: Candidate) -> str | None:
     """A request mostly about what the text does not name; small teachers drift far."""
-    names = candidate.source.ground.names
+    names = candidate.source.evidence.names
     meant = [
         word
         for word in content(terms(candidate.question, names))
-        if word.key not in ASKING | REQUESTING
+        if word.key not in ASKING | _OF_REQUESTS
     ]
     known = {word.key.lower() for word in terms(candidate.answer, names)}
     strange = [word.text for word in meant if word.key.lower() not in known]

@@ -1,35 +1,39 @@
-"""The filter stack: each stage takes the candidates that are left and drops some, saying why."""
+"""The filter stack: each stage takes the candidates that are left and drops some, saying why.
+
+Likelihood is what the frozen base makes of a pair: whether the answer is likelier with the passage,
+and with the question. The second is instruction-following difficulty, IFD (Li et al., 2024, "From
+Quantity to Quality"): loss(answer | question) / loss(answer). Names and numbers are put to the test
+by swapping them.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from dlm.doc.document import Document
 from dlm.doc.render import render_pair
 from dlm.errors import DocumentError
-from dlm.loops.judges import Judge, Question
+from dlm.loops.judges import Judge, Question, Sway, SwayJudge, asked_with
 from dlm.loops.proposals import Existing, Questions
-from dlm.loops.synth import form, form_in_source
-from dlm.loops.synth.candidates import Candidate, Stage
-from dlm.loops.synth.likelihood import (
-    Measured,
-    measure,
-    passage_of,
-    too_easy_or_hard,
-    ungrounded,
-)
-from dlm.loops.synth.options import Filter, Strategy, SynthOptions
-from dlm.loops.synth.selection import select
-from dlm.loops.synth.spelling import as_written
-from dlm.text.terms import terms
+from dlm.loops.synth import Filter, Strategy, SynthOptions
+from dlm.loops.synth.candidates import Candidate, Stage, select
+from dlm.loops.synth.form import as_written, malformed
+from dlm.loops.synth.grounding import support
+from dlm.loops.synth.passages import around
+from dlm.text.terms import Kind, terms
 
 if TYPE_CHECKING:
     from dlm.engine.resident import Resident
 
 _TRIES: Final = 6  # from which on a pair that came up once came up by chance
+_LEAST_SUPPORT: Final = 0.3  # nats per token that reading the passage must save
+_HARDEST: Final = 0.98  # IFD from which on the question does not help
+_EASIEST: Final = 0.08  # IFD below which the answer can only be a copy
+_MOST_TERMS: Final = 2
+_MOST_SWAPS: Final = 3  # for each term
 
 Check = Callable[[Candidate], str | None]
 
@@ -42,6 +46,21 @@ class Bench:
     judge: Callable[[], Judge]
 
 
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """Losses of one candidate, in nats per token; `rival` is the likeliest swapped answer."""
+
+    sway: Sway
+    plain: float
+    rival: str = ""
+    rival_loss: float = math.inf
+
+    @property
+    def difficulty(self) -> float:
+        """IFD: how much of the answer's loss is left once the question is known."""
+        return self.sway.alone / self.plain if self.plain > 0 else math.nan
+
+
 def run_filters(
     candidates: Sequence[Candidate],
     document: Document,
@@ -50,25 +69,32 @@ def run_filters(
 ) -> list[Candidate]:
     """Every candidate, those that were dropped with their stage and reason; in the given order."""
     exam, asked = Existing(document).sealed, Questions.of(document).repeated
-    left = _checked(candidates, Stage.PARSED, _cannot_stand)
-    left = _checked(left, Stage.DEDUP, lambda one: _repeats(exam, one))
+    left = checked(candidates, Stage.PARSED, _cannot_stand)
+    left = checked(left, Stage.DEDUP, lambda one: repeats(exam, one))
     if options.filter is not Filter.NONE:
-        left = _checked(left, Stage.DEDUP, lambda one: _repeats(asked, one))
+        left = checked(left, Stage.DEDUP, lambda one: repeats(asked, one))
     if options.filter is Filter.SWAY:
         left = [one if one.dropped else _as_written(one) for one in left]
-        left = _checked(left, Stage.PARSED, lambda one: form.malformed(one.question, one.answer))
-        left = _checked(left, Stage.GROUNDED, _by_chance)
+        left = checked(left, Stage.PARSED, lambda one: malformed(one.question, one.answer))
+        left = checked(left, Stage.GROUNDED, _by_chance)
         left = [_grounded(one) for one in left]
         left = _measured(left, bench)
         left = _judged(left, options, bench)
     return select(left, options)
 
 
-def _checked(candidates: Sequence[Candidate], stage: Stage, check: Check) -> list[Candidate]:
+def checked(candidates: Sequence[Candidate], stage: Stage, check: Check) -> list[Candidate]:
+    """The candidates; those that `check` finds fault with are dropped at that stage."""
     return [
         one if one.dropped or (reason := check(one)) is None else one.drop(stage, reason)
         for one in candidates
     ]
+
+
+def repeats(held: Callable[[str, str], str | None], candidate: Candidate) -> str | None:
+    """Where the pair of a candidate stands already by `held`, as a reason; or None."""
+    where = held(candidate.question, candidate.answer)
+    return f"it repeats {where}" if where else None
 
 
 def _cannot_stand(candidate: Candidate) -> str | None:
@@ -96,46 +122,85 @@ def _by_chance(candidate: Candidate) -> str | None:
     return None
 
 
-def _repeats(held: Callable[[str, str], str | None], candidate: Candidate) -> str | None:
-    where = held(candidate.question, candidate.answer)
-    return f"it repeats {where}" if where else None
-
-
 def _grounded(candidate: Candidate) -> Candidate:
     """The candidate with the sentence that supports it, or dropped for want of one."""
     if candidate.dropped:
         return candidate
-    ground = candidate.source.ground
+    evidence = candidate.source.evidence
     if candidate.strategy is Strategy.EXPANSION:
-        said = terms(candidate.answer, ground.names)
-        strange = next((w.text for w in said if w.is_key_term and w.key not in ground.keys), None)
+        said = terms(candidate.answer, evidence.names)
+        strange = next((w.text for w in said if w.is_key_term and w.key not in evidence.keys), None)
         reason = f"{strange!r} is not in the passage" if strange else None
         return candidate.drop(Stage.GROUNDED, reason) if reason else candidate
-    support = ground.support(candidate.question, candidate.answer)
-    candidate = replace(candidate, sentence=support.sentence).scored(coverage=support.coverage)
-    if not support.holds:
-        return candidate.drop(Stage.GROUNDED, support.reason or "")
-    reason = form_in_source.misshapen(candidate.question, candidate.answer, support)
-    return candidate.drop(Stage.GROUNDED, reason) if reason else candidate
+    found = support(evidence, candidate.question, candidate.answer)
+    candidate = replace(candidate, sentence=found.sentence).scored(coverage=found.coverage)
+    return candidate if found.reason is None else candidate.drop(Stage.GROUNDED, found.reason)
 
 
 def _measured(candidates: Sequence[Candidate], bench: Bench) -> list[Candidate]:
     """Likelihood: does the passage support the answer, does the question help with it?"""
     alive = [one for one in candidates if not one.dropped]
-    found = dict(zip(map(id, alive), measure(bench.resident, alive), strict=True)) if alive else {}
+    found = dict(zip(map(id, alive), _measure(bench.resident, alive), strict=True)) if alive else {}
     return [_weighed(one, found[id(one)]) if id(one) in found else one for one in candidates]
 
 
-def _weighed(candidate: Candidate, measured: Measured) -> Candidate:
+def _weighed(candidate: Candidate, measured: _Measured) -> Candidate:
     sway = measured.sway
     named = {"support": sway.support, "lift": sway.lift, "ifd": measured.difficulty}
     candidate = candidate.scored(**{k: v for k, v in named.items() if math.isfinite(v)})
-    if candidate.strategy is not Strategy.EXPANSION and (reason := ungrounded(candidate, measured)):
+    expands = candidate.strategy is Strategy.EXPANSION
+    if not expands and (reason := _ungrounded(measured)):
         return candidate.drop(Stage.GROUNDED, reason)
-    reason = too_easy_or_hard(measured)
-    if reason:
+    if reason := _too_easy_or_hard(measured):
         return candidate.drop(Stage.JUDGED, reason)
     return candidate.scored(sway=sway.score) if math.isfinite(sway.score) else candidate
+
+
+def _measure(resident: Resident, candidates: Sequence[Candidate]) -> list[_Measured]:
+    """Score the candidates under the base and, where there is one, the adapter, in batches."""
+    from dlm.engine.resident import Scored
+
+    questions = [_question(one) for one in candidates]
+    swayed = [row[0] for row in SwayJudge(resident).sway(questions)]
+    swaps = [list(_swapped(one)) for one in candidates]
+    plain = [Scored(None, one.answer) for one in candidates]
+    rivals = [
+        Scored(asked_with(one.passage or "", one.prompt), text)
+        for one, texts in zip(questions, swaps, strict=True)
+        for text in texts
+    ]
+    scores = resident.score([*plain, *rivals], adapter=False)
+    losses = iter(score.nll for score in scores[len(plain) :])
+    measured = []
+    for sway, score, texts in zip(swayed, scores, swaps, strict=False):
+        found = [(next(losses), text) for text in texts]
+        loss, rival = min(found, default=(math.inf, ""))
+        measured.append(_Measured(sway, score.nll, rival, loss))
+    return measured
+
+
+def _ungrounded(measured: _Measured) -> str | None:
+    """Why the base does not find the answer in the passage, or None."""
+    sway = measured.sway
+    if math.isnan(sway.alone) or math.isnan(sway.reading):
+        return "it is too long to be scored"
+    if sway.support < _LEAST_SUPPORT:
+        return f"the passage makes the answer likelier by {sway.support:.2f} nats a token only"
+    if measured.rival_loss < sway.reading:
+        return f"{measured.rival!r} is likelier after the passage"
+    return None
+
+
+def _too_easy_or_hard(measured: _Measured) -> str | None:
+    """Why the pair would teach nothing, or None."""
+    difficulty = measured.difficulty
+    if math.isnan(difficulty):
+        return "it is too long to be scored"
+    if difficulty >= _HARDEST:
+        return f"the question does not help with the answer (IFD {difficulty:.2f})"
+    if difficulty < _EASIEST:
+        return f"the answer copies the question (IFD {difficulty:.2f})"
+    return None
 
 
 def _judged(
@@ -168,4 +233,28 @@ def _passed(candidate: Candidate, score: float, threshold: float) -> Candidate:
 
 
 def _question(candidate: Candidate) -> Question:
-    return Question(candidate.question, (candidate.answer,), passage=passage_of(candidate))
+    """The pair with the paragraph that it rests on; an expansion is not expected to rest on one."""
+    expands = candidate.strategy is Strategy.EXPANSION
+    passage = None if expands else around(candidate.source.evidence, candidate.sentence)
+    return Question(candidate.question, (candidate.answer,), passage=passage)
+
+
+def _swapped(candidate: Candidate) -> Iterator[str]:
+    """The answer with a name or number of it exchanged for others of the passage."""
+    if candidate.strategy is Strategy.EXPANSION:
+        return
+    answer, evidence = candidate.answer, candidate.source.evidence
+    said = terms(answer, evidence.names)
+    known = {word.key for word in said}
+    others = [word for line in evidence.lines for word in line.words if word.key not in known]
+    for term in [word for word in said if word.is_key_term][:_MOST_TERMS]:
+        seen: set[str] = set()
+        for other in others:
+            if other.kind is term.kind and other.key not in seen and len(seen) < _MOST_SWAPS:
+                seen.add(other.key)
+                put = other.text if term.kind is Kind.NAME else _cased(other.text, term.text)
+                yield answer.replace(term.text, put, 1)
+
+
+def _cased(text: str, like: str) -> str:
+    return text[:1].upper() + text[1:] if like[:1].isupper() else text[:1].lower() + text[1:]

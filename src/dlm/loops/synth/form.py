@@ -1,7 +1,7 @@
 """Whether a question can be asked and an answer stand by themselves, judged by their form.
 
 The rules are strict: a good pair that is lost costs little, a broken one that is trained costs
-more. English only. What a pair must have in common with its source is in `form_in_source`.
+more. English only.
 """
 
 from __future__ import annotations
@@ -11,8 +11,15 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Final
 
-from dlm.loops.synth.lexicon import ANAPHORS, ASKING, PARTICIPLES, STUMPS
-from dlm.text.terms import content, terms
+from dlm.loops.synth.grounding import ASKING
+from dlm.loops.synth.passages import ANAPHORS
+from dlm.text.terms import Kind, content, terms
+
+_STUMPS = "a an the and or that which is are was were be very"
+_PARTICIPLES = (
+    "built made laid set cut kept held sold found put hung left run done taken given written shown "
+    "known told bought fed sent worn"
+)
 
 _WH: Final = r"what|when|where|which|who|whom|whose|why|how"
 _AUXILIARY: Final = (
@@ -42,13 +49,14 @@ _ORPHAN: Final = re.compile(
 )
 _PLURAL: Final = re.compile(
     r"what are (?:not|for|in|on|at|of|to|from|with|by|\w{2,}ed|"
-    rf"{'|'.join(sorted(PARTICIPLES))}) ",
+    rf"{_PARTICIPLES.replace(' ', '|')}) ",
     re.IGNORECASE,
 )
 _ASIDE: Final = re.compile(r", (?:which|who|whose) ", re.IGNORECASE)
 _NOBODY: Final = re.compile(
     r"what (?:is|are|was|were) \w+ (?:by|in|at|on|of|with|from|to|into)\?", re.IGNORECASE
 )
+_ENDS_NOTHING: Final = frozenset(_STUMPS.split())
 _UNCLEAR: Final = ANAPHORS - {"that", "such", "one"}
 _ENDED: Final = re.compile(r"[.!?…)\]\"'`”’]\Z")
 _LONG: Final = 6  # words of an answer that should end like a sentence
@@ -61,6 +69,13 @@ def malformed(question: str, answer: str) -> str | None:
     return next((reason for rule in _RULES if (reason := rule(question, answer))), None)
 
 
+def as_written(text: str, source: str) -> str:
+    """`text` with a capital on each word that `source` writes only with one."""
+    names = _names(source)
+    found = re.compile(r"(?<![\w`])[a-z]+(?![\w`])")
+    return found.sub(lambda one: one[0].capitalize() if one[0] in names else one[0], text)
+
+
 def _not_a_question(question: str, answer: str) -> str | None:
     if not question.endswith("?"):
         return "the question does not end with '?'"
@@ -71,7 +86,7 @@ def _not_a_question(question: str, answer: str) -> str | None:
     if _PLURAL.match(question) or _NOBODY.fullmatch(question):
         return "the question lacks what it asks of"
     stops = ";" in question or ": " in question or _ASIDE.search(question)
-    if stops or _last(question) in STUMPS:
+    if stops or _last(question) in _ENDS_NOTHING:
         return "the question runs on or breaks off"
     return None
 
@@ -110,7 +125,7 @@ def _broken_answer(question: str, answer: str) -> str | None:
         return "the answer starts in the middle"
     if len(answer.split()) > _LONG and not _ENDED.search(answer.rstrip()):
         return "the answer is cut off"
-    if _last(answer) in STUMPS:
+    if _last(answer) in _ENDS_NOTHING:
         return "the answer breaks off"
     return "the answer is a question" if answer.rstrip().endswith("?") else None
 
@@ -118,6 +133,26 @@ def _broken_answer(question: str, answer: str) -> str | None:
 def _last(text: str) -> str:
     found = terms(text)
     return found[-1].text.lower() if found else ""
+
+
+def _names(source: str) -> frozenset[str]:
+    """In lower case, the words that stand capitalised where no sentence begins, and never else.
+
+    A capital at the head of a sentence is one of a name where a name follows.
+    """
+    found = terms(source)
+    names = {word.text.lower() for word in found if word.kind is Kind.NAME and _plain(word.text)}
+    names |= {
+        one.text.lower()
+        for one, two in pairwise(found)
+        if one.kind is Kind.WORD and one.text[0].isupper()
+        if two.kind is Kind.NAME and _plain(two.text)
+    }
+    return frozenset(names - {word.text for word in found})
+
+
+def _plain(name: str) -> bool:
+    return name.isalpha() and name[0].isupper() and name[1:].islower()
 
 
 _RULES: Final[tuple[Rule, ...]] = (

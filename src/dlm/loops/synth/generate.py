@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from dlm.data.chat import Codec
 from dlm.data.completion import Completion, Request
 from dlm.doc.document import Document
-from dlm.loops.synth import prompts
+from dlm.loops.synth import Strategy, SynthOptions
 from dlm.loops.synth.candidates import Candidate
-from dlm.loops.synth.duplicates import each_once
-from dlm.loops.synth.options import Strategy, SynthOptions
 from dlm.loops.synth.parsing import parse_pairs, parse_request
 from dlm.loops.synth.passages import Passage, Source, chunks, sources, windows
+from dlm.text.near import asked as prepared
 
+SYSTEM: Final = "You write training data from a passage."
+"""The embedded base was pretrained on exactly these words, here and below."""
+
+_EXTRACT: Final = (
+    "Write {n} question-and-answer pair(s) that the passage answers directly. "
+    "Use only facts from the passage.\n\nPassage:\n{text}"
+)
+_EXPAND: Final = (
+    "Write {n} question-and-answer pair(s) that a curious reader of the passage would ask next."
+    "\n\nPassage:\n{text}"
+)
+_BACK: Final = "Write the request that this text answers. Do not quote it.\n\nText:\n{text}"
 _MOST_AT_ONCE: Final = 6  # pairs of one completion; a teacher asked for more repeats itself
 _SPARE: Final = 3  # pairs that another writes for one that is kept
 _TOKENS_A_PAIR: Final = 96
 _PROMPT_ROOM: Final = 96  # tokens of the prompt around a passage
-
 
 _Origin = tuple[str, int, Strategy]
 
@@ -83,6 +93,21 @@ def plan_asks(
     ]
 
 
+def extraction(text: str, pairs: int) -> str:
+    """The turn that asks for pairs that a passage answers."""
+    return _EXTRACT.replace("{n}", str(pairs)).replace("{text}", text)
+
+
+def expansion(text: str, pairs: int) -> str:
+    """The turn that asks for pairs beyond a passage."""
+    return _EXPAND.replace("{n}", str(pairs)).replace("{text}", text)
+
+
+def backtranslation(text: str) -> str:
+    """The turn that asks for the request that a text answers."""
+    return _BACK.replace("{text}", text)
+
+
 def read(
     asks: Sequence[Ask], answers: Sequence[Sequence[str]], *, keep_reasoning: bool = False
 ) -> Written:
@@ -116,6 +141,23 @@ def read(
             for question, answer, votes in each_once(proposed)
         ]
     return written
+
+
+def normalised(question: str, answer: str) -> tuple[str, str]:
+    """What two pairs share that differ in case, spacing and punctuation only."""
+    pair = prepared(question, answer)
+    return pair.text, pair.answer_text
+
+
+def each_once(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str, int]]:
+    """The different pairs in their order, with how often each occurs."""
+    first: dict[tuple[str, str], tuple[str, str]] = {}
+    counts: dict[tuple[str, str], int] = {}
+    for question, answer in pairs:
+        key = normalised(question, answer)
+        first.setdefault(key, (question, answer))
+        counts[key] = counts.get(key, 0) + 1
+    return [(*first[key], count) for key, count in counts.items()]
 
 
 def _said(ask: Ask, completions: Sequence[Sequence[tuple[str, str]]]) -> list[tuple[str, str]]:
@@ -152,9 +194,9 @@ def _wide(source: Source, strategy: Strategy, options: SynthOptions, codec: Code
 def _ask(
     passage: Passage, strategy: Strategy, options: SynthOptions, *, pairs: int, completions: int
 ) -> Ask:
-    write = prompts.expansion if strategy is Strategy.EXPANSION else prompts.extraction
+    write = expansion if strategy is Strategy.EXPANSION else extraction
     request = Request(
-        system=prompts.SYSTEM,
+        system=SYSTEM,
         prompt=write(passage.text, pairs),
         n=completions,
         max_new_tokens=options.max_new_tokens or pairs * _TOKENS_A_PAIR,

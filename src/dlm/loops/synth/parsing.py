@@ -6,12 +6,12 @@ The good part of a damaged completion is kept; what is left out is said.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from dlm.loops.synth.parsing_json import json_pairs
 from dlm.text.cleaning import clean, split_reasoning
 from dlm.text.sentences import pieces
 from dlm.text.words import one_line
@@ -33,6 +33,11 @@ _LABEL: Final = re.compile(r"\W*(?:request|instruction|prompt|question)\W*?[:：
 _RULE: Final = re.compile(r"[ \t]*(?:-{3,}|\*{3,}|_{3,}|={3,})[ \t]*\Z")
 _ENDED: Final = re.compile(r"[.!?…:;)\]}\"'`»”’%]\Z")
 
+_QUESTIONS: Final = ("question", "q", "instruction", "prompt", "request")
+_ANSWERS: Final = ("answer", "a", "response", "output", "completion")
+_DEEPEST: Final = 4
+_MOST_STARTS: Final = 500  # objects tried; bounds the work on hostile text
+
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
@@ -46,7 +51,7 @@ class Parsed:
 def parse_pairs(completion: str) -> Parsed:
     """Read a completion as question–answer pairs; an unreadable one gives none and a reason."""
     reasoning, said = split_reasoning(clean(completion))
-    found, dropped = json_pairs(said), list[str]()
+    found, dropped = _json_pairs(said), list[str]()
     if not found:
         found, dropped = _written(_unwrapped(said))
     pairs: list[tuple[str, str]] = []
@@ -77,6 +82,57 @@ def parse_request(completion: str, text: str) -> Parsed:
     if not request:
         return Parsed((), ("an empty request",), reasoning)
     return Parsed(((request, text),), (), reasoning)
+
+
+def _json_pairs(text: str) -> list[tuple[str, str]]:
+    """Every object of `text` that holds a question and an answer, in order; [] when none does.
+
+    Looks at objects one by one, so that what follows a damaged one is still found.
+    """
+    if "{" not in text:
+        return []
+    return [pair for value in _objects(text) for pair in _held(value, 0)]
+
+
+def _objects(text: str) -> Iterator[Any]:
+    decoder = json.JSONDecoder(strict=False)
+    at = text.find("{")
+    for _ in range(_MOST_STARTS):
+        if at < 0:
+            return
+        try:
+            value, end = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            end = at + 1
+        else:
+            yield value
+        at = text.find("{", end)
+
+
+def _held(value: Any, depth: int) -> Iterator[tuple[str, str]]:
+    if depth > _DEEPEST:
+        return
+    if isinstance(value, list):
+        for item in value:
+            yield from _held(item, depth + 1)
+    elif isinstance(value, dict):
+        named = {str(key).strip().lower(): item for key, item in value.items()}
+        question, answer = _first(named, _QUESTIONS), _first(named, _ANSWERS)
+        if question is not None and answer is not None:
+            yield question, answer
+            return
+        for item in value.values():
+            yield from _held(item, depth + 1)
+
+
+def _first(named: dict[str, Any], keys: tuple[str, ...]) -> str | None:
+    for key in keys:
+        value = named.get(key)
+        if isinstance(value, str):
+            return value
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return str(value)
+    return None
 
 
 def _unwrapped(text: str) -> str:

@@ -1,23 +1,69 @@
-"""The prose of a document as passages for a teacher, each with the section it comes from."""
+"""The prose of a document: as evidence that answers rest on, and as passages for a teacher."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from dlm.data.chat import Codec
 from dlm.data.rows import chunk_prose
 from dlm.doc.document import Document
 from dlm.doc.sections import Section, SectionType
 from dlm.errors import UsageError
-from dlm.loops.synth.grounding import Ground
-from dlm.text.sentences import Sentence, split_at_headings
-from dlm.text.terms import Term, content, terms
+from dlm.text.sentences import Sentence, sentences, split_at_headings
+from dlm.text.terms import Term, content, names_in, terms
+
+_ANAPHORS = "it its they them their theirs he him his she her hers this these those that such one"
+
+ANAPHORS: Final = frozenset(_ANAPHORS.split())
 
 _SHORTEST = 4  # words of a sentence that can hold a fact
 _COMMON = 0.34  # of the sections that speak of a topic of the whole document
 _COVERED = 0.75  # of the content words of a sentence that an answer says again
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A sentence with its words, their keys, and the keys it borrows from around it."""
+
+    sentence: Sentence
+    words: tuple[Term, ...]
+    keys: frozenset[str]
+    lent: frozenset[str]
+    context: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A text that answers may rest on: its sentences with their words, its names and its topics."""
+
+    sentences: tuple[Sentence, ...]
+    names: frozenset[str]
+    topics: frozenset[str]
+    lines: tuple[Line, ...] = ()
+    keys: frozenset[str] = frozenset()  # of the whole passage
+
+    @classmethod
+    def of(cls, passage: str, topics: Iterable[str] = ()) -> Evidence:
+        """Topics are keys of words that all of the document is about."""
+        found = sentences(passage)
+        names = names_in("\n".join(sentence.text for sentence in found))
+        return cls._read(tuple(found), names, frozenset(topics))
+
+    def with_names(self, names: frozenset[str]) -> Evidence:
+        """The same text, with further spellings taken as names."""
+        return self._read(self.sentences, self.names | names, self.topics)
+
+    @classmethod
+    def _read(
+        cls, found: tuple[Sentence, ...], names: frozenset[str], topics: frozenset[str]
+    ) -> Evidence:
+        read = [tuple(terms(sentence.text, names)) for sentence in found]
+        lines = tuple(_line(number, found, read, names) for number in range(len(found)))
+        keys = frozenset(word.key for line in read for word in line)
+        return cls(found, names, topics, lines, keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +72,7 @@ class Source:
 
     section: Section
     text: str
-    ground: Ground
+    evidence: Evidence
     part: int = 0
 
     @property
@@ -41,10 +87,10 @@ class Source:
     def parts(self) -> list[Source]:
         """What stands under each heading; empty parts are left out."""
         found = [
-            Source(self.section, text, Ground.of(text, self.ground.topics), number)
+            Source(self.section, text, Evidence.of(text, self.evidence.topics), number)
             for number, text in enumerate(split_at_headings(self.text))
         ]
-        return [part for part in found if part.ground.lines]
+        return [part for part in found if part.evidence.lines]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +113,11 @@ def sources(document: Document, only: Sequence[str] = ()) -> list[Source]:
     ]
     topics = document_topics(prose)
     found = [
-        Source(section, text, Ground.of(text, topics))
+        Source(section, text, Evidence.of(text, topics))
         for section in prose
         if (text := section.text.strip())
     ]
-    found = [source for source in found if source.ground.lines]
+    found = [source for source in found if source.evidence.lines]
     for prefix in only:
         if not any(source.id.startswith(prefix) for source in found):
             raise UsageError(
@@ -107,7 +153,7 @@ def windows(source: Source, answers: Sequence[str] = ()) -> Iterator[Passage]:
     Left out are sentences too short to hold a fact, and those that one of `answers` says already.
     """
     told = [frozenset(word.key for word in content(terms(answer))) for answer in answers]
-    for line in source.ground.lines:
+    for line in source.evidence.lines:
         if len(line.words) < _SHORTEST or is_told(line.words, told):
             continue
         text = f"{line.context} {line.sentence.text}" if line.context else line.sentence.text
@@ -120,9 +166,40 @@ def is_told(sentence: Sequence[Term], answers: Sequence[frozenset[str]]) -> bool
     return bool(own) and any(len(own & answer) >= _COVERED * len(own) for answer in answers)
 
 
-def around(ground: Ground, sentence: str) -> str:
+def around(evidence: Evidence, sentence: str) -> str:
     """The paragraph a sentence stands in."""
-    found: Sentence | None = next((one for one in ground.sentences if one.text == sentence), None)
+    found: Sentence | None = next((one for one in evidence.sentences if one.text == sentence), None)
     if found is None:
         return sentence
-    return " ".join(one.text for one in ground.sentences if one.paragraph == found.paragraph)
+    return " ".join(one.text for one in evidence.sentences if one.paragraph == found.paragraph)
+
+
+def _line(
+    number: int,
+    found: Sequence[Sentence],
+    read: Sequence[tuple[Term, ...]],
+    names: frozenset[str],
+) -> Line:
+    own = read[number]
+    context = _context(number, found, read)
+    lent = {word.key for word in terms(found[number].heading, names)}
+    lent |= {word.key for before in context for word in read[before]}
+    before = " ".join(found[i].text for i in context)
+    keys = frozenset(word.key for word in own)
+    return Line(found[number], own, keys, frozenset(lent), before)
+
+
+def _context(number: int, found: Sequence[Sentence], read: Sequence[tuple[Term, ...]]) -> list[int]:
+    """The sentences before one that its subject points back to, in their order."""
+    before: list[int] = []
+    while number > 0 and len(before) < 2 and _points_back(read[number]):
+        if found[number].paragraph != found[number - 1].paragraph:
+            break
+        number -= 1
+        before.insert(0, number)
+    return before
+
+
+def _points_back(sentence: Sequence[Term]) -> bool:
+    """Whether a sentence is about something that only the one before it names."""
+    return any(word.key in ANAPHORS for word in sentence[:3])

@@ -17,14 +17,13 @@ from dlm.errors import DlmError, TeacherError
 from dlm.loops.edits import EditPlan
 from dlm.loops.judges import Judge, open_judge
 from dlm.loops.proposals import Proposer, run_id
+from dlm.loops.synth import SynthOptions
 from dlm.loops.synth.backtranslate import back_asks, backtranslated
 from dlm.loops.synth.candidates import Candidate, Funnel
 from dlm.loops.synth.filters import Bench, run_filters
 from dlm.loops.synth.generate import Ask, Written, plan_asks, read
-from dlm.loops.synth.keeping import keep_run
-from dlm.loops.synth.options import SynthOptions
 from dlm.loops.synth.passages import Source
-from dlm.loops.synth.plan import addition_of
+from dlm.loops.synth.provenance import addition_of, keep_run
 from dlm.loops.teachers import Cached, Counts, Estimate, LocalTeacher, estimate, open_teacher
 from dlm.store.database import Database
 
