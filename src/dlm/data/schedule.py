@@ -9,9 +9,11 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from dlm.data.rows import Row, RowKind
 
+R = TypeVar("R")
 Reworder = Callable[[Row, random.Random], Row]
 
 _WINDOW = 8  # batches whose rows are sorted by length together, so that little is padded
@@ -62,15 +64,22 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(Generic[R]):
     """All rows of a run in order; after optimiser step `epoch_ends[e]`, epoch e is over."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[R, ...]
     epoch_ends: tuple[int, ...]
 
     @property
     def steps(self) -> int:
         return self.epoch_ends[-1]
+
+    def cut(self, steps: int) -> Schedule[R]:
+        """The first `steps` of it; the last epoch may be a part of one."""
+        if steps >= self.steps:
+            return self
+        ends = [end for end in self.epoch_ends if end < steps]
+        return Schedule(self.rows[: steps * (len(self.rows) // self.steps)], (*ends, steps))
 
 
 def recency(age: int) -> float:
@@ -80,7 +89,7 @@ def recency(age: int) -> float:
 
 def build_schedule(
     material: Material, reword: Reworder, mixture: Mixture, *, epochs: int, seed: int
-) -> Schedule:
+) -> Schedule[Row]:
     """Lay out `epochs` epochs; every epoch is a whole number of steps."""
     general = _taking_turns(material.general, material.samples, seed)
     sentences = _shuffled(material.sentences, f"sentences:{seed}")

@@ -5,7 +5,7 @@ The budget decides from it. What is measured when one of these is made is what w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
 
@@ -18,10 +18,9 @@ from dlm.errors import TrainingError
 from dlm.eval.measure import Evaluator
 from dlm.eval.probes import question_sheet
 from dlm.eval.scorecard import Scorecard
-from dlm.store.database import Database
-from dlm.store.memory import Taught, note_taught, taught_to
 from dlm.store.records import Version
 from dlm.store.store import Store
+from dlm.store.memory import Taught, taught_to
 from dlm.train.base import Ground
 from dlm.train.figures import EpochFigures, PairEpoch, PairScore, Standing, standing
 from dlm.train.plan import TrainingPlan
@@ -211,20 +210,16 @@ class TripleGauge:
         return self._model.score([row.encoded for row in rows], pad_id=self._plan.codec.pad_id)
 
 
-def carried(
+def inherited(
     store: Store, ground: Ground, previous: Version | None, model: Model, *, brisk: bool
-) -> Callable[[Database, int], None]:
-    """What writes, for a version that only pairs were trained on, the triples that it inherits.
+) -> list[Taught]:
+    """The triples that a version knows which only pairs were trained on.
 
     Unless the training was a brisk one, those in the document are scored again.
     """
     before = taught_to(store.database, previous.number) if previous else {}
     after = before if brisk or not before else before | _scored_again(ground, model, before)
-
-    def write(database: Database, number: int) -> None:
-        note_taught(database, number, after.values())
-
-    return write
+    return list(after.values())
 
 
 def _scored_again(ground: Ground, model: Model, known: dict[str, Taught]) -> dict[str, Taught]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from dlm.data.lessons import Lessons, lessons_of, parts
 from dlm.data.rows import Row, RowKind
@@ -26,18 +27,32 @@ _CONTINUED_RATE = 0.5  # of the usual one: what is new is learned as soon, and d
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingPlan(Ground):
-    """Everything a run needs, as values. Printable before anything heavy is loaded."""
+class PhasePlan(Ground):
+    """What every phase is given, as values. Printable before anything heavy is loaded."""
+
+    schedule: Schedule[Any]
+    optimisation: Optimisation
+    open_end: bool  # the budget may stop it
+    capped: bool  # by a limit on steps
+
+    def ran_out(self, steps: int) -> str:
+        """Why a run ended after `steps` that nothing stopped."""
+        epochs = len(self.schedule.epoch_ends)
+        if self.capped:
+            return f"the limit of {steps} steps"
+        return f"the cap of {epochs} epochs" if self.open_end else f"all {epochs} epochs done"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan(PhasePlan):
+    """What it takes to train prose and pairs."""
 
     known: Known
     pairs: tuple[Row, ...]  # all of the document, in its order
     prose: tuple[Row, ...]
     held_out: tuple[Row, ...]  # never trained on
     material: Material
-    schedule: Schedule
-    optimisation: Optimisation
     limits: Limits | None  # None: a fixed number of epochs
-    capped: bool  # by a limit on steps
 
     def rows_of(self, steps: int) -> tuple[Row, ...]:
         """The rows that the first `steps` optimiser steps train on."""
@@ -85,7 +100,7 @@ def make_plan(
         prose=encode.rows(lessons.prose),
         held_out=encode.rows(lessons.held_out),
         material=material,
-        schedule=_cut(schedule, max_steps),
+        schedule=schedule.cut(max_steps),
         optimisation=_optimisation(
             config,
             ground,
@@ -93,6 +108,7 @@ def make_plan(
             continues=number > 0 and not known.forgotten,
         ),
         limits=limits,
+        open_end=limits is not None,
         capped=max_steps < schedule.steps,
     )
 
@@ -157,11 +173,3 @@ def _optimisation(
         gradient_checkpointing=hardware.gradient_checkpointing,
         seed=ground.seed,
     )
-
-
-def _cut(schedule: Schedule, max_steps: int) -> Schedule:
-    if max_steps >= schedule.steps:
-        return schedule
-    per_step = len(schedule.rows) // schedule.steps
-    ends = [end for end in schedule.epoch_ends if end < max_steps]
-    return Schedule(schedule.rows[: max_steps * per_step], (*ends, max_steps))

@@ -5,28 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-from dlm.data.rows import Row, RowKind
-from dlm.engine.loading import LoraSettings, save_adapter
-from dlm.engine.model import Model, Score
+from dlm.data.rows import RowKind
+from dlm.engine.loading import LoraSettings
+from dlm.engine.model import Model
 from dlm.errors import TrainingError
-from dlm.eval.comparison import keep, with_current
+from dlm.eval.comparison import with_current
 from dlm.eval.probes import FULL, QUICK, question_sheet, quick_sheet
 from dlm.eval.scorecard import Scorecard
-from dlm.store.database import Database
 from dlm.store.records import Remembered
-from dlm.train.checkpoint import Keeper
+from dlm.store.memory import Taught
 from dlm.train.known import memory_after
-from dlm.train.lock_file import check_lock, write_lock
 from dlm.train.material import samples_of, take_samples
-from dlm.train.measuring import Lookout, carried
+from dlm.train.measuring import Lookout, inherited
 from dlm.train.options import Progress
-from dlm.train.passes import Pass
+from dlm.train.phase import Phase
 from dlm.train.plan import TrainingPlan
 from dlm.train.preview import shares, summary, warnings
 from dlm.train.recorder import Recorder
-from dlm.train.report import Outcome, TrainingReport, run_record
-from dlm.train.resume import Work, interrupted, open_keeper
-from dlm.train.session import Session, load_version
+from dlm.train.report import Outcome, TrainingReport
+from dlm.train.resume import Work
+from dlm.train.session import Session
 from dlm.train.start import NothingToTrain, Start, prepare
 from dlm.train.verdict import Budget, worse_than_base
 
@@ -38,21 +36,12 @@ def train_sft(session: Session) -> TrainingReport | NothingToTrain:
         start = _prepared(session)
         if isinstance(start, NothingToTrain):
             return start
-        if warning := check_lock(start.plan, session.lock):
-            session.progress.note(warning)
-        kept = session.kept
-        recorder.begin(start.plan.schedule.steps, after=kept.step if kept else 0)
-        keeper = open_keeper(session, start.plan, start.previous, _work(start.plan))
-        try:
-            report = _Run(session, start, recorder, keeper).execute()
-        except KeyboardInterrupt:
-            raise interrupted(session.store, session.name, "stopped at once") from None
-        keeper.forget()
-    if session.options.candidate:
-        return report
-    _refuse_ruined(session, start.plan, report)
-    if warning := write_lock(start.plan, report.version.name, session.lock):
-        session.progress.note(warning)
+        phase = SftPhase(session, start, recorder)
+        report = phase.execute()
+    assert isinstance(report, TrainingReport)
+    if not session.options.candidate:
+        _refuse_ruined(session, start.plan, report)
+        phase.write_lock(report.version)
     return report
 
 
@@ -95,98 +84,75 @@ def _sample_the_base(plan: TrainingPlan, progress: Progress) -> bool:
     return True
 
 
-def _work(plan: TrainingPlan) -> Work:
-    return Work(
-        "sft", plan.schedule.rows, plan.schedule.epoch_ends, (plan.optimisation, plan.limits)
-    )
+class SftPhase(Phase[TrainingPlan]):
+    """What differs where prose and pairs are trained."""
 
-
-class _Run:
-    """The state of one training while it lasts."""
-
-    def __init__(self, session: Session, start: Start, recorder: Recorder, keeper: Keeper) -> None:
-        self.session, self.recorder = session, recorder
-        self.plan, self.previous, self.notes = start.plan, start.previous, start.notes
-        self.store, self.progress = session.store, session.progress
-        self.run = Pass(session, recorder, keeper, self.plan.schedule.epoch_ends)
+    def __init__(self, session: Session, start: Start, recorder: Recorder) -> None:
+        super().__init__(session, start.plan, start.previous, recorder)
+        self.mode = "continue" if start.previous else "fresh"
+        self.notes = start.notes
         self.budget = Budget(self.plan.limits) if self.plan.limits else None
         if self.budget:
-            for figures in self.run.course.epochs:
+            for figures in self.course.epochs:
                 self.budget.verdict(figures)  # it judges by what it saw before
 
-    def execute(self) -> TrainingReport:
-        """Train, measure, commit."""
-        options = self.session.options
-        traps = (*warnings(self.plan), *self.notes)
-        self.progress.planned(summary(self.plan, self.previous), traps)
-        self.bench = self.session.workshop.set_up(self.plan, self.previous, self._load)
-        self.model = self.bench.model
-        self.lookout = Lookout(self.model, self.plan, self.bench.evaluator, brisk=options.brisk)
-        steps, stopped = self._fit()
-        self.progress.stage("measuring what was learned")
-        outcome = self._outcome(self._measure(quick=options.brisk), steps, stopped)
-        rows = self.plan.rows_of(steps)
-        record = run_record(
-            self.plan,
-            outcome,
-            self.run.course.started,
-            mode="continue" if self.previous else "fresh",
-            optimisation=self.plan.optimisation,
-            more={
-                "shares": [asdict(one) for one in shares(rows)],
-                "drift_bound": self.plan.limits.max_drift if self.plan.limits else None,
-            },
-        )
-        with self.store.new_version() as staging:
-            save_adapter(self.model.network, staging.path, base_id=self.plan.base.hf_id)
-            remembered = self._remembered(outcome, staging.name, rows)
-            taught = carried(self.store, self.plan, self.previous, self.model, brisk=options.brisk)
-            ended = self.recorder.committed(staging.number, stopped)
-            compared = None if options.brisk else with_current(self.store, outcome.card)
+    def work(self) -> Work:
+        plan = self.plan
+        settings = (plan.optimisation, plan.limits)
+        return Work("sft", plan.schedule.rows, plan.schedule.epoch_ends, settings)
 
-            def also(database: Database) -> None:
-                ended(database)
-                taught(database, staging.number)
-                if not options.brisk:  # a quick one is no scorecard to compare with
-                    keep(database, staging.number, outcome.card)
+    def announced(self) -> tuple[str, Sequence[str]]:
+        return summary(self.plan, self.previous), (*warnings(self.plan), *self.notes)
 
-            current = not (options.candidate or worse_than_base(outcome.card))
-            version = staging.commit(record, remembered, also=also, current=current)
-        self.session.workshop.committed(version)
-        self.store.prune(self.plan.document.frontmatter.training.keep_last_n)
-        return TrainingReport(version, self.previous, outcome, compared)
-
-    def look(self, epoch: int) -> str | None:
-        """Measure the state after an epoch; returns why to stop, if so."""
-        figures = self.lookout.look(epoch, self.budget)
-        course = self.run.course
-        self.run.course = replace(course, epochs=(*course.epochs, figures))
-        self.recorder.epoch(figures)
-        self.progress.epoch(figures)
-        return self.budget.verdict(figures) if self.budget else None
-
-    def _load(self) -> Model:
-        plan, config = self.plan, self.plan.document.frontmatter.training
-        self.progress.stage(f"loading {plan.base.key}")
+    def load(self) -> Model:
         if self.previous is not None:
-            return load_version(plan, self.store, self.previous)
+            return super().load()
+        plan, config = self.plan, self.plan.document.frontmatter.training
         targets = "all-linear" if config.target_modules == "auto" else config.target_modules
         shape = LoraSettings(
             config.lora_r, config.lora_alpha, config.lora_dropout, targets, plan.seed
         )
         return Model.load(plan.base_folder, plan.hardware, new_adapter=shape)
 
-    def _fit(self) -> tuple[int, str]:
-        rows, how = self.plan.schedule.rows, self.plan.optimisation
-        steps, reason = self.run.run(self.bench.trainer, rows, how, self.look)
-        return steps, reason or self._ran_out(steps)
+    def look_before(self) -> None:
+        bench, brisk = self.bench, self.options.brisk
+        self.lookout = Lookout(bench.model, self.plan, bench.evaluator, brisk=brisk)
 
-    def _ran_out(self, steps: int) -> str:
-        """Why a run ended that nothing stopped."""
-        epochs = len(self.plan.schedule.epoch_ends)
-        if self.plan.capped:
-            return f"the limit of {steps} steps"
-        return f"the cap of {epochs} epochs" if self.plan.limits else f"all {epochs} epochs done"
+    def look(self, epoch: int) -> str | None:
+        figures = self.lookout.look(epoch, self.budget)
+        self.course = replace(self.course, epochs=(*self.course.epochs, figures))
+        self.recorder.epoch(figures)
+        self.progress.epoch(figures)
+        return self.budget.verdict(figures) if self.budget else None
+
+    def conclude(self, steps: int, stopped: str) -> TrainingReport:
+        brisk, limits = self.options.brisk, self.plan.limits
+        outcome = self.outcome(self._measure(quick=brisk), self.course.epochs, steps, stopped)
+        more = {
+            "shares": [asdict(one) for one in shares(self.plan.rows_of(steps))],
+            "drift_bound": limits.max_drift if limits else None,
+        }
+        # A quick scorecard is none to compare others with.
+        compared = None if brisk else with_current(self.store, outcome.card)
+        current = not (self.options.candidate or worse_than_base(outcome.card))
+        version = self.commit(outcome, more, current=current, keeps_card=not brisk)
+        return TrainingReport(version, self.previous, outcome, compared)
+
+    def remembered(self, outcome: Outcome, name: str) -> list[Remembered]:
+        """The document, and what was removed and stays."""
+        known, plan = self.plan.known, self.plan
+        removed = {one.lesson.id for one in known.kept}
+        pairs = [row for row in plan.material.replay if row.kind is RowKind.PAIR]
+        kept = [row for row in pairs if row.lesson.id in removed]
+        encoded = [row.encoded for row in kept]
+        found = self.bench.model.score(encoded, pad_id=plan.codec.pad_id)
+        scores = {row.lesson.id: score for row, score in zip(kept, found, strict=True)}
+        rows = plan.rows_of(outcome.steps)
+        return memory_after(known, plan.lessons, name, rows, scores | outcome.scores)
+
+    def taught(self, name: str) -> Sequence[Taught]:
+        model, brisk = self.bench.model, self.options.brisk
+        return inherited(self.store, self.plan, self.previous, model, brisk=brisk)
 
     def _measure(self, *, quick: bool) -> Scorecard:
         lessons = self.plan.lessons
@@ -204,24 +170,3 @@ class _Run:
             sequence_length=self.plan.sequence_length,
             rows={row.lesson.id: row.encoded for row in self.plan.pairs},
         )
-
-    def _outcome(self, card: Scorecard, steps: int, stopped: str) -> Outcome:
-        return Outcome(
-            card=card,
-            losses=tuple(self.run.losses),
-            epochs=self.run.course.epochs,
-            steps=steps,
-            seconds=self.run.seconds,
-            stop_reason=stopped,
-        )
-
-    def _remembered(self, outcome: Outcome, name: str, rows: Sequence[Row]) -> list[Remembered]:
-        """What the new version remembers: the document, and what was removed and stays."""
-        removed = {one.lesson.id for one in self.plan.known.kept}
-        pairs = [row for row in self.plan.material.replay if row.kind is RowKind.PAIR]
-        kept = [row for row in pairs if row.lesson.id in removed]
-        scores = {row.lesson.id: score for row, score in zip(kept, self._scores(kept), strict=True)}
-        return memory_after(self.plan.known, self.plan.lessons, name, rows, scores | outcome.scores)
-
-    def _scores(self, rows: Sequence[Row]) -> list[Score]:
-        return self.model.score([row.encoded for row in rows], pad_id=self.plan.codec.pad_id)

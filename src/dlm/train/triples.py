@@ -8,11 +8,13 @@ from dataclasses import dataclass, fields, replace
 from itertools import chain, islice
 
 from dlm.data.rows import PairRow, Row, RowKind, encode_rows, pair_rows
+from dlm.data.schedule import Schedule
 from dlm.doc.schema import PreferenceConfig
 from dlm.train.base import Ground, Tools
 from dlm.train.known import KnownTriples
 from dlm.train.losses import Method, Objective
 from dlm.train.options import TrainOptions
+from dlm.train.plan import PhasePlan
 from dlm.train.trainer import Optimisation
 
 FEW = 200
@@ -29,30 +31,14 @@ _SEQUENCES = 2  # of a pair
 
 
 @dataclass(frozen=True, slots=True)
-class PairSchedule:
-    """All rows of a phase in order; after optimiser step `epoch_ends[e]`, epoch e is over."""
-
-    rows: tuple[PairRow | Row, ...]
-    epoch_ends: tuple[int, ...]
-
-    @property
-    def steps(self) -> int:
-        return self.epoch_ends[-1]
-
-
-@dataclass(frozen=True, slots=True)
-class PreferencePlan(Ground):
-    """Everything a preference phase needs, as values. `pairs` are the rows of `triples`."""
+class PreferencePlan(PhasePlan):
+    """What it takes to train triples; `pairs` are their rows."""
 
     known: KnownTriples
     pairs: tuple[PairRow, ...]
     own_pairs: tuple[Row, ...]  # of the document's instruction sections
     objective: Objective
     reference: str
-    schedule: PairSchedule
-    optimisation: Optimisation
-    open_end: bool  # the budget may stop it
-    capped: bool  # by a limit on steps
 
     @property
     def triples(self) -> int:
@@ -104,7 +90,7 @@ def make_preference_plan(
         own_pairs=tuple(row for row in own if row.kind is RowKind.PAIR),
         objective=_objective(config, len(triples)),
         reference=config.reference,
-        schedule=_cut(schedule, steps, size),
+        schedule=schedule.cut(steps),
         optimisation=_optimisation(config, ground, size),
         open_end=wanted == "auto",
         capped=steps < schedule.steps,
@@ -136,7 +122,7 @@ def _schedule(
     general: tuple[Sequence[Row], Sequence[Row]],
     epochs: int,
     seed: int,
-) -> tuple[PairSchedule, int]:
+) -> tuple[Schedule[PairRow | Row], int]:
     """Each epoch holds every new triple, as many known ones, and each step a few other rows.
 
     Returns the rows of a step beside the schedule.
@@ -157,7 +143,7 @@ def _schedule(
             for turns, count in zip(others, counts, strict=True):
                 rows += islice(turns, count)
         ends.append(len(rows) // size)
-    return PairSchedule(tuple(rows), tuple(ends)), size
+    return Schedule(tuple(rows), tuple(ends)), size
 
 
 def _turns(rows: Sequence[Row], seed: int) -> Iterator[Row]:
@@ -174,13 +160,6 @@ def _alternating(texts: Sequence[Row], samples: Sequence[Row], seed: int) -> lis
     count = min(len(texts), len(samples)) or max(len(texts), len(samples))
     both = [rng.sample(list(rows), min(count, len(rows))) for rows in (texts, samples)]
     return list(chain.from_iterable(both))
-
-
-def _cut(schedule: PairSchedule, steps: int, size: int) -> PairSchedule:
-    if steps >= schedule.steps:
-        return schedule
-    ends = [end for end in schedule.epoch_ends if end < steps]
-    return PairSchedule(schedule.rows[: steps * size], (*ends, steps))
 
 
 def _optimisation(config: PreferenceConfig, ground: Ground, size: int) -> Optimisation:
