@@ -188,7 +188,7 @@ def run_here(path: Path, cycles: int) -> dict[str, Any]:
         for cycle in range(1, cycles + 1):
             save(path, cycle)
             watch = Stopwatch()
-            options = TrainOptions(brisk=True, max_steps=100)
+            options = TrainOptions(quick=True, max_steps=100)
             trainer.train(parse_file(path), options, watch)
             all_shares.append(watch.shares())
         loads = trainer.workshop.loads

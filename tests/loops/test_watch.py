@@ -106,7 +106,7 @@ def test_every_way_of_saving_makes_one_cycle_with_the_whole_text(path: Path, sav
         time.sleep(0.5)
         assert len(running.texts) == 4
         assert not running.screen.errors
-        assert all(options.brisk for _, options in running.trainer.seen[1:])
+        assert all(options.quick for _, options in running.trainer.seen[1:])
 
 
 def test_a_burst_of_saves_is_one_cycle(path: Path) -> None:

@@ -113,7 +113,7 @@ def test_an_answer_corrected_in_place_is_given_in_its_new_form_only(
 
 def test_between_saves_only_what_changed_is_trained(first: TrainingReport, tmp_path: Path) -> None:
     path = write(tmp_path / "lamp.dlm", COLOUR, MAKER, HOURS, TOWN, REPAIR)
-    options = TrainOptions(brisk=True, max_steps=1)
+    options = TrainOptions(quick=True, max_steps=1)
     report = train(parse_file(path), options, Progress())
     assert isinstance(report, TrainingReport)
     found = train(parse_file(path), options, Progress())

@@ -17,7 +17,7 @@ from dlm.train.run import ResidentTrainer
 
 DLM_ID = "01J9ZQ6W3N8R2T4V6X8Y0A1B2C"
 HEAD = f"---\ndlm_id: {DLM_ID}\ndlm_version: 15\nbase_model: pocket\n---\n"
-BRISK = TrainOptions(brisk=True, max_steps=12)
+QUICK = TrainOptions(quick=True, max_steps=12)
 
 
 def text(colour: str) -> str:
@@ -45,11 +45,11 @@ def test_cycles_reuse_the_model_and_it_equals_what_was_committed(
     resident: ResidentTrainer, tmp_path: Path
 ) -> None:
     path = tmp_path / "shed.dlm"
-    first = cycle(resident, path, "teal", replace(BRISK, max_steps=3))
+    first = cycle(resident, path, "teal", replace(QUICK, max_steps=3))
     assert isinstance(first, TrainingReport)
     assert resident.workshop.loads == 1
     for colour in ("amber", "violet"):
-        report = cycle(resident, path, colour, BRISK)
+        report = cycle(resident, path, colour, QUICK)
         assert isinstance(report, TrainingReport)
         assert report.outcome.card.asked_pairs <= 2
         assert report.outcome.drift is None, "a quick measurement leaves drift out, and says none"
@@ -61,7 +61,7 @@ def test_cycles_reuse_the_model_and_it_equals_what_was_committed(
     # Another process goes back: what is in memory is no longer what to go on from.
     with Store.open(DLM_ID) as store:
         store.set_current(first.version)
-    report = cycle(resident, path, "ochre", BRISK)
+    report = cycle(resident, path, "ochre", QUICK)
     assert isinstance(report, TrainingReport)
     assert report.previous == first.version
     assert resident.workshop.loads == 2
@@ -73,7 +73,7 @@ def _logits_differ(resident: ResidentTrainer, report: TrainingReport) -> float:
 
     bench = resident.workshop._bench
     assert bench is not None
-    tools = resident.workshop.toolbox._tools
+    tools = resident.workshop.base_cache._tools
     assert tools is not None
     reloaded = Model.load(tools.folder, bench.model.plan, adapter=report.version.path)
     ids = torch.tensor([tools.codec.pair("What colour is the shed?", "The shed is teal.").ids])

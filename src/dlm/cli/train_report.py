@@ -27,20 +27,20 @@ _SHOWN = 20  # decisions; --json has all
 def show_plan(document: Document, options: TrainOptions, *, as_json: bool) -> None:
     """Plan the run as `dlm train` would, and print it."""
     from dlm.store.store import Store
-    from dlm.train.base import Toolbox
+    from dlm.train.base import BaseCache
     from dlm.train.preview import preference_json, to_json
     from dlm.train.start import NothingToTrain, Start, prepare, prepare_preference
 
     frontmatter = document.frontmatter
-    toolbox, triples = Toolbox(), None
+    base_cache, triples = BaseCache(), None
     with Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store:
         current = store.current()
         start: Start | NothingToTrain | None = None
         if options.phase != "preference" or current is None:
-            start = prepare(document, options, store, toolbox=toolbox)
+            start = prepare(document, options, store, base_cache=base_cache)
         if options.phase != "sft":
             before = None if options.fresh else current
-            triples = prepare_preference(document, options, store, before, toolbox)
+            triples = prepare_preference(document, options, store, before, base_cache)
     if not isinstance(start, Start) and triples is None:
         assert current is not None
         nothing = start or NothingToTrain(current)

@@ -108,11 +108,11 @@ class Watch:
             done = 0
             while self._settings.max_cycles is None or done < self._settings.max_cycles:
                 self._wait()
-                done += self._cycle(self._brisk)
+                done += self._cycle(self._quick)
 
     @property
-    def _brisk(self) -> TrainOptions:
-        return replace(self._options, brisk=True, max_steps=self._settings.max_steps)
+    def _quick(self) -> TrainOptions:
+        return replace(self._options, quick=True, max_steps=self._settings.max_steps)
 
     def _wait(self) -> None:
         """Return when there is a save that was not looked at, or probes that can be written."""

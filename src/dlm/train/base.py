@@ -24,7 +24,7 @@ _GENERAL_LENGTH = 112  # tokens
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class LoadedBase:
     """A base on this machine, how to talk to it, and the rows to rehearse beside a document."""
 
     base: BaseModel
@@ -35,7 +35,7 @@ class Tools:
     samples: tuple[Row, ...]
 
 
-def tools_for(document: Document) -> Tools:
+def load_base(document: Document) -> LoadedBase:
     """Find the base of a document and encode what is rehearsed; raises BaseModelError."""
     base = base_of(document)
     folder = local_folder(base)
@@ -48,7 +48,7 @@ def tools_for(document: Document) -> Tools:
     if document.frontmatter.training.rehearsal.enabled:
         general = tuple(general_rows(rehearsal_texts(), codec, _GENERAL_LENGTH))
         samples = tuple(sample_rows(samples_of(folder) or (), codec))
-    return Tools(base, folder, fingerprint(folder), codec, general, samples)
+    return LoadedBase(base, folder, fingerprint(folder), codec, general, samples)
 
 
 def checked(document: Document, lessons: Lessons) -> Lessons:
@@ -58,12 +58,12 @@ def checked(document: Document, lessons: Lessons) -> Lessons:
     return lessons
 
 
-class Toolbox:
+class BaseCache:
     """The tools and the lessons of the last document that was asked for."""
 
     def __init__(self) -> None:
         self._key: tuple[object, ...] | None = None
-        self._tools: Tools | None = None
+        self._tools: LoadedBase | None = None
         self._lessons: tuple[Document, Lessons] | None = None
         self._checked: Lessons | None = None
 
@@ -80,7 +80,7 @@ class Toolbox:
             self._checked = checked(document, lessons)
         return lessons
 
-    def of(self, document: Document) -> Tools:
+    def of(self, document: Document) -> LoadedBase:
         """Its tools, read again only when one of the settings they depend on changed."""
         frontmatter = document.frontmatter
         key = (
@@ -91,7 +91,7 @@ class Toolbox:
             frontmatter.training.rehearsal.enabled,
         )
         if self._tools is None or self._key != key:
-            self._tools, self._key = tools_for(document), key
+            self._tools, self._key = load_base(document), key
         return self._tools
 
     def forget(self) -> None:
@@ -100,7 +100,7 @@ class Toolbox:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class Setup:
     """As values, known before anything heavy is loaded."""
 
     document: Document
@@ -118,17 +118,17 @@ class Ground:
         return str(self.document.path or "document")
 
 
-def lay_ground(
+def setup_of(
     document: Document,
     lessons: Lessons,
     options: TrainOptions,
-    tools: Tools,
+    tools: LoadedBase,
     hardware: Plan | None = None,
-) -> Ground:
+) -> Setup:
     """Choose how to run; `hardware` is that of an earlier run, to be taken over as it was."""
     config = document.frontmatter.training
     length = sequence_length(config, tools.codec.context_length)
-    return Ground(
+    return Setup(
         document=document,
         lessons=lessons,
         base=tools.base,
@@ -141,7 +141,7 @@ def lay_ground(
     )
 
 
-def _hardware(config: TrainingConfig, tools: Tools, length: int) -> Plan:
+def _hardware(config: TrainingConfig, tools: LoadedBase, length: int) -> Plan:
     return plan_hardware(
         detect(),
         tools.base,

@@ -22,7 +22,7 @@ from pydantic import TypeAdapter
 from dlm.errors import CorruptStore, DlmError
 from dlm.files import write_atomic
 from dlm.hardware import Plan
-from dlm.train.figures import EpochFigures, PairCourse
+from dlm.train.figures import EpochFigures, PairState
 
 _PARAMETER, _MOMENT, _RANDOM = "parameter/", "optimizer/", "random/"
 
@@ -135,7 +135,7 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class TrainerState:
     """What happened so far. `verdict` is why the run ended, None while it goes on.
 
     `preference` is what a preference phase cannot find out again: how it stood before its first
@@ -147,7 +147,7 @@ class Course:
     losses: tuple[float, ...] = ()
     epochs: tuple[EpochFigures, ...] = ()
     verdict: str | None = None
-    preference: PairCourse | None = None
+    preference: PairState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ class Checkpoint:
     path: Path
     identity: Identity
     hardware: Plan
-    course: Course
+    course: TrainerState
     step: int
     steps: int
     settings: Mapping[str, Any]
@@ -209,7 +209,7 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
         raise _damaged(path, str(error).strip().split("\n")[0]) from error
 
 
-class Keeper:
+class CheckpointWriter:
     """Writes the checkpoints of one run, not so often that it would slow the run down."""
 
     def __init__(
@@ -230,7 +230,7 @@ class Keeper:
         pause = max(_SECONDS, _SHARE * self._cost) if self._pause is None else self._pause
         return time.monotonic() - self._last >= pause
 
-    def keep(self, snapshot: Snapshot, course: Course) -> DlmError | None:
+    def keep(self, snapshot: Snapshot, course: TrainerState) -> DlmError | None:
         """Replace the checkpoint; returns why the disk refused, the first time that it does."""
         began = time.monotonic()
         try:
@@ -248,7 +248,7 @@ class Keeper:
         """Remove the checkpoint, of this run or an earlier one."""
         self._path.unlink(missing_ok=True)
 
-    def _bytes(self, snapshot: Snapshot, course: Course) -> bytes:
+    def _bytes(self, snapshot: Snapshot, course: TrainerState) -> bytes:
         from safetensors.torch import save
 
         tensors = dict(snapshot.tensors)
@@ -268,7 +268,7 @@ class Keeper:
 
 _IDENTITY = TypeAdapter(Identity)
 _HARDWARE = TypeAdapter(Plan)
-_COURSE = TypeAdapter(Course)
+_COURSE = TypeAdapter(TrainerState)
 
 
 def _digest(header: str, tensors: Mapping[str, Any]) -> str:

@@ -131,7 +131,7 @@ class PairEpoch:
 
 
 @dataclass(frozen=True, slots=True)
-class PairCourse:
+class PairState:
     """What a phase knows so far. `reference` holds both answers' sums before it, a triple each.
 
     `first_sight` is the gain of each new triple, by its id, at the step that trained it first:

@@ -22,7 +22,7 @@ from dlm.errors import CorruptStore, DlmError, TrainingError
 from dlm.files import write_atomic
 from dlm.hardware import detect
 from dlm.store.paths import for_dlm
-from dlm.train.base import Ground
+from dlm.train.base import Setup
 
 Environment = Mapping[str, str]
 
@@ -30,7 +30,7 @@ _VECTORS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
 _LIBRARIES = ("dlm", "torch", "transformers", "peft", "trl", "accelerate", "tokenizers")
 
 
-def environment(plan: Ground) -> dict[str, str]:
+def environment(plan: Setup) -> dict[str, str]:
     """Names and values, each of which can change the bytes of an adapter when it differs."""
     hardware = plan.hardware
     checkpointing = ", gradient checkpointing" if hardware.gradient_checkpointing else ""
@@ -125,7 +125,7 @@ def read_lock(path: Path) -> Lock | None:
         ) from error
 
 
-def check_lock(plan: Ground, mode: LockMode) -> str | None:
+def check_lock(plan: Setup, mode: LockMode) -> str | None:
     """A warning, if this is not the environment of the lock; with STRICT a TrainingError."""
     if mode is LockMode.UPDATE:
         return None
@@ -147,7 +147,7 @@ def check_lock(plan: Ground, mode: LockMode) -> str | None:
     return f"{what} (--update-lock accepts it)"
 
 
-def write_lock(plan: Ground, version: str, mode: LockMode) -> str | None:
+def write_lock(plan: Setup, version: str, mode: LockMode) -> str | None:
     """Record a training that is done, unless the lock names another environment and stands.
 
     Returns a warning when the disk refuses: the version is committed by then.

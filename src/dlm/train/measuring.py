@@ -20,8 +20,8 @@ from dlm.eval.probes import question_sheet
 from dlm.eval.scorecard import Scorecard
 from dlm.store.records import Version
 from dlm.store.store import Store
-from dlm.store.memory import Taught, taught_to
-from dlm.train.base import Ground
+from dlm.store.taught import Taught, taught_to
+from dlm.train.base import Setup
 from dlm.train.figures import EpochFigures, PairEpoch, PairScore, Standing, standing
 from dlm.train.plan import TrainingPlan
 from dlm.train.session import Bench
@@ -29,25 +29,25 @@ from dlm.train.triples import PreferencePlan
 from dlm.train.verdict import Budget
 
 _DRIFT_EVERY = 3  # epochs; looking more often costs more than it tells
-_BRISK_DRIFT_EVERY = 6
+_QUICK_DRIFT_EVERY = 6
 _DRIFT_TEXTS = 16  # while training; the figure in the report stands on all of them
 _FEW = 32  # known answers; so many can be asked after every epoch
 _GUARD_EVERY = 3
 _MOST_GUARDED = 500
 
 
-class Lookout:
+class PairEvaluator:
     """Scores what is learned, what was known before, and what is to be forgotten."""
 
     def __init__(
-        self, model: Model, plan: TrainingPlan, evaluator: Evaluator, *, brisk: bool = False
+        self, model: Model, plan: TrainingPlan, evaluator: Evaluator, *, quick: bool = False
     ) -> None:
         self._model, self._plan, self._evaluator = model, plan, evaluator
-        self._drift_every = _BRISK_DRIFT_EVERY if brisk else _DRIFT_EVERY
+        self._drift_every = _QUICK_DRIFT_EVERY if quick else _DRIFT_EVERY
         material = plan.material
         replayed = [row for row in material.replay if row.kind is RowKind.PAIR]
         replayed = replayed[:: max(1, len(replayed) // _MOST_GUARDED)]
-        if brisk:  # the record of the version in memory says it
+        if quick:  # the record of the version in memory says it
             known = (*plan.known.unchanged, *plan.known.kept)
             exact = {one.lesson.id for one in known if one.exact}
             self._guard = [row for row in replayed if row.lesson.id in exact]
@@ -141,7 +141,7 @@ def answer_length(
 _MOST_GUARDED_PAIRS = 200  # pairs of the document
 
 
-class TripleGauge:
+class TripleEvaluator:
     """What is measured when it is made is what was before; a resumed run finds the same."""
 
     def __init__(self, bench: Bench, plan: PreferencePlan) -> None:
@@ -211,27 +211,25 @@ class TripleGauge:
 
 
 def inherited(
-    store: Store, ground: Ground, previous: Version | None, model: Model, *, brisk: bool
+    store: Store, setup: Setup, previous: Version | None, model: Model, *, quick: bool
 ) -> list[Taught]:
     """The triples that a version knows which only pairs were trained on.
 
-    Unless the training was a brisk one, those in the document are scored again.
+    Unless the training was a quick one, those in the document are scored again.
     """
     before = taught_to(store.database, previous.number) if previous else {}
-    after = before if brisk or not before else before | _scored_again(ground, model, before)
+    after = before if quick or not before else before | _scored_again(setup, model, before)
     return list(after.values())
 
 
-def _scored_again(ground: Ground, model: Model, known: dict[str, Taught]) -> dict[str, Taught]:
-    here = tuple(one for one in distinct(ground.lessons.triples) if one.id in known)
+def _scored_again(setup: Setup, model: Model, known: dict[str, Taught]) -> dict[str, Taught]:
+    here = tuple(one for one in distinct(setup.lessons.triples) if one.id in known)
     try:
-        rows = pair_rows(
-            here, ground.codec, sequence_length=ground.sequence_length, path=ground.name
-        )
+        rows = pair_rows(here, setup.codec, sequence_length=setup.sequence_length, path=setup.name)
     except TrainingError:  # shorter rows are asked for since; the next preference phase says so
         return {}
     found = {}
-    for row, score in zip(rows, score_pairs(model, rows, ground.codec.pad_id), strict=True):
+    for row, score in zip(rows, score_pairs(model, rows, setup.codec.pad_id), strict=True):
         one = known[row.lesson.id]
         slipped = one.slipped or (one.margin > 0 >= score.margin)
         found[row.lesson.id] = replace(one, margin=score.margin, slipped=slipped)

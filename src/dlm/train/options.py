@@ -20,7 +20,7 @@ class TrainOptions:
     epochs: int | None = None
     max_steps: int | None = None
     seed: int | None = None
-    brisk: bool = False  # between two saves: the fewest epochs, measured quickly
+    quick: bool = False  # between two saves: the fewest epochs, measured quickly
     phase: Phase = "all"
     no_mined: bool = False  # leave mined triples out
     force: bool = False  # commit a preference phase that would be refused

@@ -26,8 +26,8 @@ from dlm.eval.comparison import keep
 from dlm.eval.scorecard import Scorecard
 from dlm.store.database import Database
 from dlm.store.records import Remembered, Version
-from dlm.store.memory import Taught, note_taught
-from dlm.train.checkpoint import Course, Keeper
+from dlm.store.taught import Taught, note_taught
+from dlm.train.checkpoint import CheckpointWriter, TrainerState
 from dlm.train.figures import EpochFigures, PairEpoch, Standing
 from dlm.train.lock_file import check_lock, write_lock
 from dlm.train.losses import Objective
@@ -35,7 +35,7 @@ from dlm.train.options import StepFigures
 from dlm.train.plan import PhasePlan
 from dlm.train.recorder import Recorder
 from dlm.train.report import Outcome, Refusal, TrainingReport, run_record
-from dlm.train.resume import Work, interrupted, open_keeper
+from dlm.train.resume import Work, interrupted, open_writer
 from dlm.train.session import Bench, Session, load_version
 from dlm.train.trainer import StepReport
 
@@ -55,7 +55,7 @@ class Phase(ABC, Generic[P]):
     looks_first = False
     objective: Objective | None = None
     bench: Bench
-    keeper: Keeper | None = None
+    writer: CheckpointWriter | None = None
 
     def __init__(
         self, session: Session, plan: P, previous: Version | None, recorder: Recorder
@@ -63,7 +63,7 @@ class Phase(ABC, Generic[P]):
         self.session, self.plan, self.previous = session, plan, previous
         self.store, self.progress, self.options = session.store, session.progress, session.options
         self.recorder, self.kept = recorder, session.kept
-        self.course = self.kept.course if self.kept else Course(recorder.started, 0.0)
+        self.course = self.kept.course if self.kept else TrainerState(recorder.started, 0.0)
         self.losses = list(self.course.losses)
         self._began = time.monotonic() - self.course.seconds
 
@@ -119,8 +119,8 @@ class Phase(ABC, Generic[P]):
             done = self._through()
         except KeyboardInterrupt:
             raise interrupted(self.store, self.session.name, "stopped at once") from None
-        if self.keeper:
-            self.keeper.forget()
+        if self.writer:
+            self.writer.forget()
         return done
 
     def begin(self) -> None:
@@ -188,7 +188,7 @@ class Phase(ABC, Generic[P]):
 
     def _accept(self) -> None:
         self.begin()
-        self.keeper = open_keeper(self.session, self.plan, self.previous, self.work())
+        self.writer = open_writer(self.session, self.plan, self.previous, self.work())
 
     def _loaded(self) -> Model:
         self.progress.stage(f"loading {self.plan.base.key}")
@@ -214,10 +214,10 @@ class Phase(ABC, Generic[P]):
 
     def keep_checkpoint(self) -> None:
         """Write a checkpoint of the step that was just taken."""
-        assert self.keeper is not None
+        assert self.writer is not None
         seconds = time.monotonic() - self._began
         course = replace(self.course, seconds=seconds, losses=tuple(self.losses))
-        if refused := self.keeper.keep(self.bench.trainer.snapshot(), course):
+        if refused := self.writer.keep(self.bench.trainer.snapshot(), course):
             self.progress.note(f"the run goes on without a checkpoint: {refused}")
 
 
@@ -282,7 +282,7 @@ class _Watcher:
             self._epoch = epoch + 1
             verdict = phase.look(epoch)
             phase.course = replace(phase.course, verdict=verdict)
-        if self._flag.requested or (phase.keeper and phase.keeper.due):
+        if self._flag.requested or (phase.writer and phase.writer.due):
             phase.keep_checkpoint()
         return _STOPPED if self._flag.requested else verdict
 

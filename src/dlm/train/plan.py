@@ -11,7 +11,7 @@ from dlm.data.schedule import Material, Mixture, Schedule, build_schedule
 from dlm.doc.document import Document
 from dlm.doc.schema import TrainingConfig
 from dlm.hardware import Plan
-from dlm.train.base import Ground, Tools, checked, lay_ground, tools_for
+from dlm.train.base import LoadedBase, Setup, checked, load_base, setup_of
 from dlm.train.known import Known, everything, sealed
 from dlm.train.material import Encoder, gather, reworder
 from dlm.train.options import TrainOptions
@@ -21,13 +21,13 @@ from dlm.train.verdict import Limits
 _MOST_ROWS = 32_000  # of one run with an open end
 _FEWEST_EPOCHS = 3
 _MOST_CUED = 32  # sentences of a document
-_BRISK_EPOCHS = 3
-_BRISK_CUES_EVERY = 3
+_QUICK_EPOCHS = 3
+_QUICK_CUES_EVERY = 3
 _CONTINUED_RATE = 0.5  # of the usual one: what is new is learned as soon, and disturbs less
 
 
 @dataclass(frozen=True, slots=True)
-class PhasePlan(Ground):
+class PhasePlan(Setup):
     """What every phase is given, as values. Printable before anything heavy is loaded."""
 
     schedule: Schedule[Any]
@@ -66,7 +66,7 @@ def make_plan(
     *,
     number: int = 0,
     hardware: Plan | None = None,
-    tools: Tools | None = None,
+    tools: LoadedBase | None = None,
     lessons: Lessons | None = None,
 ) -> TrainingPlan:
     """Validate the document, find its base, encode its rows and lay out the run.
@@ -77,24 +77,24 @@ def make_plan(
     DocumentError, TrainingError or BaseModelError before anything is changed.
     """
     config = document.frontmatter.training
-    tools = tools or tools_for(document)
+    tools = tools or load_base(document)
     lessons = lessons or checked(document, lessons_of(document))
-    ground = lay_ground(document, lessons, options, tools, hardware)
+    setup = setup_of(document, lessons, options, tools, hardware)
     known = sealed(known or everything(parts(lessons.train)), lessons)
-    encode = Encoder(ground.codec, ground.sequence_length, ground.name, config.trust)
+    encode = Encoder(setup.codec, setup.sequence_length, setup.name, config.trust)
     material = gather(known, lessons, tools.general, tools.samples, encode, number=number)
-    mixture = _mixture(config, ground.hardware, material, brisk=options.brisk)
+    mixture = _mixture(config, setup.hardware, material, quick=options.quick)
     limits = _limits(config, options, material, mixture)
     schedule = build_schedule(
         material,
         reworder(encode),
         mixture,
         epochs=limits.max_epochs if limits else _fixed_epochs(config, options),
-        seed=ground.seed,
+        seed=setup.seed,
     )
     max_steps = options.max_steps or config.max_steps or schedule.steps
     return TrainingPlan(
-        **{field.name: getattr(ground, field.name) for field in fields(ground)},
+        **{field.name: getattr(setup, field.name) for field in fields(setup)},
         known=known,
         pairs=encode.rows(lessons.pairs),
         prose=encode.rows(lessons.prose),
@@ -103,7 +103,7 @@ def make_plan(
         schedule=schedule.cut(max_steps),
         optimisation=_optimisation(
             config,
-            ground,
+            setup,
             fixed=limits is None,
             continues=number > 0 and not known.forgotten,
         ),
@@ -123,7 +123,7 @@ def _limits(
     cued = min(len(material.sentences), mixture.most_cued)
     rows = len(material.pairs) * (1 + mixture.rewordings) + len(material.prose) + cued
     epochs = max(_FEWEST_EPOCHS, min(usual.max_epochs, _MOST_ROWS // max(1, rows)))
-    least = _BRISK_EPOCHS if options.brisk else usual.min_epochs
+    least = _QUICK_EPOCHS if options.quick else usual.min_epochs
     return replace(usual, max_epochs=epochs, min_epochs=min(least, epochs))
 
 
@@ -134,14 +134,14 @@ def _fixed_epochs(config: TrainingConfig, options: TrainOptions) -> int:
     return config.num_epochs
 
 
-def _mixture(config: TrainingConfig, hardware: Plan, material: Material, *, brisk: bool) -> Mixture:
+def _mixture(config: TrainingConfig, hardware: Plan, material: Material, *, quick: bool) -> Mixture:
     """Rewordings matter most where there are few pairs to generalise from."""
     pairs = len(material.pairs)
     mixture = Mixture(
         rows_per_step=hardware.micro_batch * hardware.grad_accum,
         rewordings=3 if pairs <= 200 else 1 if pairs <= 2000 else 0,
         most_cued=_most_cued(config, material),
-        cues_every=_BRISK_CUES_EVERY if brisk else 1,
+        cues_every=_QUICK_CUES_EVERY if quick else 1,
         replay_share=config.replay.share,
         real_share=config.real_share,
     )
@@ -158,10 +158,10 @@ def _most_cued(config: TrainingConfig, material: Material) -> int:
 
 
 def _optimisation(
-    config: TrainingConfig, ground: Ground, *, fixed: bool, continues: bool
+    config: TrainingConfig, setup: Setup, *, fixed: bool, continues: bool
 ) -> Optimisation:
-    hardware = ground.hardware
-    usual = ground.base.sft_learning_rate * (_CONTINUED_RATE if continues else 1)
+    hardware = setup.hardware
+    usual = setup.base.sft_learning_rate * (_CONTINUED_RATE if continues else 1)
     rate = usual if config.learning_rate == "auto" else config.learning_rate
     return Optimisation(
         learning_rate=rate,
@@ -171,5 +171,5 @@ def _optimisation(
         micro_batch=hardware.micro_batch,
         grad_accum=hardware.grad_accum,
         gradient_checkpointing=hardware.gradient_checkpointing,
-        seed=ground.seed,
+        seed=setup.seed,
     )

@@ -12,12 +12,12 @@ from dlm.eval.comparison import compare as compare_cards, kept
 from dlm.store.records import Remembered, Version
 from dlm.store.memory import Taught, note_refused, note_taught, refused_before, taught_to
 from dlm.train.figures import (
-    PairCourse,
+    PairState,
     PhaseFigures,
     Standing,
     standing,
 )
-from dlm.train.measuring import TripleGauge
+from dlm.train.measuring import TripleEvaluator
 from dlm.train.phase import Phase
 from dlm.train.preview import triples_summary, triples_warnings
 from dlm.train.recorder import Recorder
@@ -88,7 +88,7 @@ class PreferencePhase(Phase[PreferencePlan]):
 
     def look_before(self) -> None:
         self.progress.stage("measuring what is preferred now")
-        self.gauge = TripleGauge(self.bench, self.plan)
+        self.gauge = TripleEvaluator(self.bench, self.plan)
 
     def nothing_to_do(self) -> Standing | None:
         """How the new triples stand where each is clearly preferred already, and nobody insists.
@@ -139,7 +139,7 @@ class PreferencePhase(Phase[PreferencePlan]):
         return TrainingReport(version, self.previous, outcome, compared, figures, against)
 
     @property
-    def triples(self) -> PairCourse:
+    def triples(self) -> PairState:
         """What happened to the triples so far."""
         found = self.course.preference
         assert found is not None
@@ -188,7 +188,7 @@ class PreferencePhase(Phase[PreferencePlan]):
             for one in self.store.memory(self.follows)
         ]
 
-    def _note(self, course: PairCourse) -> None:
+    def _note(self, course: PairState) -> None:
         self.course = replace(self.course, preference=course)
 
     def _references(self) -> dict[str, tuple[float, float]]:
@@ -197,7 +197,7 @@ class PreferencePhase(Phase[PreferencePlan]):
         if course is None:
             base = self.plan.reference == "base"
             scores = self.gauge.score(base=True) if base else self.gauge.scores
-            course = PairCourse(tuple((one.chosen, one.rejected) for one in scores), {})
+            course = PairState(tuple((one.chosen, one.rejected) for one in scores), {})
             self._note(course)
         return dict(zip(self.ids, course.reference, strict=True))
 

@@ -13,7 +13,7 @@ from dlm.eval.answers import Kind
 from dlm.eval.comparison import Comparison
 from dlm.eval.scorecard import Scorecard
 from dlm.store.records import RunRecord, Version, run_name
-from dlm.train.base import Ground
+from dlm.train.base import Setup
 from dlm.train.figures import EpochFigures, PairEpoch, PhaseFigures, Standing
 from dlm.train.lock_file import versions
 from dlm.train.trainer import Optimisation
@@ -143,7 +143,7 @@ class TrainingReport:
 
 
 def run_record(
-    ground: Ground,
+    setup: Setup,
     outcome: Outcome,
     started: datetime,
     *,
@@ -152,28 +152,28 @@ def run_record(
     more: Mapping[str, Any],
 ) -> RunRecord:
     """The record that is kept with the version; `more` are figures of the phase."""
-    config = ground.document.frontmatter.training.model_dump(mode="json")
+    config = setup.document.frontmatter.training.model_dump(mode="json")
     return RunRecord(
         run_id=run_name(started),
         started_at=started,
         ended_at=datetime.now(UTC),
-        base_key=ground.base.key,
-        base_fingerprint=ground.base_fingerprint,
-        document_sha256=ground.document.sha256,
-        document_path=ground.name,
+        base_key=setup.base.key,
+        base_fingerprint=setup.base_fingerprint,
+        document_sha256=setup.document.sha256,
+        document_path=setup.name,
         mode=mode,
         config={
             **config,
-            "seed": ground.seed,
+            "seed": setup.seed,
             "learning_rate": optimisation.learning_rate,
-            "sequence_len": ground.sequence_length,
-            "device": ground.hardware.device,
-            "dtype": ground.hardware.dtype,
-            "threads": ground.hardware.threads,
+            "sequence_len": setup.sequence_length,
+            "device": setup.hardware.device,
+            "dtype": setup.hardware.dtype,
+            "threads": setup.hardware.threads,
             "micro_batch": optimisation.micro_batch,
             "grad_accum": optimisation.grad_accum,
             "gradient_checkpointing": optimisation.gradient_checkpointing,
-            "base_commit": commit_of(ground.base_folder),
+            "base_commit": commit_of(setup.base_folder),
             "libraries": versions(),
         },
         figures={

@@ -13,8 +13,8 @@ from dlm.doc.document import Document
 from dlm.errors import CorruptStore, Interrupted, TrainingError
 from dlm.store.records import Version
 from dlm.store.store import Store
-from dlm.train.base import Ground
-from dlm.train.checkpoint import Checkpoint, Identity, Keeper, read_checkpoint
+from dlm.train.base import Setup
+from dlm.train.checkpoint import Checkpoint, CheckpointWriter, Identity, read_checkpoint
 from dlm.train.lock_file import differences, environment
 from dlm.train.options import Progress, TrainOptions
 from dlm.train.session import Session
@@ -95,7 +95,9 @@ class Work:
         return digest.hexdigest()
 
 
-def open_keeper(session: Session, ground: Ground, previous: Version | None, work: Work) -> Keeper:
+def open_writer(
+    session: Session, setup: Setup, previous: Version | None, work: Work
+) -> CheckpointWriter:
     """What writes this run's checkpoints.
 
     Raises TrainingError, saying what changed, when it is to go on from an interrupted one and could
@@ -103,10 +105,10 @@ def open_keeper(session: Session, ground: Ground, previous: Version | None, work
     """
     store, kept = session.store, session.kept
     this = Identity(
-        document=ground.document.sha256,
+        document=setup.document.sha256,
         options=asdict(session.options),
-        base=ground.base_fingerprint,
-        environment=environment(ground),
+        base=setup.base_fingerprint,
+        environment=environment(setup),
         previous=previous.sha256 if previous else None,
         work=work.digest,
         phase=work.phase,
@@ -114,9 +116,9 @@ def open_keeper(session: Session, ground: Ground, previous: Version | None, work
     if kept is None:
         kept = _left_behind(store, session.progress)
     else:
-        _refuse_changed(kept, this, ground.name)
+        _refuse_changed(kept, this, setup.name)
         session.progress.note(f"going on after {kept.place}")
-    return Keeper(store.path.checkpoint, this, ground.hardware, work.epoch_ends[-1], kept)
+    return CheckpointWriter(store.path.checkpoint, this, setup.hardware, work.epoch_ends[-1], kept)
 
 
 def interrupted(store: Store, name: str, what: str) -> Interrupted:

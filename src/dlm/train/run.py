@@ -67,7 +67,7 @@ def train(
         phases = _phases(options, kept, ended)
         session = Session(document, options, store, progress, lock, board, place, kept)
         if "preference" in phases:
-            check_triples(document, options, place.toolbox)
+            check_triples(document, options, place.base_cache)
         if "sft" in phases:
             report = train_sft(session)
             session = replace(session, kept=None)
@@ -79,7 +79,7 @@ def train(
 
 def _phases(options: TrainOptions, kept: Checkpoint | None, ended: str | None) -> tuple[str, ...]:
     """Those to go through: from the one that was interrupted on, or what follows one that ended."""
-    only_pairs = options.phase == "sft" or options.brisk
+    only_pairs = options.phase == "sft" or options.quick
     wanted = tuple(
         phase
         for phase, left_out in (("sft", options.phase == "preference"), ("preference", only_pairs))
@@ -100,7 +100,7 @@ def _preference(
         session.options,
         session.store,
         previous,
-        session.workshop.toolbox,
+        session.workshop.base_cache,
         hardware=session.kept.hardware if session.kept else None,
     )
     if plan is None:
@@ -152,14 +152,14 @@ class ResidentTrainer:
             current = store.current()
             if current is None or self.workshop.holds(current):
                 return
-            tools = self.workshop.toolbox.of(document)
+            tools = self.workshop.base_cache.of(document)
             plan = make_plan(document, TrainOptions(max_steps=1, epochs=1), tools=tools)
             self.workshop.set_up(plan, current, lambda: load_version(plan, store, current))
             self.workshop.committed(current)
 
     def fits(self, document: Document) -> Callable[[str, str], str | None]:
         """Says of a pair why it cannot be trained; None when it can."""
-        codec = self.workshop.toolbox.of(document).codec
+        codec = self.workshop.base_cache.of(document).codec
         limit = sequence_length(document.frontmatter.training, codec.context_length)
 
         def reason(question: str, answer: str) -> str | None:

@@ -17,7 +17,7 @@ from dlm.engine.model import Model
 from dlm.eval.measure import Evaluator
 from dlm.store.records import Version
 from dlm.store.store import Store
-from dlm.train.base import Ground, Toolbox
+from dlm.train.base import BaseCache, Setup
 from dlm.train.checkpoint import Checkpoint
 from dlm.train.lock_file import LockMode
 from dlm.train.options import Progress, TrainOptions
@@ -43,14 +43,14 @@ class Workshop:
 
     def __init__(self, *, stays: bool = False) -> None:
         self._stays = stays
-        self.toolbox = Toolbox()
+        self.base_cache = BaseCache()
         self.loads = 0  # how often a model was loaded
         self._bench: Bench | None = None
         self._frozen = False
         self._made_for: tuple[Any, ...] = ()
         self._holds: str | None = None  # the digest of the version that is in memory
 
-    def set_up(self, plan: Ground, previous: Version | None, load: Callable[[], Model]) -> Bench:
+    def set_up(self, plan: Setup, previous: Version | None, load: Callable[[], Model]) -> Bench:
         """The bench for a run that goes on from `previous`; `load` is called when it must be.
 
         Until `committed`, what is in memory counts as no version.
@@ -94,7 +94,7 @@ class Workshop:
         self.close()
 
 
-def load_version(plan: Ground, store: Store, version: Version) -> Model:
+def load_version(plan: Setup, store: Store, version: Version) -> Model:
     """A version as it lies on the disk, to be trained on; CorruptStore when it is damaged."""
     store.verify(version)
     return Model.load(plan.base_folder, plan.hardware, adapter=version.path, trainable=True)

@@ -16,7 +16,7 @@ from dlm.store.records import Remembered
 from dlm.store.memory import Taught
 from dlm.train.known import memory_after
 from dlm.train.material import samples_of, take_samples
-from dlm.train.measuring import Lookout, inherited
+from dlm.train.measuring import PairEvaluator, inherited
 from dlm.train.options import Progress
 from dlm.train.phase import Phase
 from dlm.train.plan import TrainingPlan
@@ -64,13 +64,13 @@ def _refuse_ruined(session: Session, plan: TrainingPlan, report: TrainingReport)
 def _prepared(session: Session) -> Start | NothingToTrain:
     """The plan; what the base writes by itself is sampled first where that was never done."""
     document, options, store = session.document, session.options, session.store
-    toolbox = session.workshop.toolbox
+    base_cache = session.workshop.base_cache
     hardware = session.kept.hardware if session.kept else None
-    start = prepare(document, options, store, hardware=hardware, toolbox=toolbox)
+    start = prepare(document, options, store, hardware=hardware, base_cache=base_cache)
     if isinstance(start, Start) and _sample_the_base(start.plan, session.progress):
-        toolbox.forget()
+        base_cache.forget()
         hardware = start.plan.hardware
-        start = prepare(document, options, store, hardware=hardware, toolbox=toolbox)
+        start = prepare(document, options, store, hardware=hardware, base_cache=base_cache)
     return start
 
 
@@ -115,27 +115,27 @@ class SftPhase(Phase[TrainingPlan]):
         return Model.load(plan.base_folder, plan.hardware, new_adapter=shape)
 
     def look_before(self) -> None:
-        bench, brisk = self.bench, self.options.brisk
-        self.lookout = Lookout(bench.model, self.plan, bench.evaluator, brisk=brisk)
+        bench, quick = self.bench, self.options.quick
+        self.evaluator = PairEvaluator(bench.model, self.plan, bench.evaluator, quick=quick)
 
     def look(self, epoch: int) -> str | None:
-        figures = self.lookout.look(epoch, self.budget)
+        figures = self.evaluator.look(epoch, self.budget)
         self.course = replace(self.course, epochs=(*self.course.epochs, figures))
         self.recorder.epoch(figures)
         self.progress.epoch(figures)
         return self.budget.verdict(figures) if self.budget else None
 
     def conclude(self, steps: int, stopped: str) -> TrainingReport:
-        brisk, limits = self.options.brisk, self.plan.limits
-        outcome = self.outcome(self._measure(quick=brisk), self.course.epochs, steps, stopped)
+        quick, limits = self.options.quick, self.plan.limits
+        outcome = self.outcome(self._measure(quick=quick), self.course.epochs, steps, stopped)
         more = {
             "shares": [asdict(one) for one in shares(self.plan.rows_of(steps))],
             "drift_bound": limits.max_drift if limits else None,
         }
         # A quick scorecard is none to compare others with.
-        compared = None if brisk else with_current(self.store, outcome.card)
+        compared = None if quick else with_current(self.store, outcome.card)
         current = not (self.options.candidate or worse_than_base(outcome.card))
-        version = self.commit(outcome, more, current=current, keeps_card=not brisk)
+        version = self.commit(outcome, more, current=current, keeps_card=not quick)
         return TrainingReport(version, self.previous, outcome, compared)
 
     def remembered(self, outcome: Outcome, name: str) -> list[Remembered]:
@@ -151,8 +151,8 @@ class SftPhase(Phase[TrainingPlan]):
         return memory_after(known, plan.lessons, name, rows, scores | outcome.scores)
 
     def taught(self, name: str) -> Sequence[Taught]:
-        model, brisk = self.bench.model, self.options.brisk
-        return inherited(self.store, self.plan, self.previous, model, brisk=brisk)
+        model, quick = self.bench.model, self.options.quick
+        return inherited(self.store, self.plan, self.previous, model, quick=quick)
 
     def _measure(self, *, quick: bool) -> Scorecard:
         lessons = self.plan.lessons

@@ -12,7 +12,8 @@ from dlm.hardware import Plan
 from dlm.store.memory import taught_to
 from dlm.store.records import Version
 from dlm.store.store import Store
-from dlm.train.base import Ground, Toolbox, lay_ground
+from dlm.store.taught import taught_to
+from dlm.train.base import BaseCache, Setup, setup_of
 from dlm.train.figures import Standing
 from dlm.train.known import Known, KnownTriples, compare, compare_triples, everything
 from dlm.train.options import TrainOptions
@@ -27,7 +28,7 @@ _SHAPE = ("lora_r", "lora_alpha", "lora_dropout", "target_modules")
 class NothingToTrain:
     """`version` knows all that the document says; `kept` was removed from it and stays known.
 
-    `unlearned` was trained and does not sit: a brisk run leaves that to a whole one. `refused` is
+    `unlearned` was trained and does not sit: a quick run leaves that to a whole one. `refused` is
     the preference phase that was not kept, `preferred` how new triples stood that needed none.
     """
 
@@ -56,22 +57,22 @@ def prepare(
     store: Store,
     *,
     hardware: Plan | None = None,
-    toolbox: Toolbox | None = None,
+    base_cache: BaseCache | None = None,
 ) -> Start | NothingToTrain:
     """Compare the document with what the current version knows, and plan the run that follows.
 
-    `hardware` is that of an earlier run, to be taken over as it was; `toolbox` that of a process
+    `hardware` is that of an earlier run, to be taken over as it was; `base_cache` that of a process
     that plans again and again. Raises DlmError before anything is changed.
     """
-    toolbox = toolbox or Toolbox()
-    here = parts(toolbox.lessons(document).train)
+    base_cache = base_cache or BaseCache()
+    here = parts(base_cache.lessons(document).train)
     previous = None if options.fresh else store.current()
     if previous is None:
-        return Start(_plan(document, options, toolbox, hardware=hardware), None)
+        return Start(_plan(document, options, base_cache, hardware=hardware), None)
     known = _known(document, options, store, previous, here)
-    if known.nothing_to_do or (options.brisk and known.nothing_changed):
+    if known.nothing_to_do or (options.quick and known.nothing_changed):
         return NothingToTrain(previous, tuple(one.lesson for one in known.kept), known.unlearned)
-    plan = _plan(document, options, toolbox, known, number=previous.number, hardware=hardware)
+    plan = _plan(document, options, base_cache, known, number=previous.number, hardware=hardware)
     require_same_base(plan, store, previous)
     return Start(plan, previous, _shape_kept(plan, store, previous))
 
@@ -79,13 +80,13 @@ def prepare(
 def _plan(
     document: Document,
     options: TrainOptions,
-    toolbox: Toolbox,
+    base_cache: BaseCache,
     known: Known | None = None,
     *,
     number: int = 0,
     hardware: Plan | None,
 ) -> TrainingPlan:
-    tools = toolbox.of(document)
+    tools = base_cache.of(document)
     return make_plan(
         document,
         options,
@@ -93,7 +94,7 @@ def _plan(
         number=number,
         hardware=hardware,
         tools=tools,
-        lessons=toolbox.checked(document),
+        lessons=base_cache.checked(document),
     )
 
 
@@ -110,7 +111,7 @@ def _known(
     forget = options.forget or document.frontmatter.training.replay.removed == "forget"
     known = compare(memory, here, forget=forget)
     asked_for_more = (options.epochs, options.max_steps, options.seed) != (None, None, None)
-    again = known.nothing_to_do and asked_for_more and not options.brisk
+    again = known.nothing_to_do and asked_for_more and not options.quick
     return everything(here) if again else known
 
 
@@ -126,7 +127,7 @@ def _shape_kept(plan: TrainingPlan, store: Store, previous: Version) -> tuple[st
     )
 
 
-def require_same_base(plan: Ground, store: Store, previous: Version) -> None:
+def require_same_base(plan: Setup, store: Store, previous: Version) -> None:
     """Raise BaseModelError when `previous` was made for other weights than the plan's."""
     run = store.run_of(previous)
     if run.base_fingerprint != plan.base_fingerprint:
@@ -137,12 +138,12 @@ def require_same_base(plan: Ground, store: Store, previous: Version) -> None:
         )
 
 
-def check_triples(document: Document, options: TrainOptions, toolbox: Toolbox) -> None:
+def check_triples(document: Document, options: TrainOptions, base_cache: BaseCache) -> None:
     """Raise what would refuse the triples, before the pairs are trained."""
-    if triples := distinct(toolbox.lessons(document).triples):
-        tools = toolbox.of(document)
-        ground = lay_ground(document, toolbox.checked(document), options, tools)
-        pair_rows(triples, ground.codec, sequence_length=ground.sequence_length, path=ground.name)
+    if triples := distinct(base_cache.lessons(document).triples):
+        tools = base_cache.of(document)
+        setup = setup_of(document, base_cache.checked(document), options, tools)
+        pair_rows(triples, setup.codec, sequence_length=setup.sequence_length, path=setup.name)
 
 
 def prepare_preference(
@@ -150,7 +151,7 @@ def prepare_preference(
     options: TrainOptions,
     store: Store,
     previous: Version | None,
-    toolbox: Toolbox,
+    base_cache: BaseCache,
     *,
     hardware: Plan | None = None,
 ) -> PreferencePlan | None:
@@ -159,18 +160,18 @@ def prepare_preference(
     Without `previous` they follow a version that is still to be trained from the base. Raises
     DocumentError, TrainingError or BaseModelError before anything is changed.
     """
-    if not toolbox.lessons(document).triples:
+    if not base_cache.lessons(document).triples:
         return None
-    tools = toolbox.of(document)
-    ground = lay_ground(document, toolbox.checked(document), options, tools, hardware)
+    tools = base_cache.of(document)
+    setup = setup_of(document, base_cache.checked(document), options, tools, hardware)
     taught = taught_to(store.database, previous.number) if previous else {}
-    known = compare_triples(ground.lessons, taught.values(), mined=not options.no_mined)
+    known = compare_triples(setup.lessons, taught.values(), mined=not options.no_mined)
     asked_for_more = (options.epochs, options.max_steps, options.seed) != (None, None, None)
     if options.phase == "preference" and asked_for_more and not known.to_learn:
         known = KnownTriples(new=known.unchanged)
     if not known.to_learn:
         return None
-    plan = make_preference_plan(ground, known, options, tools)
+    plan = make_preference_plan(setup, known, options, tools)
     if previous is not None:
         require_same_base(plan, store, previous)
     return plan

@@ -10,7 +10,7 @@ from itertools import chain, islice
 from dlm.data.rows import PairRow, Row, RowKind, encode_rows, pair_rows
 from dlm.data.schedule import Schedule
 from dlm.doc.schema import PreferenceConfig
-from dlm.train.base import Ground, Tools
+from dlm.train.base import LoadedBase, Setup
 from dlm.train.known import KnownTriples
 from dlm.train.losses import Method, Objective
 from dlm.train.options import TrainOptions
@@ -52,23 +52,21 @@ class PreferencePlan(PhasePlan):
 
 
 def make_preference_plan(
-    ground: Ground, known: KnownTriples, options: TrainOptions, tools: Tools
+    setup: Setup, known: KnownTriples, options: TrainOptions, tools: LoadedBase
 ) -> PreferencePlan:
     """Encode the triples and lay out the phase; raises TrainingError naming one that is too long.
 
     Triples that are known are replayed beside the new ones.
     """
-    training = ground.document.frontmatter.training
+    training = setup.document.frontmatter.training
     config = training.preference
     triples = (*known.to_learn, *known.unchanged)
-    pairs = pair_rows(
-        triples, ground.codec, sequence_length=ground.sequence_length, path=ground.name
-    )
+    pairs = pair_rows(triples, setup.codec, sequence_length=setup.sequence_length, path=setup.name)
     own = encode_rows(
-        ground.lessons.train,
-        ground.codec,
-        sequence_length=ground.sequence_length,
-        path=ground.name,
+        setup.lessons.train,
+        setup.codec,
+        sequence_length=setup.sequence_length,
+        path=setup.name,
     )
     general = (tools.general, tools.samples) if training.rehearsal.enabled else ((), ())
     only = options.phase == "preference"  # else these are said of the phase before
@@ -80,18 +78,18 @@ def make_preference_plan(
         own,
         general,
         epochs,
-        ground.seed,
+        setup.seed,
     )
     steps = options.max_steps if only and options.max_steps else schedule.steps
     return PreferencePlan(
-        **{field.name: getattr(ground, field.name) for field in fields(Ground)},
+        **{field.name: getattr(setup, field.name) for field in fields(Setup)},
         known=known,
         pairs=pairs,
         own_pairs=tuple(row for row in own if row.kind is RowKind.PAIR),
         objective=_objective(config, len(triples)),
         reference=config.reference,
         schedule=schedule.cut(steps),
-        optimisation=_optimisation(config, ground, size),
+        optimisation=_optimisation(config, setup, size),
         open_end=wanted == "auto",
         capped=steps < schedule.steps,
     )
@@ -162,16 +160,16 @@ def _alternating(texts: Sequence[Row], samples: Sequence[Row], seed: int) -> lis
     return list(chain.from_iterable(both))
 
 
-def _optimisation(config: PreferenceConfig, ground: Ground, size: int) -> Optimisation:
+def _optimisation(config: PreferenceConfig, setup: Setup, size: int) -> Optimisation:
     rate = config.learning_rate
-    fits = max(1, ground.hardware.micro_batch // _SEQUENCES)
+    fits = max(1, setup.hardware.micro_batch // _SEQUENCES)
     micro = max(number for number in range(1, size + 1) if size % number == 0 and number <= fits)
     return Optimisation(
-        learning_rate=ground.base.preference_learning_rate if rate == "auto" else rate,
+        learning_rate=setup.base.preference_learning_rate if rate == "auto" else rate,
         schedule="constant",
-        warmup_ratio=ground.document.frontmatter.training.warmup_ratio,
+        warmup_ratio=setup.document.frontmatter.training.warmup_ratio,
         micro_batch=micro,
         grad_accum=size // micro,
-        gradient_checkpointing=ground.hardware.gradient_checkpointing,
-        seed=ground.seed,
+        gradient_checkpointing=setup.hardware.gradient_checkpointing,
+        seed=setup.seed,
     )
