@@ -17,8 +17,7 @@ from dataclasses import replace
 from types import FrameType
 from typing import Any, Generic, TypeVar
 
-from dlm.data.rows import PairRow
-from dlm.data.rows import Row
+from dlm.data.rows import PairRow, Row
 from dlm.engine.loading import save_adapter
 from dlm.engine.model import Model
 from dlm.errors import TrainingError
