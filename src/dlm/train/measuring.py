@@ -18,9 +18,9 @@ from dlm.errors import TrainingError
 from dlm.eval.measure import Evaluator
 from dlm.eval.probes import question_sheet
 from dlm.eval.scorecard import Scorecard
+from dlm.store.memory import Taught, taught_to
 from dlm.store.records import Version
 from dlm.store.store import Store
-from dlm.store.taught import Taught, taught_to
 from dlm.train.base import Setup
 from dlm.train.figures import EpochFigures, PairEpoch, PairScore, Standing, standing
 from dlm.train.plan import TrainingPlan

@@ -24,8 +24,8 @@ from dlm.errors import TrainingError
 from dlm.eval.comparison import keep
 from dlm.eval.scorecard import Scorecard
 from dlm.store.database import Database
+from dlm.store.memory import Taught, note_taught
 from dlm.store.records import Remembered, Version
-from dlm.store.taught import Taught, note_taught
 from dlm.train.checkpoint import CheckpointWriter, TrainerState
 from dlm.train.figures import EpochFigures, PairEpoch, Standing
 from dlm.train.lock_file import check_lock, write_lock

@@ -8,8 +8,8 @@ from dataclasses import replace
 from dlm.data.preferences import balance
 from dlm.data.rows import PairRow, Row
 from dlm.eval.comparison import compare as compare_cards, kept
-from dlm.store.records import Remembered, Version
 from dlm.store.memory import Taught, note_refused, note_taught, refused_before, taught_to
+from dlm.store.records import Remembered, Version
 from dlm.train.figures import (
     PairState,
     PhaseFigures,

@@ -12,8 +12,8 @@ from dlm.errors import TrainingError
 from dlm.eval.comparison import with_current
 from dlm.eval.probes import FULL, QUICK, question_sheet, quick_sheet
 from dlm.eval.scorecard import Scorecard
-from dlm.store.records import Remembered
 from dlm.store.memory import Taught
+from dlm.store.records import Remembered
 from dlm.train.known import memory_after
 from dlm.train.material import samples_of, take_samples
 from dlm.train.measuring import PairEvaluator, inherited

@@ -12,7 +12,6 @@ from dlm.hardware import Plan
 from dlm.store.memory import taught_to
 from dlm.store.records import Version
 from dlm.store.store import Store
-from dlm.store.taught import taught_to
 from dlm.train.base import BaseCache, Setup, setup_of
 from dlm.train.figures import Standing
 from dlm.train.known import Known, KnownTriples, compare, compare_triples, everything
