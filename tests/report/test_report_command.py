@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from report_kit import TEXT, open_store, train, write
 
-from dlm.cli import report
+from dlm.cli.show import write_report
 from dlm.errors import DlmError
 
 DLM = [sys.executable, "-m", "dlm.cli.app"]
@@ -29,7 +29,7 @@ def shed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(output: str | None = None, *, as_json: bool = False) -> None:
-    report.run("shed.dlm", output=output, open_it=False, as_json=as_json)
+    write_report("shed.dlm", output=output, open_it=False, as_json=as_json)
 
 
 def test_it_writes_beside_the_document_and_again(

@@ -19,12 +19,13 @@ def main() -> None:
 
         print(f"dlm {__version__}")
         return
-    if sys.argv[-1:] in (["--help"], ["-h"]) and _print_help(sys.argv[1:-1]):
-        return
-    from dlm.cli.commands import app
     from dlm.errors import DlmError
 
     try:
+        if sys.argv[-1:] in (["--help"], ["-h"]) and _print_help(sys.argv[1:-1]):
+            return
+        from dlm.cli.commands import app
+
         app()
     except DlmError as error:
         _say(error)

@@ -8,14 +8,14 @@ import typer
 
 from dlm.cli import (
     base as base_commands,
-    exam as exam_commands,
+    eval as eval_commands,
     harvest as harvest_commands,
     improve_commands,
     metrics as metrics_commands,
     preference as preference_commands,
-    replay as replay_commands,
     synth as synth_commands,
     train as train_commands,
+    versions as version_commands,
 )
 from dlm.cli.options import JsonOption, PathArgument, SeedOption, TopPOption
 
@@ -32,7 +32,7 @@ app = typer.Typer(
 app.add_typer(
     base_commands.app, name="base", short_help="The models that a document can be trained on."
 )
-app.add_typer(exam_commands.app, name="exam")
+app.add_typer(eval_commands.app, name="exam")
 app.add_typer(
     improve_commands.app,
     name="improve",
@@ -48,7 +48,7 @@ app.add_typer(
     name="preference",
     short_help="Find pairs of a better and a worse answer.",
 )
-app.add_typer(replay_commands.app, name="replay", short_help="What the current version remembers.")
+app.add_typer(version_commands.app, name="replay", short_help="What the current version remembers.")
 app.add_typer(synth_commands.app, name="synth")
 
 VersionOption = Annotated[
@@ -195,17 +195,13 @@ def evaluate(
     json: JsonOption = False,
 ) -> None:
     """Measure what a version knows, what it lost, and how it speaks."""
-    from dlm.cli.eval import run
-
-    run(path, version=version, by_section=by_section, as_json=json)
+    eval_commands.run(path, version=version, by_section=by_section, as_json=json)
 
 
 @app.command()
 def history(path: PathArgument = None, json: JsonOption = False) -> None:
     """List the versions of the document's adapter."""
-    from dlm.cli.versions import print_history
-
-    print_history(path, as_json=json)
+    version_commands.print_history(path, as_json=json)
 
 
 @app.command()
@@ -218,9 +214,7 @@ def rollback(
     json: JsonOption = False,
 ) -> None:
     """Make an earlier version current again."""
-    from dlm.cli.versions import roll_back
-
-    roll_back(path, version, as_json=json)
+    version_commands.roll_back(path, version, as_json=json)
 
 
 @app.command()
@@ -239,9 +233,9 @@ def report(
     json: JsonOption = False,
 ) -> None:
     """Write a page that says what the model knows."""
-    from dlm.cli.report import run
+    from dlm.cli.show import write_report
 
-    run(path, output=output, open_it=open_it, as_json=json)
+    write_report(path, output=output, open_it=open_it, as_json=json)
 
 
 @app.command()

@@ -17,9 +17,9 @@ from dlm.cli.edits import (
     require_review,
     review,
     say,
+    size,
     tell_refused,
 )
-from dlm.cli.edits_review import size
 from dlm.errors import EditConflict, StoreError, UsageError
 
 if TYPE_CHECKING:

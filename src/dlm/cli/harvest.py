@@ -120,8 +120,7 @@ def _present(
 ) -> None:
     """Show the plan as a diff and, where `mode` says so, write it into the document."""
     from dlm.cli.common import print_diff
-    from dlm.cli.edits import Mode, open_database, plan_json, review, say
-    from dlm.cli.edits_review import size
+    from dlm.cli.edits import Mode, open_database, plan_json, review, say, size
     from dlm.loops.edits import diff, discard
 
     shown = diff(document, plan, place="end")

@@ -1,11 +1,13 @@
-"""`dlm show`: what the document holds, what its model knows of it, and which tokens count."""
+"""`dlm show` and `dlm report`: what the document holds, and what its model knows of it."""
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlm.cli.common import count, note, print_json, print_table, read_document
+from dlm.cli.common import count, note, print_json, print_table, read_document, trained_store
 
 if TYPE_CHECKING:
     from dlm.data.lessons import Lesson
@@ -210,3 +212,38 @@ def _print_mask(document: Document, as_json: bool) -> None:
         size = f"weight {row.weight:g}, {len(row.ids)} tokens"
         print(f"line {row.lesson.line}, {row.kind.value}, {size}")
         print("".join(f"⟦{text}⟧" if counted else text for text, counted in pieces))
+
+
+def write_report(path: str | None, *, output: str | None, open_it: bool, as_json: bool) -> None:
+    from dlm.cli.edits import document_path
+    from dlm.report.gather import gather
+    from dlm.report.summary import summarise
+
+    document = read_document(path)
+    with trained_store(document) as store:
+        facts = gather(document, store)
+    summary = summarise(facts)
+    if as_json:
+        print_json({"headline": summary.headline, "summary": summary.text, **facts.to_json()})
+    if as_json and output is None and not open_it:
+        return
+    from dlm.report.page import default_path, page, write
+
+    html = page(facts)
+    if output == "-":
+        sys.stdout.write(html)
+        return
+    target = Path(output) if output else default_path(document_path(document))
+    write(html, target)
+    if not as_json:
+        print(f"{summary.headline}\n{summary.text}")
+        print(f"wrote {target}")
+    if open_it:
+        _open_page(target)
+
+
+def _open_page(target: Path) -> None:
+    import webbrowser
+
+    if not webbrowser.open(target.resolve().as_uri()):
+        note(f"note: no browser was found; open {target} yourself")

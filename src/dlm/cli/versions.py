@@ -1,14 +1,20 @@
-"""`dlm history` and `dlm rollback`: the versions, and an earlier one made current again."""
+"""`dlm history`, `rollback` and `replay`: the versions, and what the current one remembers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
-from dlm.cli.common import note, print_json, read_document, split_path
-from dlm.errors import StoreError
+import typer
+
+from dlm.cli.common import count, note, print_json, print_table, read_document, split_path
+from dlm.cli.options import JsonOption, PathArgument
+from dlm.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
-    from dlm.store.records import Version
+    from dlm.store.records import Remembered, Version
     from dlm.store.store import Store
 
 
@@ -93,3 +99,149 @@ def _earlier(store: Store, current: Version | None) -> Version:
             "there is no earlier version to go back to", hint="`dlm history` lists what there is"
         )
     return older[-1]
+
+
+def list_memory(path: str | None, *, as_json: bool) -> None:
+    with _opened(path) as (_, version, memory):
+        if as_json:
+            print_json({"version": version.name, "items": [one.to_json() for one in memory]})
+            return
+        print(f"{version.name} remembers {count(len(memory), 'item')}")
+        for one in memory:
+            where = "removed" if one.removed else f"line {one.lesson.line}"
+            print(
+                f"  {one.lesson.id[:8]}  {where:<10} {one.lesson.origin:<11} "
+                f"since {one.since} seen {one.seen}  {_state(one):<11} {one.lesson.first_words}"
+            )
+
+
+def print_stats(path: str | None, *, as_json: bool) -> None:
+    with _opened(path) as (_, version, memory):
+        facts = {
+            "version": version.name,
+            "pairs": sum(bool(one.lesson.question) for one in memory),
+            "paragraphs": sum(not one.lesson.question for one in memory),
+            "learned": sum(bool(one.exact) for one in memory),
+            "removed": sum(one.removed for one in memory),
+            "words": sum(len(one.lesson.text.split()) for one in memory),
+            "by_origin": dict(Counter(one.lesson.origin for one in memory)),
+            "by_version": dict(sorted(Counter(one.since for one in memory).items())),
+        }
+    if as_json:
+        print_json(facts)
+        return
+    print(f"{version.name} remembers {count(len(memory), 'item')}")
+    pairs = f"{facts['pairs']}, {facts['learned']} of them answered word for word"
+    print_table(
+        {
+            "pairs": pairs,
+            "paragraphs": str(facts["paragraphs"]),
+            "words": f"{facts['words']:,}",
+            "removed": f"{facts['removed']} (no longer in the document, still replayed)",
+            "by origin": _tally(Counter(one.lesson.origin for one in memory)),
+            "since": _tally(Counter(one.since for one in memory)),
+        }
+    )
+
+
+def prune_removed(path: str | None, wanted: list[str], *, dry_run: bool, as_json: bool) -> None:
+    with _opened(path) as (store, version, memory):
+        gone = _chosen(memory, wanted)
+        if gone and not dry_run:
+            store.forget(version, [one.lesson.id for one in gone])
+    if as_json:
+        print_json({"pruned": [one.to_json() for one in gone], "dry_run": dry_run})
+        return
+    for one in gone:
+        print(f"  {one.lesson.id[:8]}  {one.lesson.first_words}")
+    if not gone:
+        print("nothing to prune: all that is remembered stands in the document")
+        return
+    said = "would no longer be" if dry_run else "no longer"
+    print(f"{count(len(gone), 'removed item')} {said} replayed")
+    if not dry_run:
+        note("hint: they fade as training goes on; `dlm train --fresh` is sure to be rid of them")
+
+
+def _chosen(memory: tuple[Remembered, ...], wanted: list[str]) -> list[Remembered]:
+    if not wanted:
+        return [one for one in memory if one.removed]
+    chosen = []
+    for start in wanted:
+        found = [one for one in memory if one.lesson.id.startswith(start)]
+        if len(found) != 1:
+            how = "no item" if not found else "more than one item"
+            raise UsageError(
+                f"{how} has an id that begins with {start!r}", hint="`dlm replay list` shows them"
+            )
+        if not found[0].removed:
+            raise UsageError(
+                f"{start!r} still stands in the document, at line {found[0].lesson.line}",
+                hint="remove it there first; only what was removed can be pruned",
+            )
+        chosen += found
+    return chosen
+
+
+@contextlib.contextmanager
+def _opened(path: str | None) -> Iterator[tuple[Store, Version, tuple[Remembered, ...]]]:
+    from dlm.store.store import Store
+
+    document = read_document(path)
+    with Store.open(document.frontmatter.dlm_id) as store:
+        version = store.current()
+        if version is None:
+            raise StoreError(
+                f"{document.path} is not trained yet, so nothing is remembered",
+                hint=f"train it first: dlm train {document.path}",
+            )
+        yield store, version, store.memory(version)
+
+
+def _state(one: Remembered) -> str:
+    if not one.lesson.question:
+        return "prose"
+    return "learned" if one.exact else "not learned"
+
+
+def _tally(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in sorted(counts.items()))
+
+
+app = typer.Typer(
+    help="What the current version remembers, and what retraining replays.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+@app.command("list")
+def list_items(path: PathArgument = None, json: JsonOption = False) -> None:
+    """List every pair and paragraph that the current version was taught."""
+
+    list_memory(path, as_json=json)
+
+
+@app.command()
+def stats(path: PathArgument = None, json: JsonOption = False) -> None:
+    """Count what is remembered, by origin and by the version that learned it."""
+
+    print_stats(path, as_json=json)
+
+
+@app.command()
+def prune(
+    path: PathArgument = None,
+    item: Annotated[
+        list[str] | None,
+        typer.Option("--item", metavar="ID", help="Only this one; may be given several times."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Stop replaying what was removed from the document."""
+
+    prune_removed(path, item or [], dry_run=dry_run, as_json=json)
