@@ -28,12 +28,17 @@ Dtype = Literal["float32", "bfloat16", "float16"]
 _GB: Final = 1e9
 _SEQUENCE_LENGTH: Final = 512  # tokens, where none is given
 _EFFECTIVE_BATCH: Final = 8  # rows per step; adapters on small documents learn best from few
+_SMALL: Final = 50_000_000  # weights of a base whose matrices do not fill the cores
+# Rows of a micro-batch of any larger base on CPU: more gain nothing there, and padding costs.
+_AT_ONCE: Final = 2
 _USABLE: Final = 0.9  # of the free memory; the rest is fragmentation
 _UNIFIED_USABLE: Final = 0.7  # of the memory that CPU and GPU share on Apple silicon
-_RUNTIME_GB: Final = {"cpu": 0.8, "cuda": 1.0, "mps": 1.0}  # libraries and kernels, measured on CPU
-# Values kept for the backward pass, per token, layer and hidden unit, and copies of the logits.
-# Measured as resident memory on CPU; a GPU needs less, so there the estimate is on the safe side.
-_ACTIVATIONS: Final = 50
+_RUNTIME_GB: Final = {"cpu": 1.0, "cuda": 1.0, "mps": 1.0}  # libraries and kernels, measured on CPU
+# Values kept for the backward pass, per token, layer and hidden unit: those that are there for any
+# row, and those of attention for every other token of the row; and copies of the logits. Measured
+# as resident memory on CPU; a GPU needs less, so there the estimate is on the safe side.
+_ACTIVATIONS: Final = 17
+_ACTIVATIONS_PER_TOKEN: Final = 4.5 / 64
 _ACTIVATIONS_CHECKPOINTED: Final = 20
 _LOGIT_COPIES: Final = 4
 _LORA_SPAN: Final = 22  # input plus output widths of one layer's matrices, in hidden sizes
@@ -103,8 +108,9 @@ def plan(
     for device, free, why in _devices(machine):
         dtype, format_reason = _dtype(device, machine, precision)
         need = 0.0
-        for micro, accum, less in _shapes(micro_batch, grad_accum):
-            need = training_gb(base, device, dtype, micro * sequence_length, lora_rank, less)
+        most = _AT_ONCE if device == "cpu" and base.params > _SMALL else _EFFECTIVE_BATCH
+        for micro, accum, less in _shapes(micro_batch, grad_accum, most):
+            need = training_gb(base, device, dtype, micro, sequence_length, lora_rank, less)
             if _fits(need, free):
                 reasons = (
                     *too_small,
@@ -155,15 +161,26 @@ def plan_again(machine: Machine, before: Plan) -> Plan:
 
 
 def training_gb(
-    base: BaseModel, device: Device, dtype: Dtype, tokens: int, lora_rank: int, checkpointing: bool
+    base: BaseModel,
+    device: Device,
+    dtype: Dtype,
+    rows: int,
+    length: int,
+    lora_rank: int,
+    checkpointing: bool,
 ) -> float:
-    """Estimated peak of one step over `tokens` tokens, in gigabytes; 0 when the base is unknown."""
+    """Estimated peak of one step over `rows` rows of `length` tokens, in gigabytes.
+
+    0 when the base is unknown.
+    """
     if not base.params:
         return 0.0
     size = _BYTES[dtype]
-    kept = _ACTIVATIONS_CHECKPOINTED if checkpointing else _ACTIVATIONS
-    activations = tokens * base.layers * base.hidden_size * kept * size
-    logits = tokens * base.vocab_size * _LOGIT_COPIES * 4
+    kept = _ACTIVATIONS + _ACTIVATIONS_PER_TOKEN * length
+    if checkpointing:
+        kept = min(kept, _ACTIVATIONS_CHECKPOINTED)
+    activations = rows * length * base.layers * base.hidden_size * kept * size
+    logits = rows * length * base.vocab_size * _LOGIT_COPIES * 4
     # Each value of the adapter comes with its gradient and two moments, four bytes each.
     adapter = base.layers * base.hidden_size * _LORA_SPAN * lora_rank * 16
     return _RUNTIME_GB[device] + (base.params * size + activations + logits + adapter) / _GB
@@ -200,7 +217,9 @@ def largest_base(
 def _can_train(machine: Machine, base: BaseModel, sequence_length: int) -> bool:
     return any(
         _fits(
-            training_gb(base, device, _dtype(device, machine, None)[0], sequence_length, 16, True),
+            training_gb(
+                base, device, _dtype(device, machine, None)[0], 1, sequence_length, 16, True
+            ),
             free,
         )
         for device, free, _ in _devices(machine)
@@ -232,17 +251,21 @@ def _dtype(device: Device, machine: Machine, precision: str | None) -> tuple[Dty
     return "float32", f"float32: every {device} computes in it, and it is exact"
 
 
-def _shapes(micro_batch: int | Auto, grad_accum: int | Auto) -> Iterator[tuple[int, int, bool]]:
+def _shapes(
+    micro_batch: int | Auto, grad_accum: int | Auto, at_once: int
+) -> Iterator[tuple[int, int, bool]]:
     """Micro-batch, accumulation and checkpointing to try, fastest first.
 
-    What is automatic shrinks and grows so that a step keeps its rows; what was asked for stays.
+    An automatic micro-batch has `at_once` rows at most. What is automatic shrinks and grows so that
+    a step keeps its rows; what was asked for stays.
     """
     if micro_batch != "auto":
         accum = math.ceil(_EFFECTIVE_BATCH / micro_batch) if grad_accum == "auto" else grad_accum
         yield micro_batch, accum, False
         yield micro_batch, accum, True
         return
-    micro = most = max(1, _EFFECTIVE_BATCH // (1 if grad_accum == "auto" else grad_accum))
+    most = max(1, _EFFECTIVE_BATCH // (1 if grad_accum == "auto" else grad_accum))
+    micro = min(most, at_once)
     while micro > 1:
         yield micro, most // micro if grad_accum == "auto" else grad_accum, False
         micro //= 2
@@ -273,7 +296,7 @@ def _lack(device: Device, free: float, need: float) -> str:
 
 def _threads(machine: Machine, base: BaseModel) -> int:
     # Small matrices are split into crumbs by many threads: waiting then costs more than computing.
-    most = 4 if 0 < base.params <= 50_000_000 else 16
+    most = 4 if 0 < base.params <= _SMALL else 16
     return max(1, min(machine.cores, most))
 
 

@@ -11,13 +11,13 @@ from dlm.base_models.locate import local_folder
 from dlm.base_models.resolve import check_targets, with_facts
 from dlm.data.chat import Codec
 from dlm.data.general import rehearsal_texts
-from dlm.data.lessons import Lessons, lessons_of
+from dlm.data.lessons import Lessons, distinct, lessons_of
 from dlm.data.matching import refuse_contamination
-from dlm.data.rows import Row, general_rows, sequence_length
+from dlm.data.rows import Row, encode_rows, general_rows, pair_rows, sequence_length
 from dlm.doc.document import Document
 from dlm.doc.schema import TrainingConfig
 from dlm.hardware import Plan, detect, plan as plan_hardware, plan_again
-from dlm.train.material import sample_rows, samples_of
+from dlm.train.material import SAMPLE_LENGTH, sample_rows, samples_of
 from dlm.train.options import TrainOptions
 
 _GENERAL_LENGTH = 112  # tokens
@@ -124,21 +124,38 @@ def setup_of(
     options: TrainOptions,
     tools: LoadedBase,
     hardware: Plan | None = None,
+    *,
+    longest: int | None = None,
 ) -> Setup:
-    """Choose how to run; `hardware` is that of an earlier run, to be taken over as it was."""
+    """Choose how to run; `hardware` is that of an earlier run, to be taken over as it was.
+
+    `longest` is the longest row in tokens, where that is known already. Raises TrainingError when
+    a pair or triple is too long, naming its line, and when nothing here holds the base.
+    """
     config = document.frontmatter.training
     length = sequence_length(config, tools.codec.context_length)
+    name = str(document.path or "document")
     return Setup(
         document=document,
         lessons=lessons,
         base=tools.base,
         base_folder=tools.folder,
         base_fingerprint=tools.fingerprint,
-        hardware=plan_again(detect(), hardware) if hardware else _hardware(config, tools, length),
+        hardware=plan_again(detect(), hardware)
+        if hardware
+        else _hardware(config, tools, longest or _longest(lessons, tools.codec, length, name)),
         codec=tools.codec,
         sequence_length=length,
         seed=config.seed if options.seed is None else options.seed,
     )
+
+
+def _longest(lessons: Lessons, codec: Codec, length: int, name: str) -> int:
+    """Tokens of the longest row that triples, and what is trained beside them, give."""
+    triples = pair_rows(distinct(lessons.triples), codec, sequence_length=length, path=name)
+    own = encode_rows((*lessons.pairs, *lessons.prose), codec, sequence_length=length, path=name)
+    sequences = [*own, *(row for pair in triples for row in (pair.chosen, pair.rejected))]
+    return min(length, max((SAMPLE_LENGTH, *(len(row.ids) for row in sequences))))
 
 
 def _hardware(config: TrainingConfig, tools: LoadedBase, length: int) -> Plan:

@@ -168,7 +168,7 @@ BASE = "base"  # the origin of such rows
 _COUNT = 240
 _MAX_TOKENS = 72
 _TEMPERATURE = 0.8
-_LENGTH = 160  # tokens a row
+SAMPLE_LENGTH = 160  # tokens a row
 _QUESTION = re.compile(r"### Q\n([^\n]{8,160}\?)\s*\n### A\n")
 _REQUESTS = (
     "Write 1 question-and-answer pair(s) that the passage answers directly. "
@@ -226,7 +226,7 @@ def sample_rows(samples: Sequence[Sample], codec: Codec) -> list[Row]:
             row = codec.prose(f"{one.beginning} {one.text}", ends=False)
         else:
             row = codec.pair(one.prompt, one.text)
-        cut = Encoded(row.ids[:_LENGTH], row.supervised[:_LENGTH])
+        cut = Encoded(row.ids[:SAMPLE_LENGTH], row.supervised[:SAMPLE_LENGTH])
         if any(cut.supervised[1:]):
             written = Lesson(one.text, one.prompt or "", origin=BASE, role=Role.REHEARSE)
             rows.append(Row.of(RowKind.GENERAL, cut, written))

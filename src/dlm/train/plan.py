@@ -6,20 +6,21 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from dlm.data.lessons import Lessons, lessons_of, parts
-from dlm.data.rows import Row, RowKind
+from dlm.data.rows import Row, RowKind, sequence_length
 from dlm.data.schedule import Material, Mixture, Schedule, build_schedule
 from dlm.doc.document import Document
 from dlm.doc.schema import TrainingConfig
 from dlm.hardware import Plan
 from dlm.train.base import LoadedBase, Setup, checked, load_base, setup_of
 from dlm.train.known import Known, everything, sealed
-from dlm.train.material import Encoder, gather, reworder
+from dlm.train.material import SAMPLE_LENGTH, Encoder, gather, reworder
 from dlm.train.options import TrainOptions
 from dlm.train.trainer import Optimisation
 from dlm.train.verdict import Limits
 
 _MOST_ROWS = 32_000  # of one run with an open end
 _FEWEST_EPOCHS = 3
+_CUE = 12  # tokens by which another way to ask may be longer
 _MOST_CUED = 32  # sentences of a document
 _QUICK_EPOCHS = 3
 _QUICK_CUES_EVERY = 3
@@ -79,10 +80,13 @@ def make_plan(
     config = document.frontmatter.training
     tools = tools or load_base(document)
     lessons = lessons or checked(document, lessons_of(document))
-    setup = setup_of(document, lessons, options, tools, hardware)
     known = sealed(known or everything(parts(lessons.train)), lessons)
-    encode = Encoder(setup.codec, setup.sequence_length, setup.name, config.trust)
+    length = sequence_length(config, tools.codec.context_length)
+    name = str(document.path or "document")
+    encode = Encoder(tools.codec, length, name, config.trust)
     material = gather(known, lessons, tools.general, tools.samples, encode, number=number)
+    longest = min(length, _longest(material) + _CUE)
+    setup = setup_of(document, lessons, options, tools, hardware, longest=longest)
     mixture = _mixture(config, setup.hardware, material, quick=options.quick)
     limits = _limits(config, options, material, mixture)
     schedule = build_schedule(
@@ -111,6 +115,12 @@ def make_plan(
         open_end=limits is not None,
         capped=max_steps < schedule.steps,
     )
+
+
+def _longest(material: Material) -> int:
+    kinds = (getattr(material, field.name) for field in fields(material))
+    rows = (row for kind in kinds for row in kind if isinstance(row, Row))
+    return max((SAMPLE_LENGTH, *(len(row.ids) for row in rows)))
 
 
 def _limits(
