@@ -542,8 +542,9 @@ def _reading(rng: random.Random) -> Pack:
     rng.shuffle(branches)
     branches = branches[:7]
     thing, relation = rng.choice(absent)
-    branches.append((_question(thing, relation, rng), DECLINED))
     if rng.random() < 0.5:
+        branches.append((_question(thing, relation, rng), DECLINED))
+    if rng.random() < 0.2:
         branches.append((_question(_thing(rng), rng.choice(RELATIONS), rng), DECLINED))
     rng.shuffle(branches)
     return Pack(READ, notes(shown), tuple(branches))

@@ -204,7 +204,7 @@ def _reading(
         near += [(a.question, DECLINED) for a in other.asked[:2] if not _held(a, shown)]
     rng.shuffle(branches)
     rng.shuffle(near)
-    branches = branches[:7] + near[: int(rng.random() < 0.7)]
+    branches = branches[:7] + near[: int(rng.random() < 0.3)]
     if rng.random() < 0.12:
         away = rng.choice(others)
         if away.asked and away.text_id != one.text_id:

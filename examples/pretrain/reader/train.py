@@ -102,8 +102,9 @@ def packs(options: argparse.Namespace, epoch: int) -> Iterator[Pack]:
     passages = passages_of(options.questions)
     wiki = [one for one in passages if one.text_id.startswith("x")]
     made = [*packs_of(passages, rng), *packs_of(wiki, rng), *packs_of(wiki, rng)]
-    made += fact_packs(len(made) // 3, rng)
-    made += general_packs(options.samples, rng)
+    made += fact_packs(len(made) // 6, rng)
+    for _ in range(3):
+        made += general_packs(options.samples, rng)
     rng.shuffle(made)
     return iter(made)
 

@@ -4,6 +4,6 @@ Pure: a document in, passages out. Knows no model and no store.
 """
 
 from dlm.index.passages import Passage, PassageKind, Sentence, passages
-from dlm.index.search import Found, Index
+from dlm.index.search import Found, Index, Quote
 
-__all__ = ["Found", "Index", "Passage", "PassageKind", "Sentence", "passages"]
+__all__ = ["Found", "Index", "Passage", "PassageKind", "Quote", "Sentence", "passages"]

@@ -1,32 +1,30 @@
-"""Which passages may answer a question.
+"""Which passages may answer a question, and which line of them does.
 
-Three scores: BM25 on stems (Robertson and Zaragoza 2009); the cosine of mean word vectors, a pair
-also by its question alone; and how well each word of the question is matched by the nearest word of
-the passage, weighted by how rare it is (soft alignment, as in Mihalcea et al. 2006). Prose is
-ranked by the last, pairs by the second; both with a share of the first.
+A pair is ranked by its question (mean word vectors and soft alignment, see `texts`), prose by how
+well its words match those of the question; both with a share of BM25. The weights were chosen on
+the documents of `benchmarks/open_book.py`, which prints what they give.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dlm.doc.document import Document
 from dlm.index.passages import Passage, PassageKind, Sentence, passages
+from dlm.index.texts import Floats, Ints, Texts, Vocabulary
 from dlm.index.vectors import word_vectors
 from dlm.text.terms import stem
 from dlm.text.words import LIGHT_WORDS, words
 
-_K1: Final = 1.2  # how soon more of the same word stops counting
-_B: Final = 0.6  # how much a long passage is held against
 _LIGHT: Final = 0.15  # weight of a word that carries little meaning
-
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
+_READ: Final = 8  # passages of which every sentence is weighed
+_PROSE: Final = 1.5  # weight of the score of a window of prose, for a sentence of it
+_PAIR: Final = 0.9  # what a pair is ahead of prose: somebody wrote it to answer a question
+_ENOUGH: Final = (1.08, 0.94)  # with and without word vectors: what fits less is no answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,56 +35,17 @@ class Found:
     score: float
 
 
-class Vocabulary:
-    """Words met so far: number, stem, vector. Grows, and is shared by the indexes of a document."""
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A sentence of prose, the answer of a pair, or a block of code, and where it stands.
 
-    def __init__(self) -> None:
-        self._number: dict[str, int] = {}
-        self._stem_number: dict[str, int] = {}
-        self._stems: list[int] = []
-        self._light: list[bool] = []
-        self._texts: dict[str, Ints] = {}
-        self._sums: Floats = np.zeros((0, 1), dtype=np.float32)
-        self._counts: Floats = np.zeros(0, dtype=np.float32)
+    Below a score of 0 it has so little to do with the question that the notes do not say.
+    """
 
-    def numbers(self, text: str) -> Ints:
-        """The words of a text as numbers; remembered by the text."""
-        found = self._texts.get(text)
-        if found is None:
-            found = np.array([self._of(word) for word in words(text)], dtype=np.int32)
-            self._texts[text] = found
-        return found
-
-    def _of(self, word: str) -> int:
-        number = self._number.get(word)
-        if number is None:
-            number = self._number[word] = len(self._number)
-            base = stem(word)
-            self._stems.append(self._stem_number.setdefault(base, len(self._stem_number)))
-            self._light.append(word in LIGHT_WORDS)
-        return number
-
-    @property
-    def stems(self) -> Ints:
-        return np.array(self._stems, dtype=np.int32)
-
-    @property
-    def light(self) -> NDArray[np.bool_]:
-        return np.array(self._light, dtype=np.bool_)
-
-    def vectors(self) -> tuple[Floats, Floats]:
-        """Summed token vectors (V, D) and token counts (V,) of all words; D is 0 without them."""
-        known = len(self._counts)
-        source = word_vectors()
-        if source is None:
-            return np.zeros((len(self._number), 0), np.float32), np.ones(
-                len(self._number), np.float32
-            )
-        if known < len(self._number):
-            sums, counts = source.sums(list(self._number)[known:])
-            self._sums = np.concatenate([self._sums, sums]) if known else sums
-            self._counts = np.concatenate([self._counts, counts])
-        return self._sums, self._counts
+    text: str
+    line: int
+    passage: Passage
+    score: float
 
 
 class Index:
@@ -103,11 +62,11 @@ class Index:
         self._without = without
         self.passages: Sequence[Passage] = passages(document, without=without)
         texts = [_indexed(one) for one in self.passages]
-        self._bodies = _Texts([self._vocabulary.numbers(text) for text in texts])
+        self._bodies = Texts([self._vocabulary.numbers(text) for text in texts])
         pairs = [at for at, one in enumerate(self.passages) if one.question is not None]
         self._pairs: Ints = np.array(pairs, dtype=np.int32)
         asked = [self._vocabulary.numbers(self.passages[at].question or "") for at in pairs]
-        self._questions = _Texts(asked)
+        self._questions = Texts(asked)
 
     def updated(self, document: Document) -> Index:
         """The index of another state of the document; what did not change is not read again."""
@@ -133,24 +92,46 @@ class Index:
         chosen.sort(key=lambda at: -score[at])
         return [Found(self.passages[at], float(score[at])) for at in chosen[:most]]
 
-    def _scores(self, asked: Ints) -> Floats:
-        """(passages,): how well each one fits the question."""
-        vocabulary = self._vocabulary
-        stems, light = vocabulary.stems, vocabulary.light
-        sums, counts = vocabulary.vectors()
+    def quotes(self, question: str) -> list[Quote]:
+        """What the likeliest passages say themselves in answer to the question, the best first."""
+        asked = self._vocabulary.numbers(question)
+        found = self.search(question, most=_READ)
+        said = [(text, line, one) for one in found for text, line in _said(one.passage)]
+        if not said or not len(asked):
+            return []
+        texts = Texts([self._vocabulary.numbers(text) for text, _, _ in said])
+        fit = texts.aligned(asked, self._weight(asked), self._vocabulary)
+        enough = _ENOUGH[word_vectors() is None]
+        quotes = [
+            Quote(
+                text,
+                line,
+                one.passage,
+                float(fit[at])
+                + (one.score + _PAIR if one.passage.question is not None else _PROSE * one.score)
+                - enough,
+            )
+            for at, (text, line, one) in enumerate(said)
+        ]
+        return sorted(quotes, key=lambda quote: -quote.score)
+
+    def _weight(self, asked: Ints) -> Floats:
+        """(words of the question,): how much each counts: what is rare and carries meaning."""
+        stems, light = self._vocabulary.stems, self._vocabulary.light
         idf = self._bodies.idf(stems, int(stems.max()) + 1)
         weight = np.where(light[asked], _LIGHT, 1.0).astype(np.float32) * idf[stems[asked]]
-        if not weight.any():
-            weight = np.ones(len(asked), dtype=np.float32)
-        aligned = self._bodies.aligned(asked, weight, sums, stems)
-        lexical = self._bodies.bm25(asked, weight, stems)
-        score = aligned + 0.3 * lexical
+        return weight if weight.any() else np.ones(len(asked), dtype=np.float32)
+
+    def _scores(self, asked: Ints) -> Floats:
+        """(passages,): how well each one fits the question."""
+        vocabulary, weight = self._vocabulary, self._weight(asked)
+        aligned = self._bodies.aligned(asked, weight, vocabulary)
+        score = aligned + 0.3 * self._bodies.bm25(asked, weight, vocabulary.stems)
         if len(self._pairs):
-            content = ~light[asked] if (~light[asked]).any() else np.ones(len(asked), np.bool_)
-            same = self._questions.aligned(asked, weight, sums, stems)
-            near = self._questions.cosine(asked[content], sums, counts)
-            by_question = 0.5 * same + 0.7 * near
-            score[self._pairs] = 0.3 * score[self._pairs] + by_question
+            heavy = asked[~vocabulary.light[asked]]
+            same = self._questions.aligned(asked, weight, vocabulary)
+            near = self._questions.cosine(heavy if len(heavy) else asked, vocabulary)
+            score[self._pairs] = 0.3 * score[self._pairs] + 0.5 * same + 0.7 * near
         return score
 
     def _apart(self, order: Sequence[int], most: int) -> list[int]:
@@ -181,65 +162,14 @@ def cite(answer: str, found: Sequence[Passage]) -> Sentence | None:
     return best[1] if best else None
 
 
-class _Texts:
-    """Texts as one long row of word numbers (L,), and which text each belongs to (L,)."""
-
-    def __init__(self, numbered: Sequence[Ints]) -> None:
-        self.count = len(numbered)
-        self.sizes = np.array([len(one) for one in numbered], dtype=np.int32)
-        self.flat = np.concatenate(numbered) if numbered else np.zeros(0, dtype=np.int32)
-        self.owner = np.repeat(np.arange(self.count, dtype=np.int32), self.sizes)
-
-    def idf(self, stems: Ints, stem_count: int) -> Floats:
-        """(stems,): log((N + 1) / (texts that hold it + 0.5))."""
-        if not self.count:
-            return np.ones(stem_count, dtype=np.float32)
-        pairs = np.unique(self.owner.astype(np.int64) * stem_count + stems[self.flat])
-        held = np.bincount(pairs % stem_count, minlength=stem_count)
-        return np.asarray(
-            np.log((self.count + 1.0) / (held + 0.5)).clip(0.05).astype(np.float32),
-            dtype=np.float32,
-        )
-
-    def bm25(self, asked: Ints, weight: Floats, stems: Ints) -> Floats:
-        """(texts,): BM25 of the question, as a share of what a text with all its words gets."""
-        score = np.zeros(self.count, dtype=np.float32)
-        length = self.sizes / (self.sizes.mean() or 1.0)
-        own = stems[self.flat]
-        for number, how_rare in zip(stems[asked], weight, strict=True):
-            often = np.bincount(self.owner[own == number], minlength=self.count)
-            score += how_rare * often * (_K1 + 1) / (often + _K1 * (1 - _B + _B * length))
-        return score / (float(weight.sum()) * (_K1 + 1))
-
-    def aligned(self, asked: Ints, weight: Floats, sums: Floats, stems: Ints) -> Floats:
-        """(texts,): each word's best match in the text, 0..1, weighted and averaged."""
-        score = np.zeros(self.count, dtype=np.float32)
-        if not len(self.flat):
-            return score
-        unit = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-6)
-        starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
-        filled = self.sizes > 0
-        for number, how_much in zip(asked, weight, strict=True):
-            near = (
-                (unit @ unit[number]).clip(0.0, 1.0)
-                if sums.shape[1]
-                else np.zeros(len(stems), np.float32)
-            )
-            near = np.where(stems == stems[number], 1.0, near * near)
-            best = np.zeros(self.count, dtype=np.float32)
-            best[filled] = np.maximum.reduceat(near[self.flat], starts[filled])
-            score += how_much * best
-        return score / float(weight.sum())
-
-    def cosine(self, asked: Ints, sums: Floats, counts: Floats) -> Floats:
-        """(texts,): cosine between the mean vectors of question and text; 0 without vectors."""
-        if not sums.shape[1] or not len(self.flat):
-            return np.zeros(self.count, dtype=np.float32)
-        total = np.zeros((self.count, sums.shape[1]), dtype=np.float32)
-        np.add.at(total, self.owner, sums[self.flat])
-        query = sums[asked].sum(axis=0)
-        norms = np.linalg.norm(total, axis=1) * (float(np.linalg.norm(query)) or 1.0)
-        return np.asarray((total @ query) / np.maximum(norms, 1e-6), dtype=np.float32)
+def _said(passage: Passage) -> Iterator[tuple[str, int]]:
+    """(text, line) of all that a passage may be quoted with."""
+    if passage.kind is PassageKind.PROSE:
+        yield from ((one.text, one.line) for one in passage.sentences)
+    elif passage.kind is PassageKind.PAIR:
+        yield passage.text.split("\nA: ", 1)[1], passage.line
+    else:
+        yield passage.text, passage.line
 
 
 def _indexed(passage: Passage) -> str:
@@ -247,4 +177,4 @@ def _indexed(passage: Passage) -> str:
     return f"{passage.heading}\n{passage.text}" if passage.heading else passage.text
 
 
-__all__ = ["Found", "Index", "PassageKind", "cite"]
+__all__ = ["Found", "Index", "PassageKind", "Quote", "cite"]

@@ -31,20 +31,16 @@ class WordVectors:
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
 
-    def sums(self, words: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The summed token vectors of each word, (N, D), and how many tokens it has, (N,)."""
+    def sums(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """The summed token vectors of each word, (N, D)."""
         import numpy as np
 
-        width = self._rows.shape[1]
-        sums = np.zeros((len(words), width), dtype=np.float32)
-        counts = np.zeros(len(words), dtype=np.float32)
+        sums = np.zeros((len(words), self._rows.shape[1]), dtype=np.float32)
         for at, encoding in enumerate(
             self._tokenizer.encode_batch(list(words), add_special_tokens=False)
         ):
-            if encoding.ids:
-                sums[at] = self._rows[encoding.ids].astype(np.float32).sum(axis=0)
-                counts[at] = len(encoding.ids)
-        return sums, counts
+            sums[at] = self._rows[encoding.ids].astype(np.float32).sum(axis=0)
+        return sums
 
 
 @lru_cache(maxsize=1)
