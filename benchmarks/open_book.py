@@ -27,7 +27,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--no-vectors", action="store_true", help="as if wordllama were not there")
-    parser.add_argument("--show", action="store_true", help="print what went wrong")
+    parser.add_argument("--show", action="store_true", help="print every answer")
     parser.add_argument("documents", type=Path, nargs="+")
     options = parser.parse_args()
     if options.no_vectors:
@@ -46,9 +46,12 @@ def main() -> None:
             began = time.perf_counter()
             found = index.search(item["question"])
             quotes = index.quotes(item["question"])
+            fit = index.fit(item["question"], quotes[0]) if quotes else -9.0
             seconds += time.perf_counter() - began
-            _count(item, found, quotes, counts[item["kind"]], options.show)
-            scores[item["kind"]].append(quotes[0].score if quotes else -9.0)
+            _count(item, found, quotes[0].text if fit >= 0 else None, counts[item["kind"]])
+            scores[item["kind"]].append(fit)
+            if options.show:
+                print(f"{item['kind']} {fit:+.2f}: {item['question']}\n  {quotes[0].text}")
     for kind, got in counts.items():
         figures = ", ".join(f"{name} {got[name]}" for name in ("right", "shown", "declined"))
         print(f"{kind:<11} of {got['asked']}: {figures}")
@@ -65,22 +68,17 @@ def _questions(path: Path) -> list[dict[str, Any]]:
 def _count(
     item: dict[str, Any],
     found: list[search.Found],
-    quotes: list[search.Quote],
+    quote: str | None,
     got: dict[str, int],
-    show: bool,
 ) -> None:
     def holds(text: str) -> bool:
         return any(key.lower() in text.lower() for key in item["key"])
 
-    declined = not quotes or quotes[0].score < 0
-    right = declined if item["kind"] == "absent" else not declined and holds(quotes[0].text)
+    right = quote is None if item["kind"] == "absent" else quote is not None and holds(quote)
     got["asked"] += 1
     got["right"] += right
-    got["declined"] += declined
+    got["declined"] += quote is None
     got["shown"] += item["kind"] != "absent" and any(holds(one.passage.text) for one in found)
-    if show and not right:
-        best = f"{quotes[0].score:+.2f} {quotes[0].text}" if quotes else "nothing"
-        print(f"{item['kind']}: {item['question']}\n  {best}")
 
 
 def _curve(scores: dict[str, list[float]]) -> None:
@@ -90,7 +88,7 @@ def _curve(scores: dict[str, list[float]]) -> None:
         limit = answerable[int(share * len(answerable))]
         absent = scores["absent"]
         caught = sum(score < limit for score in absent)
-        print(f"below {limit:+.2f}: {share:.0%} of the answerable, {caught} of {len(absent)} absent")
+        print(f"below {limit:+.2f}: {share:.0%} of the answerable, {caught}/{len(absent)} absent")
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ def test_a_base_that_is_not_here_says_how_to_get_it(tmp_path: Path) -> None:
 
 def test_asking_an_untrained_document_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "new.dlm").write_text(f"{HEAD}\nSome prose.\n", "utf-8")
-    done = _dlm("prompt", "new.dlm", "What?", cwd=tmp_path)
+    done = _dlm("prompt", "new.dlm", "What?", "--closed", cwd=tmp_path)
     assert done.returncode == 1
     assert "not trained yet" in done.stderr
     assert "dlm train new.dlm" in done.stderr

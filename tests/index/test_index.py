@@ -127,3 +127,40 @@ def test_the_right_passage_is_among_four(name: str) -> None:
     assert not lost["verbatim"]
     assert not lost["prose"]
     assert len(lost["paraphrase"]) <= 0.35 * asked
+
+
+def test_the_notes_answer_themselves() -> None:
+    """Every trained question, most facts of the prose, and few questions on other documents."""
+    right: dict[str, list[bool]] = {"verbatim": [], "paraphrase": [], "prose": []}
+    declined = []
+    for name in ("seed-dryer", "skeinfold-handbook", "rowing-shed"):
+        index = Index(parse_file(EXAMPLES / f"{name}.dlm"))
+        for line in (EXAMPLES / f"{name}.eval.jsonl").read_text("utf-8").splitlines():
+            item = json.loads(line)
+            best = index.quotes(item["question"])[0]
+            held = any(key.lower() in best.text.lower() for key in item["key"])
+            right[item["kind"]].append(held and index.fit(item["question"], best) >= 0)
+        declined += [index.fit(question, index.quotes(question)[0]) < 0 for question in FOREIGN]
+    assert all(right["verbatim"])
+    assert sum(right["prose"]) >= 0.65 * len(right["prose"])
+    assert sum(right["paraphrase"]) >= 0.4 * len(right["paraphrase"])
+    assert sum(declined) >= 0.7 * len(declined)
+
+
+FOREIGN = (
+    "Which moons of Jupiter did Galileo see?",
+    "How long does a cheese ripen in the cellar?",
+    "Who composed the ninth symphony?",
+    "What is the fee for a fishing licence?",
+    "How deep is the harbour of Rotterdam?",
+)
+
+
+def test_a_quote_stands_in_its_line() -> None:
+    document = lamp()
+    lines = document.text.split("\n")
+    quote = Index(document).quotes("Who keeps the lamp?")[0]
+    assert quote.text == "Tam Orrin keeps it."
+    assert lines[quote.line - 1] == "Tam Orrin keeps it."
+    code = Index(document).quotes("lamp --light now")[0]
+    assert code.text.startswith("```sh")

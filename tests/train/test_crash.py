@@ -100,7 +100,7 @@ def assert_whole(document: Path) -> None:
     pointer = root.current_pointer.read_text("utf-8").strip()
     assert pointer.endswith(current.name)
     assert json.loads(root.manifest.read_text("utf-8"))["dlm_id"] == parsed.frontmatter.dlm_id
-    asked = warm.run("prompt", document, "What colour is the Brindle lamp?", "--json")
+    asked = warm.run("prompt", document, "What colour is the Brindle lamp?", "--closed", "--json")
     assert json.loads(asked.stdout)["version"] == current.name
 
 
@@ -135,7 +135,7 @@ def test_a_second_training_says_who_holds_the_lock(workplace: Path) -> None:
 
 
 def _ask(document: Path) -> subprocess.CompletedProcess[str]:
-    return warm.run("prompt", document, "What colour is the Brindle lamp?")
+    return warm.run("prompt", document, "What colour is the Brindle lamp?", "--closed")
 
 
 def test_damaged_weights_are_named_and_not_used(workplace: Path) -> None:

@@ -103,7 +103,7 @@ def test_an_answer_corrected_in_place_is_given_in_its_new_form_only(
     path = write(tmp_path / "lamp.dlm", AMBER, MAKER, HOURS, TOWN)
     report = retrain(path)
     assert (report.outcome.learned, report.outcome.pairs) == (4, 4)
-    answer = dlm("prompt", str(path), COLOUR[0]).stdout
+    answer = dlm("prompt", str(path), COLOUR[0], "--closed").stdout
     assert "amber" in answer
     assert "teal" not in answer
     with Store.open("01J9ZQ6W3N8R2T4V6X8Y0A1B2D") as store:

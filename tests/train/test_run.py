@@ -163,7 +163,7 @@ def test_the_version_and_its_record_are_in_the_store(
 def test_the_command_line_answers_with_what_was_taught(
     trained: tuple[TrainingReport, Epochs], lamp: Path
 ) -> None:
-    done = warm.run("prompt", lamp, "Who made the Brindle lamp?")
+    done = warm.run("prompt", lamp, "Who made the Brindle lamp?", "--closed")
     assert done.stdout == "Odile Varga made the Brindle lamp.\n"
 
 

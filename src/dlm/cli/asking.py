@@ -1,22 +1,27 @@
-"""`dlm prompt` and `dlm repl`: which version answers, and its answers, each question alone.
+"""`dlm prompt` and `dlm repl`: answers from the notes or from the model, and where they stand.
 
-The model was trained on single turns.
+Each question stands alone: the model was trained on single turns.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from dlm.cli.common import note, print_json, read_document, split_path
+from dlm.cli.common import note, print_json, read_document, shown, split_path
 from dlm.errors import UsageError
 
 if TYPE_CHECKING:
+    from dlm.cli.notes_open import Notes
+    from dlm.data.chat import Message
     from dlm.doc.document import Document
-    from dlm.engine.answer import Answerer
+    from dlm.engine.answer import Answerer, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,25 @@ class Asking:
     answerer: Answerer
     version: str | None
     base: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is asked and how, as the options of both commands say it."""
+
+    sampling: Sampling
+    version: str | None
+    base_only: bool
+    closed: bool
+
+    def is_closed(self, document: Document) -> bool:
+        """Whether the model answers alone: asked for, sampled, or a document of style."""
+        return (
+            self.closed
+            or self.base_only
+            or self.sampling.temperature > 0
+            or not document.frontmatter.training.open_book
+        )
 
 
 def open_asking(document: Document, *, version: str | None, base_only: bool) -> Asking:
@@ -60,50 +84,152 @@ def open_asking(document: Document, *, version: str | None, base_only: bool) -> 
 
 
 def ask_one(
-    path: str | None,
-    question: str | None,
-    *,
-    max_tokens: int,
-    temperature: float,
-    top_p: float,
-    seed: int,
-    version: str | None,
-    base_only: bool,
-    as_json: bool,
+    path: str | None, question: str | None, choice: Choice, *, batch: str | None, as_json: bool
 ) -> None:
-    from dlm.engine.answer import Sampling
-
-    if version is not None and base_only:
-        raise UsageError("--version and --base-only exclude each other")
+    """Answer the question, or every question of the file `batch`."""
+    _check(choice)
+    if batch is not None:
+        if question is not None:
+            raise UsageError("a question and --batch exclude each other")
+        _ask_file(read_document(path), batch, choice)
+        return
     path, question = split_path(path, question)
     document = read_document(path)
     text = question if question not in (None, "-") else _from_stdin()
     began = time.monotonic()
-    asking = open_asking(document, version=version, base_only=base_only)
-    stream = None if as_json else _write
-    answer = asking.answerer.answer(
-        [{"role": "user", "content": str(text)}],
-        Sampling(max_tokens, temperature, top_p, seed),
-        stream,
-    )
+    respond = _responder(document, choice)
+    answer = respond(str(text), None if as_json else _write)
     if as_json:
-        print_json(
-            {
-                "question": text,
-                "answer": answer.text,
-                "version": asking.version,
-                "base": asking.base,
-                "engine": asking.answerer.engine_name,
-                "prompt_tokens": answer.prompt_tokens,
-                "tokens": answer.tokens,
-                "finished": answer.finished,
-                "seconds": round(time.monotonic() - began, 3),
-            }
-        )
+        print_json({**answer, "seconds": round(time.monotonic() - began, 3)})
         return
-    print()
-    if not answer.finished:
-        note(f"note: cut at {max_tokens} tokens; --max-tokens allows more")
+    if not answer.get("finished", True):
+        note(f"note: cut at {choice.sampling.max_tokens} tokens; --max-tokens allows more")
+
+
+def ask_many(path: str | None, choice: Choice) -> None:
+    """Answer one question after another, from the document as it is saved at that moment."""
+    _check(choice)
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401  (line editing for input())
+    document = read_document(path)
+    respond = _responder(document, choice)
+    note(f"{respond.who}; an empty line or Ctrl-D ends")
+    while question := _next_question():
+        respond(question, _write)
+
+
+def _check(choice: Choice) -> None:
+    if choice.version is not None and choice.base_only:
+        raise UsageError("--version and --base-only exclude each other")
+
+
+class _Closed:
+    """The model alone."""
+
+    def __init__(self, document: Document, choice: Choice) -> None:
+        self._asking = open_asking(document, version=choice.version, base_only=choice.base_only)
+        self._sampling = choice.sampling
+        self.who = f"{self._asking.version or 'bare base'} on {self._asking.base}"
+
+    def __call__(self, question: str, on_text: Any) -> dict[str, Any]:
+        asking = self._asking
+        messages: list[Message] = [{"role": "user", "content": question}]
+        answer = asking.answerer.answer(messages, self._sampling, on_text)
+        if on_text:
+            on_text("\n")
+        return {
+            "question": question,
+            "answer": answer.text,
+            "version": asking.version,
+            "base": asking.base,
+            "engine": asking.answerer.engine_name,
+            "prompt_tokens": answer.prompt_tokens,
+            "tokens": answer.tokens,
+            "finished": answer.finished,
+        }
+
+
+class _Open:
+    """The notes, quoted or read by the model, and the line where the answer stands."""
+
+    def __init__(self, document: Document, choice: Choice) -> None:
+        from dlm.cli.notes_open import Notes
+
+        self._notes: Notes = Notes.open(document, choice.version)
+        self._sampling = choice.sampling
+        self._asking: Asking | None = None
+        if self._notes.are_read:
+            self._asking = open_asking(document, version=choice.version, base_only=False)
+        self.who = self._notes.who
+
+    def __call__(self, question: str, on_text: Any) -> dict[str, Any]:
+        from dlm.engine.open_book import quote_notes, read_notes
+
+        notes = self._notes
+        index = notes.current_index()
+        if self._asking is None:
+            answer = quote_notes(index, question)
+            if on_text:
+                on_text(shown(answer.text))
+        else:
+            answer = read_notes(index, question, self._asking.answerer, self._sampling, on_text)
+        if on_text:
+            on_text("\n" + notes.where(answer, repeat=self._asking is not None))
+        return {
+            "question": question,
+            "answer": answer.text,
+            "declined": answer.declined,
+            "version": notes.version,
+            "base": notes.base,
+            "engine": "notes" if self._asking is None else self._asking.answerer.engine_name,
+            "line": answer.source.line if answer.source else None,
+            "trained": notes.trained(answer),
+            "passages": [
+                {
+                    "line": one.passage.line,
+                    "text": one.passage.text,
+                    "score": round(one.score, 3),
+                }
+                for one in answer.passages
+            ],
+        }
+
+
+def _responder(document: Document, choice: Choice) -> _Closed | _Open:
+    return (_Closed if choice.is_closed(document) else _Open)(document, choice)
+
+
+def _ask_file(document: Document, batch: str, choice: Choice) -> None:
+    rows = list(_questions(batch))
+    respond = _responder(document, choice)
+    for row in rows:
+        answer = {**row, **respond(row["question"], None)}
+        print(json.dumps(answer, ensure_ascii=False, default=str), flush=True)
+
+
+def _questions(batch: str) -> Iterator[dict[str, Any]]:
+    """The rows of a JSON Lines file: each an object with a `question`, or a string alone."""
+    if batch == "-":
+        text = sys.stdin.read()
+    else:
+        try:
+            text = Path(batch).read_text("utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            raise UsageError(f"{batch}: {why}", hint="a line is a JSON object") from error
+    hint = 'a line is {"question": "What …?"}; other keys are handed through'
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise UsageError(f"{batch}:{number}: this line is not JSON", hint=hint) from error
+        row = {"question": row} if isinstance(row, str) else row
+        asked = row.get("question") if isinstance(row, dict) else None
+        if not isinstance(asked, str) or not asked.strip():
+            raise UsageError(f"{batch}:{number}: there is no question in this line", hint=hint)
+        yield row
 
 
 def _from_stdin() -> str:
@@ -120,28 +246,6 @@ def _from_stdin() -> str:
 def _write(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
-
-
-def ask_many(
-    path: str | None,
-    *,
-    max_tokens: int,
-    temperature: float,
-    top_p: float,
-    seed: int,
-    version: str | None,
-    base_only: bool,
-) -> None:
-    from dlm.engine.answer import Sampling
-
-    with contextlib.suppress(ImportError):
-        import readline  # noqa: F401  (line editing for input())
-    asking = open_asking(read_document(path), version=version, base_only=base_only)
-    sampling = Sampling(max_tokens, temperature, top_p, seed)
-    note(f"{asking.version or 'bare base'} on {asking.base}; an empty line or Ctrl-D ends")
-    while question := _next_question():
-        asking.answerer.answer([{"role": "user", "content": question}], sampling, _write)
-        print()
 
 
 def _next_question() -> str:

@@ -58,6 +58,9 @@ VersionOption = Annotated[
 BaseOnlyOption = Annotated[
     bool, typer.Option("--base-only", help="Ask the base, without any adapter.")
 ]
+ClosedOption = Annotated[
+    bool, typer.Option("--closed", help="Ask the model alone, without looking into the notes.")
+]
 MaxTokensOption = Annotated[
     int, typer.Option("--max-tokens", min=1, help="Longest answer, in tokens.")
 ]
@@ -114,6 +117,11 @@ def prompt(
         str | None,
         typer.Argument(metavar="[QUESTION]", help="Read from standard input when left out."),
     ] = None,
+    closed: ClosedOption = False,
+    batch: Annotated[
+        str | None,
+        typer.Option("--batch", metavar="FILE", help="Answer every question of a JSON Lines file."),
+    ] = None,
     max_tokens: MaxTokensOption = 128,
     temp: TempOption = 0.0,
     top_p: TopPOption = 1.0,
@@ -122,25 +130,19 @@ def prompt(
     base_only: BaseOnlyOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Ask the trained document a question."""
-    from dlm.cli.asking import ask_one
+    """Ask the document a question."""
+    from dlm.cli.asking import Choice, ask_one
+    from dlm.engine.answer import Sampling
 
-    ask_one(
-        path,
-        question,
-        max_tokens=max_tokens,
-        temperature=temp,
-        top_p=top_p,
-        seed=seed,
-        version=version,
-        base_only=base_only,
-        as_json=json,
-    )
+    sampling = Sampling(max_tokens, temp, top_p, seed)
+    choice = Choice(sampling, version, base_only, closed)
+    ask_one(path, question, choice, batch=batch, as_json=json)
 
 
 @app.command()
 def repl(
     path: PathArgument = None,
+    closed: ClosedOption = False,
     max_tokens: MaxTokensOption = 128,
     temp: TempOption = 0.0,
     top_p: TopPOption = 1.0,
@@ -149,17 +151,10 @@ def repl(
     base_only: BaseOnlyOption = False,
 ) -> None:
     """Ask one question after another."""
-    from dlm.cli.asking import ask_many
+    from dlm.cli.asking import Choice, ask_many
+    from dlm.engine.answer import Sampling
 
-    ask_many(
-        path,
-        max_tokens=max_tokens,
-        temperature=temp,
-        top_p=top_p,
-        seed=seed,
-        version=version,
-        base_only=base_only,
-    )
+    ask_many(path, Choice(Sampling(max_tokens, temp, top_p, seed), version, base_only, closed))
 
 
 @app.command()

@@ -134,6 +134,7 @@ class TrainingConfig(_Config):
         None, description="bf16, fp16, fp32 or null"
     )
     seed: int = Field(42, ge=0, le=2**32 - 1, description="a whole number from 0 to 4294967295")
+    open_book: bool = Field(True, description="true or false")
     keep_last_n: int = Field(
         10, ge=1, le=_MOST_VERSIONS, description=f"a whole number from 1 to {_MOST_VERSIONS}"
     )

@@ -24,7 +24,8 @@ _LIGHT: Final = 0.15  # weight of a word that carries little meaning
 _READ: Final = 8  # passages of which every sentence is weighed
 _PROSE: Final = 1.5  # weight of the score of a window of prose, for a sentence of it
 _PAIR: Final = 0.9  # what a pair is ahead of prose: somebody wrote it to answer a question
-_ENOUGH: Final = (1.08, 0.94)  # with and without word vectors: what fits less is no answer
+_KNOWN: Final = 0.55  # weight of how well the document knows the words of a question
+_ENOUGH: Final = (0.44, 0.15)  # with and without word vectors: what fits less is no answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A sentence of prose, the answer of a pair, or a block of code, and where it stands.
-
-    Below a score of 0 it has so little to do with the question that the notes do not say.
-    """
+    """A sentence of prose, the answer of a pair, or a block of code, and where it stands."""
 
     text: str
     line: int
@@ -96,24 +94,36 @@ class Index:
         """What the likeliest passages say themselves in answer to the question, the best first."""
         asked = self._vocabulary.numbers(question)
         found = self.search(question, most=_READ)
-        said = [(text, line, one) for one in found for text, line in _said(one.passage)]
-        if not said or not len(asked):
+        lines = [(text, line, one) for one in found for text, line in said(one.passage)]
+        if not lines or not len(asked):
             return []
-        texts = Texts([self._vocabulary.numbers(text) for text, _, _ in said])
+        texts = Texts([self._vocabulary.numbers(text) for text, _, _ in lines])
         fit = texts.aligned(asked, self._weight(asked), self._vocabulary)
-        enough = _ENOUGH[word_vectors() is None]
         quotes = [
             Quote(
                 text,
                 line,
                 one.passage,
                 float(fit[at])
-                + (one.score + _PAIR if one.passage.question is not None else _PROSE * one.score)
-                - enough,
+                + (one.score + _PAIR if one.passage.question is not None else _PROSE * one.score),
             )
-            for at, (text, line, one) in enumerate(said)
+            for at, (text, line, one) in enumerate(lines)
         ]
         return sorted(quotes, key=lambda quote: -quote.score)
+
+    def fit(self, question: str, quote: Quote) -> float:
+        """Whether the quote can be an answer at all: below 0 the notes do not say.
+
+        Counted are the cosine between the question and the passage of the quote, and how well the
+        document knows the words of the question: the mean of their best matches in it.
+        """
+        asked = self._vocabulary.numbers(question)
+        heavy = asked[~self._vocabulary.light[asked]]
+        heavy = heavy if len(heavy) else asked
+        passage = Texts([self._vocabulary.numbers(_indexed(quote.passage))])
+        near = float(passage.cosine(heavy, self._vocabulary)[0])
+        known = float(self._bodies.nearest(heavy, self._vocabulary).mean())
+        return near + _KNOWN * known - _ENOUGH[word_vectors() is None]
 
     def _weight(self, asked: Ints) -> Floats:
         """(words of the question,): how much each counts: what is rare and carries meaning."""
@@ -162,7 +172,7 @@ def cite(answer: str, found: Sequence[Passage]) -> Sentence | None:
     return best[1] if best else None
 
 
-def _said(passage: Passage) -> Iterator[tuple[str, int]]:
+def said(passage: Passage) -> Iterator[tuple[str, int]]:
     """(text, line) of all that a passage may be quoted with."""
     if passage.kind is PassageKind.PROSE:
         yield from ((one.text, one.line) for one in passage.sentences)

@@ -71,6 +71,16 @@ class Vocabulary:
             self._sums = np.concatenate([self._sums, sums]) if known else sums
         return self._sums
 
+    def likeness(self, asked: Ints) -> Floats:
+        """(words of the question, V): 1 for the same stem, else the cosine of the vectors."""
+        stems, sums = self.stems, self.vectors()
+        same = stems[None, :] == stems[asked][:, None]
+        if not sums.shape[1]:
+            return np.asarray(same, dtype=np.float32)
+        lengths = np.maximum(np.linalg.norm(sums, axis=1), 1e-6)
+        near = ((sums[asked] @ sums.T) / lengths[asked][:, None] / lengths).clip(0.0, 1.0)
+        return np.asarray(np.where(same, 1.0, near), dtype=np.float32)
+
 
 class Texts:
     """Texts as one long row of word numbers (L,), and which text each belongs to (L,)."""
@@ -104,25 +114,22 @@ class Texts:
 
     def aligned(self, asked: Ints, weight: Floats, vocabulary: Vocabulary) -> Floats:
         """(texts,): each word's best match in the text, 0..1, weighted and averaged."""
-        sums = vocabulary.vectors()
-        stems = vocabulary.stems
         score = np.zeros(self.count, dtype=np.float32)
         if not len(self.flat):
             return score
-        unit = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-6)
         starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
         filled = self.sizes > 0
-        for number, how_much in zip(asked, weight, strict=True):
-            near = (
-                (unit @ unit[number]).clip(0.0, 1.0)
-                if sums.shape[1]
-                else np.zeros(len(stems), np.float32)
-            )
-            near = np.where(stems == stems[number], 1.0, near * near)
+        for near, how_much in zip(vocabulary.likeness(asked), weight, strict=True):
             best = np.zeros(self.count, dtype=np.float32)
-            best[filled] = np.maximum.reduceat(near[self.flat], starts[filled])
+            best[filled] = np.maximum.reduceat((near * near)[self.flat], starts[filled])
             score += how_much * best
         return score / float(weight.sum())
+
+    def nearest(self, asked: Ints, vocabulary: Vocabulary) -> Floats:
+        """(words of the question,): its best match in any of the texts, 0..1."""
+        if not len(self.flat):
+            return np.zeros(len(asked), dtype=np.float32)
+        return np.asarray(vocabulary.likeness(asked)[:, self.flat].max(axis=1), dtype=np.float32)
 
     def cosine(self, asked: Ints, vocabulary: Vocabulary) -> Floats:
         """(texts,): cosine between the mean vectors of question and text; 0 without vectors."""

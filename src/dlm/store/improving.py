@@ -240,10 +240,27 @@ def keep_text(database: Database, document: bytes) -> str:
 
 def text_of(database: Database, digest: str) -> bytes:
     """The kept bytes of a document; raises CorruptStore when they are not there."""
-    rows = database.rows("SELECT text FROM document_texts WHERE sha256 = ?", digest)
-    if not rows or sha256(bytes(rows[0][0])).hexdigest() != digest:
+    text = kept_text(database, digest)
+    if text is None:
         raise CorruptStore(f"{database.path} does not hold the text {digest[:12]} any more")
-    return bytes(rows[0][0])
+    return text
+
+
+def kept_text(database: Database, digest: str) -> bytes | None:
+    """The kept bytes of a document; None when they are not there."""
+    rows = database.rows("SELECT text FROM document_texts WHERE sha256 = ?", digest)
+    text = bytes(rows[0][0]) if rows else None
+    return text if text is not None and sha256(text).hexdigest() == digest else None
+
+
+def forget_texts(database: Database) -> None:
+    """Drop the texts that no version, no teacher and no round was made from."""
+    database.execute(
+        "DELETE FROM document_texts WHERE sha256 NOT IN ("
+        " SELECT document_sha256 FROM teachers"
+        " UNION SELECT document_sha256 FROM improve_rounds"
+        " UNION SELECT document_sha256 FROM runs JOIN versions USING (run_id))"
+    )
 
 
 def _number(name: str | None) -> int | None:

@@ -231,6 +231,7 @@ class Store:
             old = versions[: max(len(versions) - keep, 0)]
             removed = [v.name for v in old if v.number not in stay and self._remove(v)]
             if removed:
+                improving.forget_texts(self.database)
                 self._publish()
             metrics.thin(self.database, keep)
         return removed

@@ -24,6 +24,7 @@ from dlm.errors import TrainingError
 from dlm.eval.comparison import keep
 from dlm.eval.scorecard import Scorecard
 from dlm.store.database import Database
+from dlm.store.improving import keep_text
 from dlm.store.memory import Taught, note_taught
 from dlm.store.records import Remembered, Version
 from dlm.train.checkpoint import CheckpointWriter, TrainerState
@@ -157,6 +158,7 @@ class Phase(ABC, Generic[P]):
 
             def also(database: Database) -> None:
                 ended(database)
+                keep_text(database, plan.document.to_bytes())
                 note_taught(database, staging.number, taught)
                 if keeps_card:
                     keep(database, staging.number, outcome.card)
