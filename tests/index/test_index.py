@@ -65,6 +65,16 @@ def test_windows_overlap_and_carry_their_heading() -> None:
     assert one.heading == "The lamp"
 
 
+def test_a_comment_is_no_passage() -> None:
+    body = (
+        "\nThe lamp burns oil.\n\n<!-- a note of mine:\nthe lamp is ugly -->\nIt was lit in 1841.\n"
+    )
+    document = lamp(body)
+    said = [sentence for p in passages(document) for sentence in p.sentences]
+    assert [one.text for one in said] == ["The lamp burns oil.", "It was lit in 1841."]
+    assert document.text.split("\n")[said[1].line - 1] == "It was lit in 1841."
+
+
 def test_a_sealed_pair_is_never_found() -> None:
     index = Index(lamp())
     assert all("forty feet" not in p.text for p in index.passages)

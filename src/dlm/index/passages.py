@@ -15,6 +15,7 @@ from typing import Final
 
 from dlm.doc.bodies import PairRole, meant
 from dlm.doc.document import Document
+from dlm.doc.notes import html_comments
 from dlm.doc.sections import Section, SectionType
 from dlm.text.sentences import pieces
 from dlm.text.words import one_line
@@ -91,7 +92,7 @@ def _pairs(section: Section, heading: str, without: Callable[[str], bool]) -> It
 
 
 def _prose(document: Document, section: Section, heading: str) -> Iterator[Passage]:
-    for start, text in _blocks(section.content):
+    for start, text in _blocks(_shown(section.content)):
         line = document.source.line(section.content_start + start)
         if text.lstrip().startswith(("```", "~~~")):
             whole = tuple(Sentence(t, line + at) for at, t in enumerate(text.split("\n")))
@@ -105,6 +106,14 @@ def _prose(document: Document, section: Section, heading: str) -> Iterator[Passa
         for window in _windows(_sentences(text, line)):
             said = " ".join(one.text for one in window)
             yield Passage(PassageKind.PROSE, said, window, section.section_id, heading)
+
+
+def _shown(content: str) -> str:
+    """The prose with blanks for its HTML comments, so that every line stays where it is."""
+    for span in html_comments(content) if "<!--" in content else ():
+        blank = re.sub(r"[^\n]", " ", content[span.start : span.end])
+        content = content[: span.start] + blank + content[span.end :]
+    return content
 
 
 def _blocks(content: str) -> Iterator[tuple[int, str]]:
