@@ -43,12 +43,15 @@ class Choice:
     closed: bool
 
     def is_closed(self, document: Document) -> bool:
-        """Whether the model answers alone: asked for, sampled, or a document of style."""
+        """Whether the model answers alone: asked for, sampled, a document of style or of none."""
+        from dlm.index import passages
+
         return (
             self.closed
             or self.base_only
             or self.sampling.temperature > 0
             or not document.frontmatter.training.open_book
+            or not passages(document)
         )
 
 
