@@ -40,12 +40,12 @@ class Notes:
 
         Raises StoreError when there is no such version, or its text was not kept.
         """
-        from dlm.base_models import resolve
+        from dlm.base_models import base_of
         from dlm.engine.open_book import READS_FROM
         from dlm.index import Index
         from dlm.store.store import Store
 
-        base = resolve(document.frontmatter.base_model)
+        base = base_of(document)
         taught: frozenset[str] | None = None
         with Store.open(
             document.frontmatter.dlm_id, base_model=document.frontmatter.base_model
