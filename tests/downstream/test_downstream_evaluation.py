@@ -12,6 +12,7 @@ from dlm_sway.integrations.dlm.autogen import build_spec_dict
 from dlm_sway.integrations.dlm.resolver import resolve_dlm
 
 from dlm.base_models import BASE_MODELS, BaseModel
+from dlm.base_models.wheel import unpacked_folder
 from dlm.doc.parser import parse_file
 from dlm.store.records import RunRecord
 from dlm.store.store import Store
@@ -144,7 +145,8 @@ def test_an_untrained_document_has_no_adapter_and_makes_no_store(tmp_path: Path)
 def test_every_registry_key_becomes_an_id_that_from_pretrained_takes(
     tmp_path: Path, base: BaseModel
 ) -> None:
-    assert resolve_dlm(_document(tmp_path, base=base.key)).base_model == base.hf_id
+    named = base.hf_id if base.wheel is None else str(unpacked_folder(base))
+    assert resolve_dlm(_document(tmp_path, base=base.key)).base_model == named
 
 
 def test_other_ways_to_name_a_base_become_ids_too(tmp_path: Path, pocket_folder: Path) -> None:

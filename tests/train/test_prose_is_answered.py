@@ -7,12 +7,14 @@ import os
 import shutil
 from pathlib import Path
 
+import pytest
 import warm
 
 FERRY = Path(__file__).parents[2] / "benchmarks" / "exams" / "ferry.dlm"
 ENOUGH = 2  # of 20; with cues it was four to nine, where prose is only read none
 
 
+@pytest.mark.slow
 def test_questions_about_prose_that_stand_in_no_pair_are_answered(tmp_path: Path) -> None:
     document = Path(shutil.copy(FERRY, tmp_path))
     done = warm.run(

@@ -121,8 +121,9 @@ def _from_hub(key: str) -> BaseModel:
 def _from_folder(key: str, root: Path) -> BaseModel:
     folder = root / Path(key).expanduser()
     if not folder.is_dir():
+        where = "" if folder == Path(key).expanduser() else f" in {root}"
         raise BaseModelError(
-            f"there is no folder {folder}",
+            f"there is no folder {key}{where}",
             hint="check base_model in the frontmatter; a relative one counts from the document",
         )
     missing = missing_file(folder)

@@ -12,12 +12,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
+from typing import TYPE_CHECKING
 
-from dlm.doc.document import Document
 from dlm.doc.provenance import Origin
-from dlm.doc.schema import TrustConfig
 from dlm.doc.sections import Section, SectionType
 from dlm.errors import DocumentError, TrainingError
+
+if TYPE_CHECKING:
+    from dlm.doc.document import Document
+    from dlm.doc.schema import TrustConfig
 
 AUTHORED = "authored"
 GENERAL = "general"  # text that ships with the package
