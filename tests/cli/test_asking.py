@@ -116,9 +116,11 @@ def test_a_file_of_questions_is_answered_line_by_line(lamp: Path, tmp_path: Path
     assert [row["line"] for row in rows] == [16, 9]
     questions.write_text('"fine?"\n{"query": "x"}\n', "utf-8")
     refused = warm.run("prompt", lamp, "--batch", questions)
-    assert refused.returncode == 2
+    assert refused.returncode == 1
     assert f"{questions}:2: there is no question in this line" in refused.stderr
     assert warm.run("prompt", lamp, "What?", "--batch", questions).returncode == 2
+    assert warm.run("prompt", lamp, "--batch", tmp_path / "none.jsonl").returncode == 1
+    assert "the question is empty" in warm.run("prompt", lamp, " ").stderr
 
 
 def test_a_document_of_style_is_asked_closed(lamp: Path) -> None:

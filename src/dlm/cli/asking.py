@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlm.cli.common import note, print_json, read_document, shown, split_path
-from dlm.errors import UsageError
+from dlm.errors import DlmError, UsageError
 
 if TYPE_CHECKING:
     from dlm.cli.notes_open import Notes
@@ -99,6 +99,8 @@ def ask_one(
     path, question = split_path(path, question)
     document = read_document(path)
     text = question if question not in (None, "-") else _from_stdin()
+    if not str(text).strip():
+        raise UsageError("the question is empty", hint='dlm prompt notes.dlm "What …?"')
     began = time.monotonic()
     respond = _responder(document, choice)
     answer = respond(str(text), None if as_json else _write)
@@ -212,6 +214,7 @@ def _ask_file(document: Document, batch: str, choice: Choice) -> None:
 
 def _questions(batch: str) -> Iterator[dict[str, Any]]:
     """The rows of a JSON Lines file: each an object with a `question`, or a string alone."""
+    hint = 'a line is {"question": "What …?"}; other keys are handed through'
     if batch == "-":
         text = sys.stdin.read()
     else:
@@ -219,19 +222,18 @@ def _questions(batch: str) -> Iterator[dict[str, Any]]:
             text = Path(batch).read_text("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             why = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            raise UsageError(f"{batch}: {why}", hint="a line is a JSON object") from error
-    hint = 'a line is {"question": "What …?"}; other keys are handed through'
+            raise DlmError(f"{batch}: {why}", hint=hint) from error
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise UsageError(f"{batch}:{number}: this line is not JSON", hint=hint) from error
+            raise DlmError(f"{batch}:{number}: this line is not JSON", hint=hint) from error
         row = {"question": row} if isinstance(row, str) else row
         asked = row.get("question") if isinstance(row, dict) else None
         if not isinstance(asked, str) or not asked.strip():
-            raise UsageError(f"{batch}:{number}: there is no question in this line", hint=hint)
+            raise DlmError(f"{batch}:{number}: there is no question in this line", hint=hint)
         yield row
 
 
