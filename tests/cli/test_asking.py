@@ -66,7 +66,7 @@ def test_what_the_notes_do_not_say_is_declined(lamp: Path) -> None:
 
 
 def test_edits_are_answered_at_once_and_said_to_be_untrained(lamp: Path) -> None:
-    assert warm.run("train", lamp, "--max-steps", "2").returncode == 0
+    assert warm.run("train", lamp, "--max-steps", "1").returncode == 0
     before = asked(lamp, WICK)
     assert (before["version"], before["trained"], before["line"]) == ("v0001", True, 16)
     lamp.write_text(TEXT.replace("blue tin", "green jar"), "utf-8")
@@ -133,7 +133,7 @@ def test_a_document_of_style_is_asked_closed(lamp: Path) -> None:
 def test_a_base_that_can_read_is_shown_the_passages(
     lamp: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert warm.run("train", lamp, "--max-steps", "2").returncode == 0
+    assert warm.run("train", lamp, "--max-steps", "1").returncode == 0
     monkeypatch.setattr(open_book, "READS_FROM", 1)
     choice = Choice(Sampling(max_tokens=8), None, base_only=False, closed=False)
     ask_one(str(lamp), WICK, choice, batch=None, as_json=True)

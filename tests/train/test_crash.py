@@ -64,9 +64,8 @@ def workplace(trained_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 # A share of the usual duration is drawn for each kill: loading, steps, staging, commit, pointer.
-@pytest.mark.parametrize(
-    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))]
-)
+@pytest.mark.slow  # kills in the usual run: test_resume_kill, and each step of a commit in store/
+@pytest.mark.parametrize("seed", range(20))
 def test_a_kill_at_any_moment_keeps_the_committed_version_and_the_next_training_works(
     workplace: Path, seed: int, usual_seconds: float
 ) -> None:
