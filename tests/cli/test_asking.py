@@ -109,15 +109,17 @@ def test_a_session_follows_the_file(lamp: Path) -> None:
 
 def test_a_file_of_questions_is_answered_line_by_line(lamp: Path, tmp_path: Path) -> None:
     questions = tmp_path / "questions.jsonl"
-    questions.write_text(f'{{"id": 7, "question": "{WICK}"}}\n\n"Who made the lamp?"\n', "utf-8")
+    questions.write_text(
+        f'{{"id": 7, "question": "{WICK}"}}\n\n{{"question": "Who made the lamp?"}}\n', "utf-8"
+    )
     done = warm.run("prompt", lamp, "--batch", questions, "--json")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row.get("id") for row in rows] == [7, None]
     assert [row["line"] for row in rows] == [16, 9]
-    questions.write_text('"fine?"\n{"query": "x"}\n', "utf-8")
+    questions.write_text('{"question": "fine?"}\n{"query": "x"}\n', "utf-8")
     refused = warm.run("prompt", lamp, "--batch", questions)
     assert refused.returncode == 1
-    assert f"{questions}:2: there is no question in this line" in refused.stderr
+    assert f"{questions}:2: there is no question in this row" in refused.stderr
     assert warm.run("prompt", lamp, "What?", "--batch", questions).returncode == 2
     assert warm.run("prompt", lamp, "--batch", tmp_path / "none.jsonl").returncode == 1
     assert "the question is empty" in warm.run("prompt", lamp, " ").stderr

@@ -12,6 +12,7 @@ import pytest
 from store_kit import DLM_ID, commit, remembered, run_record, start_child, traces, write_adapter
 
 from dlm.errors import CorruptStore, StoreError
+from dlm.store import improving
 from dlm.store.database import Database
 from dlm.store.store import Store
 
@@ -214,6 +215,27 @@ def test_each_version_remembers_its_own_items_until_it_is_pruned() -> None:
         assert [row[0] for row in store.database.rows("SELECT text FROM items")] == [
             two.lesson.text
         ]
+
+
+def test_the_text_of_a_document_goes_with_its_last_version() -> None:
+    with Store.open(DLM_ID) as store:
+        for number, text in enumerate((b"one", b"two", b"two"), 1):
+            digest = improving.keep_text(store.database, text)
+            with store.new_version() as staging:
+                write_adapter(staging.path)
+                staging.commit(replace(run_record(f"r{number}"), document_sha256=digest), [])
+
+        def kept() -> set[bytes]:
+            return {bytes(row[0]) for row in store.database.rows("SELECT text FROM document_texts")}
+
+        store.prune(2)
+        assert kept() == {b"two"}
+        store.prune(1)
+        assert kept() == {b"two"}
+        digest = store.run_of("v0003").document_sha256
+        assert improving.kept_text(store.database, digest) == b"two"
+        store.database.execute("UPDATE document_texts SET text = ?", b"other")
+        assert improving.kept_text(store.database, digest) is None
 
 
 def test_an_item_comes_back_as_it_was() -> None:

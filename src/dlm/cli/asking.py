@@ -18,10 +18,11 @@ from dlm.cli.common import note, print_json, read_document, shown, split_path
 from dlm.errors import DlmError, UsageError
 
 if TYPE_CHECKING:
-    from dlm.cli.notes_open import Notes
     from dlm.data.chat import Message
     from dlm.doc.document import Document
     from dlm.engine.answer import Answerer, Sampling
+    from dlm.engine.notes import Notes
+    from dlm.engine.open_book import OpenAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,28 +159,38 @@ class _Open:
     """The notes, quoted or read by the model, and the line where the answer stands."""
 
     def __init__(self, document: Document, choice: Choice) -> None:
-        from dlm.cli.notes_open import Notes
+        from dlm.engine.notes import Notes
 
-        self._notes: Notes = Notes.open(document, choice.version)
+        self._notes = notes = Notes.open(document, choice.version)
         self._sampling = choice.sampling
         self._asking: Asking | None = None
-        if self._notes.are_read:
+        if notes.are_read:  # loading the model says what the store has to say
             self._asking = open_asking(document, version=choice.version, base_only=False)
-        self.who = self._notes.who
+        else:
+            for text in notes.notices:
+                note(f"note: {text}")
+        if notes.version is None:
+            note("note: not trained yet; what follows stands in the notes")
+        self.who = f"the notes of {document.path}, {notes.version or 'not trained'} on {notes.base}"
 
     def __call__(self, question: str, on_text: Any) -> dict[str, Any]:
         from dlm.engine.open_book import quote_notes, read_notes
 
         notes = self._notes
-        index = notes.current_index()
+        try:
+            notes.refresh()
+        except DlmError as error:
+            note(f"note: answered from the notes as they were: {error}")
         if self._asking is None:
-            answer = quote_notes(index, question)
+            answer = quote_notes(notes.index, question)
             if on_text:
                 on_text(shown(answer.text))
         else:
-            answer = read_notes(index, question, self._asking.answerer, self._sampling, on_text)
+            answer = read_notes(
+                notes.index, question, self._asking.answerer, self._sampling, on_text
+            )
         if on_text:
-            on_text("\n" + notes.where(answer, repeat=self._asking is not None))
+            on_text("\n" + _where(notes, answer))
         return {
             "question": question,
             "answer": answer.text,
@@ -200,6 +211,22 @@ class _Open:
         }
 
 
+def _where(notes: Notes, answer: OpenAnswer) -> str:
+    """The line under an answer: where it stands, with what stands there unless that was quoted."""
+    source = answer.source
+    if source is None:
+        return "  (--closed asks the model alone)\n" if answer.declined else ""
+    name = notes.document.path.name if notes.document.path else "the notes"
+    told = f"  {shown(name)}:{source.line}"
+    if source.text != answer.text:
+        told += f"  {shown(source.text)}"
+    if not notes.follow:
+        told += f"  (as of {notes.version})"
+    elif notes.version is not None and notes.trained(answer) is False:
+        told += f"  (saved after {notes.version}, not trained yet)"
+    return told + "\n"
+
+
 def _responder(document: Document, choice: Choice) -> _Closed | _Open:
     return (_Closed if choice.is_closed(document) else _Open)(document, choice)
 
@@ -213,27 +240,15 @@ def _ask_file(document: Document, batch: str, choice: Choice) -> None:
 
 
 def _questions(batch: str) -> Iterator[dict[str, Any]]:
-    """The rows of a JSON Lines file: each an object with a `question`, or a string alone."""
-    hint = 'a line is {"question": "What …?"}; other keys are handed through'
-    if batch == "-":
-        text = sys.stdin.read()
-    else:
-        try:
-            text = Path(batch).read_text("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            raise DlmError(f"{batch}: {why}", hint=hint) from error
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise DlmError(f"{batch}:{number}: this line is not JSON", hint=hint) from error
-        row = {"question": row} if isinstance(row, str) else row
+    """The rows of a file of questions; each is an object or a record with a `question`."""
+    from dlm.loops.rows_file import read_rows
+
+    hint = 'a row is {"question": "What …?"}; its other keys are handed through'
+    file = read_rows(Path(batch), "file of questions", hint=hint)
+    for line, row in file.rows:
         asked = row.get("question") if isinstance(row, dict) else None
         if not isinstance(asked, str) or not asked.strip():
-            raise DlmError(f"{batch}:{number}: there is no question in this line", hint=hint)
+            raise file.error(line, "there is no question in this row")
         yield row
 
 

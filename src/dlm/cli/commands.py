@@ -120,7 +120,9 @@ def prompt(
     closed: ClosedOption = False,
     batch: Annotated[
         str | None,
-        typer.Option("--batch", metavar="FILE", help="Answer every question of a JSON Lines file."),
+        typer.Option(
+            "--batch", metavar="FILE", help="Answer every question of this file, a JSON line each."
+        ),
     ] = None,
     max_tokens: MaxTokensOption = 128,
     temp: TempOption = 0.0,
