@@ -19,6 +19,7 @@ from strategies import (
     strings,
 )
 
+from dlm.doc.bodies import meant
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_bytes, parse_text
 from dlm.doc.provenance import format_marker, parse_marker
@@ -152,8 +153,20 @@ def test_prose_reads_as_it_was_written(text: str, newline: str, name: str, origi
     body = escape_body(normalise(text))
     section = render_section(SectionType.PROSE, body, origin, newline, name)  # type: ignore[arg-type]
     (written,) = parse_text(FRONT + section).sections
-    assert written.text == normalise(text)
+    assert meant(written.content) == normalise(text)
     assert (written.name, written.provenance) == (name, origin)
+    if "<!--" not in text:
+        assert written.text == normalise(text)
+
+
+@relaxed
+@given(filled_strings(), st.sampled_from(("mine", "two\nlines", "::instruction::")))
+def test_prose_without_its_comments_is_what_is_learned(text: str, comment: str) -> None:
+    assume("<!--" not in text and not {"`", "~"} & set(text))
+    body = escape_body(normalise(text)) + f"\n\n<!-- {comment} -->\n"
+    (written,) = parse_text(FRONT + render_section(SectionType.PROSE, body)).sections
+    assert comment in written.content
+    assert written.text.strip() == normalise(text).strip()
 
 
 @thorough
