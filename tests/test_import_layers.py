@@ -17,6 +17,7 @@ ROOT = Path(dlm.__file__).parent
 LAYERS = (
     ("", "errors", "files", "tensors"),
     ("doc",),
+    ("sources",),
     ("text",),
     ("base_models", "hardware", "templates"),
     ("data",),
@@ -34,6 +35,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 LIGHT = (
     *(
         "doc",
+        "sources",
         "text",
         "data",
         "index",

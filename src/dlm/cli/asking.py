@@ -241,7 +241,7 @@ def _ask_file(document: Document, batch: str, choice: Choice) -> None:
 
 def _questions(batch: str) -> Iterator[dict[str, Any]]:
     """The rows of a file of questions; each is an object or a record with a `question`."""
-    from dlm.loops.rows_file import read_rows
+    from dlm.sources.rows_file import read_rows
 
     hint = 'a row is {"question": "What …?"}; its other keys are handed through'
     file = read_rows(Path(batch), "file of questions", hint=hint)

@@ -84,6 +84,10 @@ def root(
 @app.command()
 def init(
     path: Annotated[str, typer.Argument(metavar="PATH", help="The document to create.")],
+    more: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILE]...", help="After --from FILE: more to start from."),
+    ] = None,
     base: Annotated[
         str | None,
         typer.Option(
@@ -92,10 +96,19 @@ def init(
             "Default: smollm2-135m-q4 where it is on this machine, else pocket.",
         ),
     ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option("--from", metavar="FILE", help="Start from this text or Markdown file."),
+    sources: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="Start from this file (text, Markdown, HTML, PDF, DOCX, EPUB, CSV, JSONL), or let "
+            "this folder train beside the document. May be given again.",
+        ),
     ] = None,
+    allow_secrets: Annotated[
+        bool,
+        typer.Option("--allow-secrets", help="Take in what looks like a key or a token, too."),
+    ] = False,
     template: Annotated[
         str, typer.Option("--template", help="Which bundled text to start from.")
     ] = "starter",
@@ -104,7 +117,14 @@ def init(
     """Create a document."""
     from dlm.cli.init import create as run
 
-    run(path, base=base, source=source, template=template, force=force)
+    run(
+        path,
+        base=base,
+        sources=[*(sources or ()), *(more or ())],
+        template=template,
+        force=force,
+        allow_secrets=allow_secrets,
+    )
 
 
 app.command()(train_commands.train)

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import codecs
 import difflib
 import os
 import secrets
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from dlm.cli.common import count, note, read_document
+from dlm.cli.common import note, read_document
 from dlm.errors import DlmError, UsageError
 
-if TYPE_CHECKING:
-    from dlm.doc.notes import Note
-
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-def create(path: str, *, base: str | None, source: str | None, template: str, force: bool) -> None:
+def create(
+    path: str,
+    *,
+    base: str | None,
+    sources: Sequence[str],
+    template: str,
+    force: bool,
+    allow_secrets: bool,
+) -> None:
     from dlm.base_models import resolve
     from dlm.cli.base import default_base, describe
     from dlm.doc.parser import parse_text
@@ -31,9 +33,13 @@ def create(path: str, *, base: str | None, source: str | None, template: str, fo
     target = _target(path, force=force)
     key = base or default_base()
     model = resolve(key)
-    text = _frontmatter(_from_there(key, target)) + (
-        _from_notes(Path(source)) if source else _from_template(template)
-    )
+    folders: list[str] = []
+    if sources:
+        named = [Path(one) for one in sources]
+        body, folders = _import(named, target, allow_secrets=allow_secrets)
+    else:
+        body = _from_template(template)
+    text = _frontmatter(_from_there(key, target), folders) + body
     parse_text(text, path=target)
     write_atomic(target, text.encode("utf-8"), mode=0o666 & ~_umask())
     print(f"created {target}")
@@ -67,81 +73,47 @@ def _from_there(base: str, target: Path) -> str:
     folder = Path(base)
     if not names_a_folder(base, Path()) or base.startswith("~") or folder.is_absolute():
         return base
-    there = Path(os.path.relpath(folder, target.parent)).as_posix()
+    there = _relative(folder, target)
     return there if there.startswith("..") else f"./{there}"
 
 
-def _frontmatter(base: str) -> str:
-    from dlm.doc.schema import CURRENT_SCHEMA_VERSION
+def _relative(path: Path, target: Path) -> str:
+    return Path(os.path.relpath(path, target.parent)).as_posix()
 
-    quoted = base if all(c.isalnum() or c in "._-/:" for c in base) else f'"{base}"'
+
+def _frontmatter(base: str, folders: Sequence[str]) -> str:
+    from dlm.doc.schema import CURRENT_SCHEMA_VERSION
+    from dlm.doc.settings import render_value
+
+    sources = "".join(f"    - path: {render_value(one)}\n" for one in folders)
     return (
         f"---\ndlm_id: {new_id()}\ndlm_version: {CURRENT_SCHEMA_VERSION}\n"
-        f"base_model: {quoted}\n---\n\n"
+        f"base_model: {render_value(base)}\n"
+        + (f"training:\n  sources:\n{sources}" if sources else "")
+        + "---\n\n"
     )
 
 
-def _from_notes(source: Path) -> str:
-    """The text of the notes as prose, or the body of a document as it is.
+def _import(sources: Sequence[Path], target: Path, *, allow_secrets: bool) -> tuple[str, list[str]]:
+    """The text of files as the body of a document, and the folders, as the document names them."""
+    from dlm.sources.formats import import_file, secrets_in
+    from dlm.sources.secrets import refuse_secrets
 
-    Frontmatter and comments are left out, and a line that dlm would take for its own grammar is
-    escaped; both are said.
-    """
-    from dlm.doc.notes import read_note
-    from dlm.doc.render import escape_body, normalise
-
-    if source.suffix == ".dlm":
-        from dlm.doc.parser import parse_file
-
-        document = parse_file(source)
-        return document.text[document.frontmatter_span.end :]
-    text = _read_text(source).replace("\r\n", "\n").replace("\r", "\n")
-    found = read_note(text, obsidian=source.suffix.lower() in (".md", ".markdown", ".mdown"))
-    for line, opening in found.unclosed:
-        note(f"warning: {source}:{line}: {opening!r} is never closed; what follows it is kept")
-    if left_out := _left_out(found):
-        note(f"left out of it, as it is no text to learn: {left_out}")
-    text = normalise(found.text)
-    if not text.strip():
-        raise DlmError(
-            f"{source} holds no text", hint="leave --from out to start from a bundled text"
-        )
-    escaped = escape_body(text)
-    pairs = zip(text.split("\n"), escaped.split("\n"), strict=True)
-    if changed := [line for line, written in pairs if line != written]:
-        lines = "a line" if len(changed) == 1 else f"{len(changed)} lines"
-        note(f"escaped in it: {lines} that a document would act on, such as {changed[0]!r}")
-    return escaped + "\n"
-
-
-def _read_text(source: Path) -> str:
-    try:
-        data = source.read_bytes()
-    except OSError as error:
-        raise DlmError(f"cannot read {source}: {error.strerror}") from error
-    try:
-        return data.decode("utf-16" if data[:2] in _UTF_16 else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DlmError(
-            f"{source} is not UTF-8 (byte {error.start})",
-            hint="--from takes plain text or Markdown; save it as UTF-8 first",
-        ) from error
-
-
-def _left_out(found: Note) -> str:
-    parts: list[str] = []
-    if found.frontmatter:
-        parts.append(f"its frontmatter ({_lines([found.frontmatter])})")
-    if found.comments:
-        parts.append(f"{count(len(found.comments), 'comment')} ({_lines(found.comments)})")
-    return " and ".join(parts)
-
-
-def _lines(places: Sequence[tuple[int, int]]) -> str:
-    shown = [str(first) if first == last else f"{first}-{last}" for first, last in places]
-    word = "line" if len(shown) == 1 and "-" not in shown[0] else "lines"
-    more = f" and {len(shown) - 9} more" if len(shown) > 9 else ""
-    return f"{word} {', '.join(shown[:9])}{more}"
+    bodies: list[str] = []
+    folders: list[str] = []
+    secrets: list[tuple[str, str]] = []
+    for source in sources:
+        if source.is_dir():
+            raise UsageError(f"{source} is a folder", hint="name the files in it")
+        found = import_file(source)
+        for text in found.notes:
+            note(text)
+        secrets += secrets_in(source, found)
+        named = len(sources) > 1 and not found.sections
+        bodies.append((f"<!-- from {source.name} -->\n\n" if named else "") + found.body)
+    if not allow_secrets:
+        refuse_secrets(secrets)
+    return "\n".join(bodies), folders
 
 
 def _from_template(name: str) -> str:

@@ -16,7 +16,7 @@ from dlm.loops.chat_logs.values import (
     Log,
     joined,
 )
-from dlm.loops.rows_file import Rows, RowsFile, read_rows
+from dlm.sources.rows_file import Rows, RowsFile, read_rows
 
 PREFERENCE: Final = "preference"
 KNOWN: Final = (*FORMATS, PREFERENCE)

@@ -19,7 +19,7 @@ from dlm.loops.reports.values import (
     Unusable,
     WeakSection,
 )
-from dlm.loops.rows_file import RowsFile, read_rows
+from dlm.sources.rows_file import RowsFile, read_rows
 
 __all__ = [
     "FORMATS",

@@ -25,7 +25,7 @@ from dlm.loops.reports.values import (
     text_of,
     words,
 )
-from dlm.loops.rows_file import RowsFile
+from dlm.sources.rows_file import RowsFile
 
 _NO_METRICS: Final = words(
     "doc_id doc target arguments resps filtered_resps filter metrics task task_name idx "

@@ -27,7 +27,7 @@ from dlm.loops.reports.values import (
     text_of,
     words,
 )
-from dlm.loops.rows_file import RowsFile
+from dlm.sources.rows_file import RowsFile
 
 # Assertions whose value is an answer as it should be; then those whose value is a part of it.
 _WHOLE: Final = words(

@@ -28,7 +28,7 @@ from dlm.loops.reports.values import (
     objects_of,
     text_of,
 )
-from dlm.loops.rows_file import RowsFile
+from dlm.sources.rows_file import RowsFile
 
 _FAILED: Final = ("fail", "failed")
 _BROKEN: Final = ("error", "errored")

@@ -26,7 +26,7 @@ from dlm.loops.reports.values import (
     objects_of,
     text_of,
 )
-from dlm.loops.rows_file import Rows, RowsFile
+from dlm.sources.rows_file import Rows, RowsFile
 
 _NAMES: Final = ("name", "probe", "probe_name", "id", "case", "test", "sample_id")
 _BESIDE: Final = ("image", "images", "audio", "audios", "video", "videos")  # what a prompt shows

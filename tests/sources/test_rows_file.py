@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dlm.errors import DlmError
-from dlm.loops.rows_file import RowsFile, read_rows
+from dlm.sources.rows_file import RowsFile, read_rows
 
 
 def rows(folder: Path, data: bytes, name: str = "r", *, lenient: bool = False) -> RowsFile:
