@@ -27,7 +27,7 @@ LAYERS = (
     ("eval",),
     ("train",),
     ("loops", "testing"),
-    ("report",),
+    ("report", "export"),
     ("cli", "serve"),
     ("__main__",),
 )

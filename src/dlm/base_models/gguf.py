@@ -133,6 +133,11 @@ def _plain(dtype: str) -> Callable[[bytes], Array]:
     return lambda data: np.frombuffer(data, dtype).astype(np.float32)
 
 
+def _bfloat16(data: bytes) -> Array:
+    """The upper half of a float32."""
+    return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+
+
 def _q4_1(data: bytes) -> Array:
     """Blocks of 32: scale x nibble + least; the low nibbles are the first half of a block."""
     blocks = np.frombuffer(data, _Q4_1)
@@ -160,4 +165,5 @@ _KINDS: Final = {
     1: _Kind(1, 2, _plain("<f2")),
     3: _Kind(_BLOCK, _Q4_1.itemsize, _q4_1),
     8: _Kind(_BLOCK, _Q8_0.itemsize, _q8_0),
+    30: _Kind(1, 2, _bfloat16),
 }

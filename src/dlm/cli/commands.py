@@ -9,6 +9,7 @@ import typer
 from dlm.cli import (
     base as base_commands,
     eval as eval_commands,
+    export as export_commands,
     harvest as harvest_commands,
     improve_commands,
     metrics as metrics_commands,
@@ -276,4 +277,5 @@ def migrate(
     bring_up_to_date(path, dry_run=dry_run)
 
 
+app.command()(export_commands.export)
 app.command()(harvest_commands.harvest)

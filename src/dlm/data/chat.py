@@ -90,6 +90,38 @@ class Codec:
         """Whether the base model brought a chat template of its own."""
         return isinstance(self._template, JinjaTemplate)
 
+    @property
+    def template_source(self) -> str | None:
+        """The text of the base's own chat template."""
+        return self._template.source if self.has_template else None
+
+    @property
+    def special_tokens(self) -> dict[str, str]:
+        """The named special tokens, which a template may write: `bos_token` and others."""
+        return dict(self._tokens.special)
+
+    @cached_property
+    def opening_text(self) -> str:
+        """What stands before a conversation that no template opens: a beginning-of-text token."""
+        opening = [] if self.has_template else self._tokens.opening_ids
+        return self._tokens.decode(opening, skip_special=False) if opening else ""
+
+    @cached_property
+    def turn_end_id(self) -> int | None:
+        """The id that closes an answer; None when the base has none at all."""
+        return self._turn_end
+
+    @cached_property
+    def takes_system(self) -> bool:
+        """Whether the template has a place for a system message."""
+        return self._takes_system
+
+    @cached_property
+    def closes_thought(self) -> bool:
+        """Whether the template opens a thought, which is closed at once in each prompt."""
+        prompt = self.prompt_text([{"role": "user", "content": "a"}])
+        return prompt.endswith("<think>\n</think>\n\n") and not self._thinking
+
     @cached_property
     def stop_ids(self) -> frozenset[int]:
         """The ids after which an answer is over."""

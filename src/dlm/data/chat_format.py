@@ -194,7 +194,7 @@ def _environment(source: str) -> Environment:
     environment.filters["tojson"] = _to_json
     environment.globals["raise_exception"] = raise_exception
     if "strftime_now is defined" not in source:
-        environment.globals["strftime_now"] = _fixed_date
+        environment.globals["strftime_now"] = fixed_date
     return environment
 
 
@@ -219,7 +219,8 @@ def _to_json(value: object, indent: int | None = None, **options: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent, **options)
 
 
-def _fixed_date(pattern: str) -> str:
+def fixed_date(pattern: str) -> str:
+    """The one date that templates are told, in the form they ask for."""
     # Today's date would make yesterday's adapter answer to another prompt than it was trained on.
     return date(2024, 7, 26).strftime(pattern)
 

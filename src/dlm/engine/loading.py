@@ -6,6 +6,8 @@ here.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import logging
 import os
@@ -81,6 +83,27 @@ def load_base(folder: Path, plan: Plan, torch: Any) -> Any:
             hint="`dlm doctor` checks the base; a damaged download can be deleted and fetched anew",
         ) from error
     # The base's own sampling defaults must not leak into answers.
+    network.generation_config = type(network.generation_config)()
+    return network
+
+
+def load_gguf(file: Path, plan: Plan, torch: Any) -> Any:
+    """The network in a GGUF file, on the CPU; BaseModelError when it does not load."""
+    from transformers import AutoModelForCausalLM, GgufConfig
+
+    _silence()
+    try:
+        # It draws a bar of its own, which nothing else switches off.
+        with contextlib.redirect_stderr(io.StringIO()):
+            network = AutoModelForCausalLM.from_pretrained(
+                str(file.parent),
+                gguf_file=file.name,
+                quantization_config=GgufConfig(dequantize=True),
+                dtype=getattr(torch, plan.dtype),
+                local_files_only=True,
+            )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise BaseModelError(f"transformers does not load {file}: {_first_line(error)}") from error
     network.generation_config = type(network.generation_config)()
     return network
 
