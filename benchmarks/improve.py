@@ -107,9 +107,9 @@ def round_facts(one: dict[str, Any]) -> dict[str, Any]:
 
 def others(original: Path, document: Path, versions: list[str]) -> dict[str, list[str]]:
     """Right answers to the questions beside the document, by kind, for each version."""
-    from dlm.cli.asking import open_asking
     from dlm.doc.parser import parse_file
     from dlm.engine.answer import Sampling
+    from dlm.engine.asking import open_asking
     from dlm.eval.answers import has_key
 
     path = original.with_suffix(".eval.jsonl")

@@ -77,9 +77,9 @@ def run_dlm(document: Path, questions: list[dict[str, Any]], *, show: bool) -> d
 
 def ask_trained(document: Path, questions: list[str]) -> list[str]:
     """The answers `dlm prompt --temp 0` gives, from one loaded engine."""
-    from dlm.cli.asking import open_asking
     from dlm.doc.parser import parse_file
     from dlm.engine.answer import Sampling
+    from dlm.engine.asking import open_asking
 
     asking = open_asking(parse_file(document), version=None, base_only=False)
     return [

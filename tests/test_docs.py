@@ -1,7 +1,8 @@
 """The documentation is executed, and every command and option stands in it.
 
 In `console` blocks, lines that begin with `$ ` run in a fresh folder per page; the lines after them
-must appear in what is printed, in that order, `…` standing for anything.
+must appear in what is printed, in that order, `…` standing for anything. A `python` block with a
+title is a file of that name there.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dlm.doc.parser import parse_text
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^(`{3,})(\w+)[^\n]*\n(.*?)^\1$", re.S | re.M)
+TITLED = re.compile(r'^```python title="([\w.]+)"\n(.*?)^```$', re.S | re.M)
 HEAD = "---\ndlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C\ndlm_version: 15\nbase_model: pocket\n---\n"
 
 
@@ -49,6 +51,8 @@ def test_console_examples_print_what_the_page_says(
     warm.write_command(tmp_path / "bin")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
     (tmp_path / "examples").symlink_to(ROOT / "examples")
+    for name, text in TITLED.findall(page.read_text("utf-8")):
+        (tmp_path / name).write_text(text, "utf-8")
     for command, expected in (
         item for text in _blocks(page, "console") for item in _commands(text)
     ):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import warm
 
+import dlm.engine.notes as notes
 import dlm.engine.open_book as open_book
 from dlm.cli.asking import Choice, ask_one
 from dlm.engine.answer import Sampling
@@ -136,7 +137,7 @@ def test_a_base_that_can_read_is_shown_the_passages(
     lamp: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert warm.run("train", lamp, "--max-steps", "1").returncode == 0
-    monkeypatch.setattr(open_book, "READS_FROM", 1)
+    monkeypatch.setattr(notes, "READS_FROM", 1)
     choice = Choice(Sampling(max_tokens=8), None, base_only=False, closed=False)
     ask_one(str(lamp), WICK, choice, batch=None, as_json=True)
     answer = json.loads(capsys.readouterr().out)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dlm.cli.asking import open_asking
 from dlm.doc.parser import parse_file
 from dlm.engine.answer import Sampling
+from dlm.engine.asking import open_asking
 from dlm.errors import BaseModelError
 from dlm.store.store import Store
 from dlm.train.options import Progress, TrainOptions

@@ -6,6 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from dlm.cli import completion
+
 if TYPE_CHECKING:
     from typer import Typer
 
@@ -26,7 +28,9 @@ def main() -> None:
             return
         from dlm.cli.commands import app
 
-        app()
+        if completion.VARIABLE in os.environ:
+            completion.prepare()
+        app(prog_name="dlm")
     except DlmError as error:
         _say(error)
         sys.exit(error.exit_code)

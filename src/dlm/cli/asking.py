@@ -9,29 +9,19 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlm.cli.common import note, print_json, read_document, shown, split_path
-from dlm.errors import DlmError, UsageError
+from dlm.errors import UsageError
 
 if TYPE_CHECKING:
-    from dlm.data.chat import Message
     from dlm.doc.document import Document
-    from dlm.engine.answer import Answerer, Sampling
+    from dlm.engine.answer import Sampling
+    from dlm.engine.asking import Reply
     from dlm.engine.notes import Notes
-    from dlm.engine.open_book import OpenAnswer
-
-
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """An answerer and the version it speaks for; None is the bare base."""
-
-    answerer: Answerer
-    version: str | None
-    base: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,49 +32,6 @@ class Choice:
     version: str | None
     base_only: bool
     closed: bool
-
-    def is_closed(self, document: Document) -> bool:
-        """Whether the model answers alone: asked for, sampled, a document of style or of none."""
-        from dlm.index import passages
-
-        return (
-            self.closed
-            or self.base_only
-            or self.sampling.temperature > 0
-            or not document.frontmatter.training.open_book
-            or not passages(document)
-        )
-
-
-def open_asking(document: Document, *, version: str | None, base_only: bool) -> Asking:
-    """Load what shall answer for the document.
-
-    Raises StoreError when nothing is trained yet, CorruptStore when the weights are damaged, and
-    BaseModelError when they belong to another base.
-    """
-    from dlm.base_models import base_of
-    from dlm.base_models.locate import local_folder
-    from dlm.engine.answer import open_answerer
-
-    base = base_of(document)
-    folder = local_folder(base)
-    prompt = document.frontmatter.system_prompt
-    if base_only:
-        return Asking(open_answerer(base, folder, None, system_prompt=prompt), None, base.key)
-    from dlm.engine.answer import check_base, choose_version
-    from dlm.store.store import Store
-
-    with Store.open(
-        document.frontmatter.dlm_id, base_model=document.frontmatter.base_model
-    ) as store:
-        for text in store.notices:
-            note(f"note: {text}")
-        chosen = choose_version(store, document, version)
-        check_base(store, chosen, folder, base.key)
-        store.verify(chosen)
-        with store.in_use(chosen):
-            answerer = open_answerer(base, folder, chosen.path, system_prompt=prompt)
-    return Asking(answerer, chosen.name, base.key)
 
 
 def ask_one(
@@ -103,12 +50,12 @@ def ask_one(
     if not str(text).strip():
         raise UsageError("the question is empty", hint='dlm prompt notes.dlm "What …?"')
     began = time.monotonic()
-    respond = _responder(document, choice)
-    answer = respond(str(text), None if as_json else _write)
+    respond = _Responder(document, choice)
+    reply = respond(str(text), None if as_json else _write)
     if as_json:
-        print_json({**answer, "seconds": round(time.monotonic() - began, 3)})
+        print_json({**reply_json(reply), "seconds": round(time.monotonic() - began, 3)})
         return
-    if not answer.get("finished", True):
+    if not reply.finished:
         note(f"note: cut at {choice.sampling.max_tokens} tokens; --max-tokens allows more")
 
 
@@ -118,7 +65,7 @@ def ask_many(path: str | None, choice: Choice) -> None:
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401  (line editing for input())
     document = read_document(path)
-    respond = _responder(document, choice)
+    respond = _Responder(document, choice)
     note(f"{respond.who}; an empty line or Ctrl-D ends")
     while question := _next_question():
         respond(question, _write)
@@ -129,113 +76,92 @@ def _check(choice: Choice) -> None:
         raise UsageError("--version and --base-only exclude each other")
 
 
-class _Closed:
-    """The model alone."""
+class _Responder:
+    """Answers as the options say, and tells on standard error what the owner should know."""
 
     def __init__(self, document: Document, choice: Choice) -> None:
-        self._asking = open_asking(document, version=choice.version, base_only=choice.base_only)
-        self._sampling = choice.sampling
-        self.who = f"{self._asking.version or 'bare base'} on {self._asking.base}"
+        from dlm.engine.asking import Engine
 
-    def __call__(self, question: str, on_text: Any) -> dict[str, Any]:
-        asking = self._asking
-        messages: list[Message] = [{"role": "user", "content": question}]
-        answer = asking.answerer.answer(messages, self._sampling, on_text)
+        self._engine = engine = Engine(
+            document,
+            version=choice.version,
+            base_only=choice.base_only,
+            sampling=choice.sampling,
+        )
+        self._closed = choice.closed or not engine.is_open
+        self._told = 0
+        if self._closed:
+            model = engine.model()
+            self.who = f"{model.version or 'bare base'} on {model.base}"
+        else:
+            notes = engine.notes()
+            if notes.are_read:
+                engine.model()
+            version = notes.version or "not trained"
+            self.who = f"the notes of {document.path}, {version} on {notes.base}"
+        self._tell()
+        if not self._closed and engine.notes().version is None:
+            note("note: not trained yet; what follows stands in the notes")
+
+    def __call__(self, question: str, on_text: Callable[[str], None] | None) -> Reply:
+        write = None if on_text is None else lambda text: on_text(shown(text))
+        reply = self._engine.ask(question, closed=self._closed, on_text=write)
+        self._tell()
         if on_text:
             on_text("\n")
+            if not self._closed:
+                on_text(_where(self._engine.notes(), reply))
+        return reply
+
+    def _tell(self) -> None:
+        for text in self._engine.notices[self._told :]:
+            note(f"note: {text}")
+        self._told = len(self._engine.notices)
+
+
+def reply_json(reply: Reply) -> dict[str, Any]:
+    """The facts of a reply, of the model where it was asked alone, else of the notes."""
+    asked = {"question": reply.question, "answer": reply.text}
+    who = {"version": reply.version, "base": reply.base, "engine": reply.engine}
+    if reply.tokens is not None:
+        prompt, tokens = reply.tokens
         return {
-            "question": question,
-            "answer": answer.text,
-            "version": asking.version,
-            "base": asking.base,
-            "engine": asking.answerer.engine_name,
-            "prompt_tokens": answer.prompt_tokens,
-            "tokens": answer.tokens,
-            "finished": answer.finished,
+            **asked,
+            **who,
+            "prompt_tokens": prompt,
+            "tokens": tokens,
+            "finished": reply.finished,
         }
+    return {
+        **asked,
+        "declined": reply.declined,
+        **who,
+        "line": reply.line,
+        "trained": reply.trained,
+        "passages": [asdict(one) for one in reply.passages],
+    }
 
 
-class _Open:
-    """The notes, quoted or read by the model, and the line where the answer stands."""
-
-    def __init__(self, document: Document, choice: Choice) -> None:
-        from dlm.engine.notes import Notes
-
-        self._notes = notes = Notes.open(document, choice.version)
-        self._sampling = choice.sampling
-        self._asking: Asking | None = None
-        if notes.are_read:  # loading the model says what the store has to say
-            self._asking = open_asking(document, version=choice.version, base_only=False)
-        else:
-            for text in notes.notices:
-                note(f"note: {text}")
-        if notes.version is None:
-            note("note: not trained yet; what follows stands in the notes")
-        self.who = f"the notes of {document.path}, {notes.version or 'not trained'} on {notes.base}"
-
-    def __call__(self, question: str, on_text: Any) -> dict[str, Any]:
-        from dlm.engine.open_book import quote_notes, read_notes
-
-        notes = self._notes
-        try:
-            notes.refresh()
-        except DlmError as error:
-            note(f"note: answered from the notes as they were: {error}")
-        if self._asking is None:
-            answer = quote_notes(notes.index, question)
-            if on_text:
-                on_text(shown(answer.text))
-        else:
-            answer = read_notes(
-                notes.index, question, self._asking.answerer, self._sampling, on_text
-            )
-        if on_text:
-            on_text("\n" + _where(notes, answer))
-        return {
-            "question": question,
-            "answer": answer.text,
-            "declined": answer.declined,
-            "version": notes.version,
-            "base": notes.base,
-            "engine": "notes" if self._asking is None else self._asking.answerer.engine_name,
-            "line": answer.source.line if answer.source else None,
-            "trained": notes.trained(answer),
-            "passages": [
-                {
-                    "line": one.passage.line,
-                    "text": one.passage.text,
-                    "score": round(one.score, 3),
-                }
-                for one in answer.passages
-            ],
-        }
-
-
-def _where(notes: Notes, answer: OpenAnswer) -> str:
+def _where(notes: Notes, reply: Reply) -> str:
     """The line under an answer: where it stands, with what stands there unless that was quoted."""
-    source = answer.source
-    if source is None:
-        return "  (--closed asks the model alone)\n" if answer.declined else ""
+    if reply.line is None:
+        return "  (--closed asks the model alone)\n" if reply.declined else ""
     name = notes.document.path.name if notes.document.path else "the notes"
-    told = f"  {shown(name)}:{source.line}"
-    if source.text != answer.text:
-        told += f"  {shown(source.text)}"
+    told = f"  {shown(name)}:{reply.line}"
+    if reply.quoted != reply.text:
+        told += f"  {shown(reply.quoted or '')}"
     if not notes.follow:
         told += f"  (as of {notes.version})"
-    elif notes.version is not None and notes.trained(answer) is False:
+    elif notes.version is not None and reply.trained is False:
         told += f"  (saved after {notes.version}, not trained yet)"
     return told + "\n"
 
 
-def _responder(document: Document, choice: Choice) -> _Closed | _Open:
-    return (_Closed if choice.is_closed(document) else _Open)(document, choice)
-
-
 def _ask_file(document: Document, batch: str, choice: Choice) -> None:
     rows = list(_questions(batch))
-    respond = _responder(document, choice)
+    respond = _Responder(document, choice)
     for row in rows:
-        answer = {**row, **respond(row["question"], None)}
+        answer = {**row, **reply_json(respond(row["question"], None))}
         print(json.dumps(answer, ensure_ascii=False, default=str), flush=True)
 
 

@@ -279,3 +279,13 @@ def migrate(
 
 app.command()(export_commands.export)
 app.command()(harvest_commands.harvest)
+
+
+@app.command()
+def completion(
+    shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
+) -> None:
+    """Print the script that completes commands in a shell."""
+    from dlm.cli.completion import script
+
+    print(script(shell))

@@ -14,7 +14,7 @@ from dlm.index import Index
 from dlm.index.search import said
 from dlm.store import improving
 from dlm.store.records import Version
-from dlm.store.store import Store
+from dlm.store.store import Store, open_store
 
 
 @dataclass(slots=True)
@@ -44,9 +44,7 @@ class Notes:
         Raises StoreError when there is no such version, or its text was not kept.
         """
         base = base_of(document)
-        with Store.open(
-            document.frontmatter.dlm_id, base_model=document.frontmatter.base_model
-        ) as store:
+        with open_store(document) as store:
             notices = tuple(store.notices)
             chosen = store.version(version) if version is not None else store.current()
             snapshot = _snapshot(store, chosen, document) if chosen else None

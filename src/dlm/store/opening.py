@@ -45,7 +45,7 @@ class Opened:
     settled: bool
 
 
-def open_store(place: StorePath, base_model: str, checkpoint: Callable[[str], None]) -> Opened:
+def opened_store(place: StorePath, base_model: str, checkpoint: Callable[[str], None]) -> Opened:
     """Open, create, migrate, repair and sweep one store, as far as the disk lets us."""
     refusal = _refusal(place)
     if refusal is None:

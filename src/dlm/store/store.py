@@ -1,6 +1,7 @@
 """One document's store, open: its versions, which is current, and how a new one comes in.
 
-Knows nothing of models or documents; those who train write files into a staging folder.
+Knows nothing of models, and of a document only whose it is; those who train write files into a
+staging folder.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from collections.abc import Callable, Collection, Iterator
 from types import TracebackType
 from typing import Self
 
+from dlm.doc.document import Document
 from dlm.errors import CorruptStore, StoreError
 from dlm.store import improving, memory, metrics, queries, weights
 from dlm.store.database import Database, sentences
 from dlm.store.locks import OPEN_FILES_PIN_FOLDERS, exclusive_lock, shared_use, sole_use
-from dlm.store.opening import PRUNED, Opened, open_store, published, put_right
+from dlm.store.opening import PRUNED, Opened, opened_store, published, put_right
 from dlm.store.paths import StorePath, for_dlm
 from dlm.store.records import (
     PointerMove,
@@ -27,6 +29,12 @@ from dlm.store.records import (
     version_number,
 )
 from dlm.store.staging import RUN_FILE, Staging
+
+
+def open_store(document: Document) -> Store:
+    """The store of a document, to be used as a context manager; otherwise as `Store.open`."""
+    frontmatter = document.frontmatter
+    return Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model)
 
 
 class Store:
@@ -63,7 +71,7 @@ class Store:
         the name of each durable step as it is done. Raises StoreError or CorruptStore.
         """
         path = for_dlm(dlm_id)
-        opened = open_store(path, base_model, checkpoint)
+        opened = opened_store(path, base_model, checkpoint)
         return cls(path, opened, base_model=base_model, checkpoint=checkpoint)
 
     @property

@@ -12,9 +12,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from dlm.cli.asking import open_asking
 from dlm.doc.parser import parse_file
 from dlm.engine.answer import Sampling
+from dlm.engine.asking import open_asking
 from dlm.errors import TrainingError
 from dlm.eval.answers import has_key
 
