@@ -27,7 +27,7 @@ LAYERS = (
     ("eval",),
     ("train",),
     ("loops", "testing"),
-    ("report", "export"),
+    ("report", "export", "pack"),
     ("cli", "serve"),
     ("__main__",),
 )

@@ -13,7 +13,7 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dlm.errors import DlmError, EditConflict
@@ -59,6 +59,56 @@ def write_atomic(
         else:
             _replace_expected(temporary, target, expected)
         fsync_directory(target.parent)
+    except OSError as error:
+        raise disk_error(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file beside `path` to be written, which takes its place, durably, when the block ends.
+
+    Where the block fails nothing is left. Raises DlmError when the disk refuses.
+    """
+    target = path.resolve()
+    temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}.tmp"
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(target)
+        fsync_directory(target.parent)
+    except OSError as error:
+        raise disk_error(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file that is not there yet, whole or not at all.
+
+    Raises EditConflict where there is one, DlmError when the disk refuses.
+    """
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.tmp"
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            raise EditConflict(f"{path} is there already; it was left as it is") from None
+        except OSError:
+            # A file system without links: the name is taken first, then filled in one step.
+            with path.open("xb"):
+                temporary.replace(path)
+        fsync_directory(path.parent)
+    except FileExistsError:
+        raise EditConflict(f"{path} is there already; it was left as it is") from None
     except OSError as error:
         raise disk_error(path, error) from error
     finally:

@@ -13,6 +13,7 @@ from dlm.cli import (
     harvest as harvest_commands,
     improve_commands,
     metrics as metrics_commands,
+    pack as pack_commands,
     preference as preference_commands,
     synth as synth_commands,
     train as train_commands,
@@ -278,6 +279,9 @@ def migrate(
 
 
 app.command()(export_commands.export)
+app.command()(pack_commands.pack)
+app.command()(pack_commands.verify)
+app.command()(pack_commands.unpack)
 app.command()(harvest_commands.harvest)
 
 

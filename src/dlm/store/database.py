@@ -178,6 +178,13 @@ class Database:
             if not durable:
                 self.execute("PRAGMA synchronous = FULL")
 
+    def copy_to(self, path: Path) -> None:
+        """Write all that is committed now into a new file at `path`, whoever else is writing."""
+        with sentences(path), contextlib.closing(sqlite3.connect(path)) as copy:
+            self._connection.backup(copy)
+            # Made for one file: a copy in WAL mode would want another beside it to be read.
+            copy.execute("PRAGMA journal_mode = DELETE")
+
     def close(self) -> None:
         """Close the connection; closing again does nothing."""
         with contextlib.suppress(sqlite3.OperationalError):
