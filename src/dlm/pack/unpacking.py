@@ -27,7 +27,7 @@ from dlm.pack.layout import BASE, STORE, VERSIONS, BadPack, Member
 from dlm.pack.reading import Pack
 from dlm.store import queries, weights
 from dlm.store.database import Database
-from dlm.store.opening import open_store
+from dlm.store.opening import opened_store
 from dlm.store.paths import StorePath, for_dlm
 from dlm.store.store import Store
 
@@ -167,7 +167,7 @@ def _staged_store(pack: Pack, work: Path) -> Path:
     named = meta is not None and meta.dlm_id == pack.contents.dlm_id
     if not named or current is None or found != _digests(pack):
         raise BadPack(f"{pack.path}: its database does not fit its versions")
-    opened = open_store(place, "", lambda step: None)
+    opened = opened_store(place, "", lambda step: None)
     with contextlib.closing(opened.database) as database:
         number = queries.current_number(database)
         versions = queries.versions(database, place.versions)
