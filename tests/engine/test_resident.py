@@ -18,7 +18,16 @@ from dlm.data.completion import Completion, Refused, Request
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_text
 from dlm.engine import decoding
-from dlm.engine.decoding import Chooser, Job, Row, Tail, batches, decode, generate, shared_prefix
+from dlm.engine.decoding import (
+    Chooser,
+    Job,
+    Tail,
+    batches,
+    decode,
+    draws,
+    generate,
+    shared_prefix,
+)
 from dlm.engine.loading import LoraSettings, save_adapter
 from dlm.engine.model import Model
 from dlm.engine.resident import Resident, Scored
@@ -225,7 +234,7 @@ def test_batches_hold_every_row_once_and_no_more_than_fits(
     resident: Resident, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = jobs(resident, n=5)
-    monkeypatch.setattr("dlm.engine.decoding._tokens_that_fit", lambda model: 600)
+    monkeypatch.setattr("dlm.engine.decoding.tokens_that_fit", lambda model: 600)
     found = list(batches(resident.model, asked))
     rows = [row for batch in found for row in batch]
     assert sorted((row.job, row.number) for row in rows) == [
@@ -250,9 +259,9 @@ def test_samples_follow_the_distribution_and_top_p_bounds_it(resident: Resident)
     logits = torch.tensor([[2.0, 1.0, 0.0, -1.0]]).repeat(4000, 1)
     for top_p, kept in ((1.0, 4), (0.8, 2)):
         job = Job([0], 1, 1, 0.7, top_p, "k")
-        rows = [Row(0, number) for number in range(4000)]
-        chooser = Chooser([job] * 4000, rows, torch, "cpu")
-        counts = torch.bincount(chooser.choose(logits, 0), minlength=4) / 4000
+        chooser = Chooser([job] * 4000, torch, "cpu")
+        drawn = chooser.numbers([next(draws("k", number)) for number in range(4000)])
+        counts = torch.bincount(chooser.choose(logits, drawn), minlength=4) / 4000
         wanted = (logits[0, :kept] / 0.7).softmax(0)
         assert counts[kept:].sum() == 0
         assert torch.allclose(counts[:kept], wanted, atol=0.03)

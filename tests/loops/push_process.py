@@ -12,7 +12,8 @@ from watch_kit import DLM_ID, RecordingScreen, RecordingTrainer
 
 from dlm.loops.watch import Watch, WatchSettings
 from dlm.loops.watch_status import WatchStatus
-from dlm.serve.server import Address, listening
+from dlm.serve.connections import Address
+from dlm.serve.server import listening
 from dlm.store.store import Store
 from dlm.train.options import Progress, TrainOptions
 
@@ -27,7 +28,7 @@ def main() -> None:
     settings = WatchSettings(saves=True, debounce_seconds=0.02)
     address = Address("127.0.0.1", 0)
     with listening(address, status, token=TOKEN, database=database, capacity=1000) as real:
-        print(real.url, flush=True)
+        print(f"{real.url}/rpc", flush=True)
         trainer, screen = RecordingTrainer(), RecordingScreen()
         Watch(path, settings, TrainOptions(), trainer, screen, status, Progress()).run()
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dlm.serve.server import Address, listening
+from dlm.serve.connections import Address
+from dlm.serve.server import listening
 from dlm.store.database import Database
 from dlm.store.edits import Probe, waiting_probes
 
@@ -63,7 +64,7 @@ class Client:
         token: str | None = TOKEN,
     ) -> Answer:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        url = self.address.url.removesuffix("/rpc") + path
+        url = self.address.url + path
         request = urllib.request.Request(url, data if method == "POST" else None, method=method)
         if token is not None:
             request.add_header("Authorization", f"Bearer {token}")

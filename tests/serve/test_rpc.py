@@ -14,7 +14,8 @@ import pytest
 from rpc_kit import TOKEN, Client, FixedHorizon, head, serving, status_of
 
 from dlm.errors import DlmError, UsageError
-from dlm.serve.server import Address, listening, parse_address, probe_token
+from dlm.serve.connections import Address, parse_address
+from dlm.serve.server import listening, probe_token
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +244,7 @@ def test_no_length_at_all_is_an_empty_body(client: Client) -> None:
 def test_idle_connections_and_slow_heads_shut_nobody_out(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dlm.serve.server import GuardedProtocol
+    from dlm.serve.connections import GuardedProtocol
 
     monkeypatch.setattr(GuardedProtocol, "most", 64)
     monkeypatch.setattr(GuardedProtocol, "head_seconds", 1.0)
@@ -306,7 +307,7 @@ def test_addresses() -> None:
     assert parse_address("127.0.0.1:7433") == Address("127.0.0.1", 7433)
     assert parse_address(":0") == Address("127.0.0.1", 0)
     assert parse_address("[::1]:80") == Address("::1", 80)
-    assert parse_address("[::1]:80").url == "http://[::1]:80/rpc"
+    assert parse_address("[::1]:80").url == "http://[::1]:80"
     assert parse_address("localhost:1").is_loopback
     assert not parse_address("0.0.0.0:1").is_loopback
     assert not parse_address("shed.example:1").is_loopback

@@ -258,6 +258,35 @@ def report(
 
 
 @app.command()
+def serve(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PATH]...",
+            help="The documents. May be left out beside a single .dlm file.",
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen on; another than loopback needs a key.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")
+    ] = 7430,
+    api_key_env: Annotated[
+        str | None,
+        typer.Option(
+            "--api-key-env", metavar="NAME", help="The environment variable that holds the key."
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Answer over HTTP, as OpenAI's API does."""
+    from dlm.cli.serve import run
+
+    run(paths, host=host, port=port, api_key_env=api_key_env, as_json=json)
+
+
+@app.command()
 def doctor(path: PathArgument = None, json: JsonOption = False) -> None:
     """Check this machine, the base model and the store."""
     from dlm.cli.doctor import run

@@ -66,7 +66,8 @@ def run_training(
             preferences=phase == "preference" or no_mined or force,
         )
         if listen_rpc is not None:
-            from dlm.serve.server import parse_address, probe_token
+            from dlm.serve.connections import parse_address
+            from dlm.serve.server import probe_token
 
             parse_address(listen_rpc)
             probe_token()

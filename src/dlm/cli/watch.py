@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dlm.loops.push import Drained
     from dlm.loops.watch import WatchSettings
     from dlm.loops.watch_status import Facts, WatchStatus
-    from dlm.serve.server import Address
+    from dlm.serve.connections import Address
     from dlm.train.figures import EpochFigures
     from dlm.train.lock_file import LockMode
     from dlm.train.options import StepFigures, TrainOptions
@@ -98,7 +98,8 @@ def run(
 def _listening(
     text: str, status: WatchStatus, dlm_id: str, base: str, capacity: int
 ) -> Iterator[Address]:
-    from dlm.serve.server import listening, parse_address, probe_token
+    from dlm.serve.connections import parse_address
+    from dlm.serve.server import listening, probe_token
     from dlm.store.edits import queue_depth
     from dlm.store.store import Store
 
@@ -112,7 +113,7 @@ def _listening(
             "can write into the document, and the token travels unencrypted."
         )
     with listening(address, status, token=token, database=database, capacity=capacity) as real:
-        note(f"listening for probes on {real.url}")
+        note(f"listening for probes on {real.url}/rpc")
         yield real
 
 

@@ -149,6 +149,11 @@ class Codec:
         declared.append(length if isinstance(length, int) and length < 10**8 else None)
         return next((n for n in declared if isinstance(n, int)), 2048)
 
+    @cached_property
+    def vocabulary(self) -> int:
+        """How many token ids the base model has."""
+        return int(self._config["vocab_size"])
+
     def encode(self, text: str) -> list[int]:
         """The ids of plain text: nothing is added, and control tokens in it are mere characters."""
         return self._tokens.encode(text, [(0, len(text))])

@@ -15,6 +15,7 @@ from dlm.base_models import BaseModel
 from dlm.base_models.folder import fingerprint
 from dlm.data.chat import Codec, Message
 from dlm.doc.document import Document
+from dlm.engine.text_stream import TextStream
 from dlm.errors import BaseModelError, StoreError
 from dlm.store.records import Version
 from dlm.store.store import Store
@@ -62,36 +63,18 @@ class Answerer:
     ) -> Answer:
         """Answer the last message; `on_text` receives the text piece by piece as it is produced."""
         prompt = self._codec.prompt_ids(messages)
-        stream = _TextStream(self._codec, on_text) if on_text else None
-        ids = self._engine(prompt, sampling, stream.put if stream else None)
-        text = self._codec.decode(ids)
-        if stream:
-            stream.finish(text)
-        return Answer(text.strip(), len(prompt), len(ids), len(ids) < sampling.max_tokens)
+        stream = TextStream(self._codec.decode, strip=True)
 
+        def tell(text: str) -> None:
+            if on_text and text:
+                on_text(text)
 
-class _TextStream:
-    """Tokens to text, piece by piece; an incomplete character is held back."""
-
-    def __init__(self, codec: Codec, on_text: Callable[[str], None]) -> None:
-        self._codec, self._on_text = codec, on_text
-        self._ids: list[int] = []
-        self._sent = 0
-
-    def put(self, token: int) -> None:
-        self._ids.append(token)
-        text = self._codec.decode(self._ids)
-        if not text.endswith("\ufffd"):
-            self._send(text)
-
-    def finish(self, text: str) -> None:
-        self._send(text)
-
-    def _send(self, text: str) -> None:
-        start = len(text) - len(text.lstrip()) if self._sent == 0 else self._sent
-        if len(text) > start:
-            self._on_text(text[start:])
-            self._sent = len(text)
+        put = (lambda token: tell(stream.put(token))) if on_text else None
+        ids = self._engine(prompt, sampling, put)
+        tell(stream.finish())
+        return Answer(
+            self._codec.decode(ids).strip(), len(prompt), len(ids), len(ids) < sampling.max_tokens
+        )
 
 
 def open_answerer(

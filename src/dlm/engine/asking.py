@@ -14,7 +14,7 @@ from dlm.base_models.locate import local_folder
 from dlm.doc.document import Document
 from dlm.engine.answer import Answerer, Sampling, check_base, choose_version, open_answerer
 from dlm.engine.notes import Notes
-from dlm.engine.open_book import quote_notes, read_notes
+from dlm.engine.open_book import model_alone, quote_notes, read_notes
 from dlm.errors import DlmError
 from dlm.index import Found, passages
 from dlm.store.store import open_store
@@ -101,11 +101,11 @@ class Engine:
         They are not when sampled, of the bare base, for a document of style, and for one of none.
         """
         if self._is_open is None:
-            self._is_open = (
-                not self._base_only
-                and self.sampling.temperature == 0
-                and self.document.frontmatter.training.open_book
-                and bool(passages(self.document))
+            self._is_open = not model_alone(
+                self.document,
+                lambda: passages(self.document),
+                closed=self._base_only,
+                temperature=self.sampling.temperature,
             )
         return self._is_open
 

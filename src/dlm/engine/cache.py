@@ -26,6 +26,33 @@ def can_share(cache: Any) -> bool:
     return all(type(layer) is _Roomy for layer in cache.layers)
 
 
+def join(cache: Any, other: Any, room: int) -> Any:
+    """One cache with the rows of both, the shorter ones behind blanks; both `can_share`."""
+    layers = []
+    for mine, theirs in zip(cache.layers, other.layers, strict=True):
+        length = max(mine.get_seq_length(), theirs.get_seq_length())
+        layer = _Roomy(room)
+        pairs = ((mine.keys, theirs.keys), (mine.values, theirs.values))
+        keys, values = (torch.cat([_blanks(one, length) for one in pair]) for pair in pairs)
+        layer.update(keys, values)
+        layers.append(layer)
+    joined = DynamicCache()
+    joined.layers = layers
+    return joined
+
+
+def drop_first(cache: Any, tokens: int) -> None:
+    """Forget the first tokens of every row; for a cache that `can_share`."""
+    for layer in cache.layers:
+        layer.drop_first(tokens)
+
+
+def _blanks(states: torch.Tensor, length: int) -> torch.Tensor:
+    """`states` (rows, heads, tokens, width) behind as many zeros as make it `length` tokens."""
+    missing = length - states.shape[2]
+    return torch.nn.functional.pad(states, (0, 0, missing, 0)) if missing else states
+
+
 class _Roomy(DynamicLayer):  # type: ignore[misc]  # the library is untyped
     """`keys` and `values` (rows, heads, tokens, width) are views of longer buffers."""
 
@@ -52,6 +79,11 @@ class _Roomy(DynamicLayer):  # type: ignore[misc]  # the library is untyped
     def batch_select_indices(self, indices: torch.Tensor) -> None:
         """Keep these rows, in this order; a row may come more than once."""
         super().batch_select_indices(indices)
+        self._buffers = []
+
+    def drop_first(self, tokens: int) -> None:
+        """Forget the first tokens of every row."""
+        self.keys, self.values = self.keys[:, :, tokens:], self.values[:, :, tokens:]
         self._buffers = []
 
     def _make_room(

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from dlm.hardware import memory_within
 
 _ROOM = 256  # tokens that the cache makes room for at a time
 _COMPACT_AT = 0.75  # share of rows still unfinished
-_ROWS = {"cpu": 64, "mps": 64, "cuda": 256}  # more gain nothing
+MOST_ROWS = {"cpu": 64, "mps": 64, "cuda": 256}  # more gain nothing
 _TOKENS = {"cpu": 16_384, "mps": 16_384, "cuda": 262_144}
 _SHARE = 0.4  # of the free memory; growing and selecting copy a part of it for a moment
 _WORTH_SHARING = 16  # tokens
@@ -74,7 +74,7 @@ def generate(
     Equal prompts draw the same with equal seeds. `on_token` is for a single prompt.
     """
     jobs = [
-        Job(ids, 1, max_new_tokens, temperature, top_p, f"{seed}:{_digest(ids)}") for ids in prompts
+        Job(ids, 1, max_new_tokens, temperature, top_p, f"{seed}:{digest(ids)}") for ids in prompts
     ]
     answers: list[list[int]] = [[] for _ in prompts]
 
@@ -133,8 +133,8 @@ def batches(
     model: Model, jobs: Sequence[Job], rows_per_batch: int | None = None
 ) -> Iterator[list[Row]]:
     """All rows of `jobs`, longest prompts first, in batches that fit the memory with padding."""
-    most = rows_per_batch or _ROWS[model.plan.device]
-    budget = _tokens_that_fit(model)
+    most = rows_per_batch or MOST_ROWS[model.plan.device]
+    budget = tokens_that_fit(model)
     order = sorted(range(len(jobs)), key=lambda i: (-len(jobs[i].ids), -jobs[i].max_new_tokens, i))
     batch: list[Row] = []
     width = longest = 0
@@ -161,39 +161,43 @@ def shared_prefix(prompts: Sequence[Sequence[int]]) -> int:
 class Chooser:
     """The next token of each row: the likeliest, or the one that its own random number falls on."""
 
-    def __init__(self, jobs: Sequence[Job], rows: Sequence[Row], torch: Any, device: str) -> None:
+    def __init__(self, jobs: Sequence[Job], torch: Any, device: str) -> None:
         self._torch = torch
         # float64 keeps sums over a large vocabulary apart from rounding; Metal has none.
         self._wide = torch.float32 if device == "mps" else torch.float64
-        self._sampling = any(job.temperature > 0 for job in jobs)
-        if not self._sampling:
+        self.samples = any(job.temperature > 0 for job in jobs)
+        if not self.samples:
             return
         self._nucleus = any(job.top_p < 1 for job in jobs)
-        longest = max(job.max_new_tokens for job in jobs)
-        draws = [_draws(job, row.number, longest) for job, row in zip(jobs, rows, strict=True)]
-        self._draws = torch.tensor(draws, device=device, dtype=self._wide)
         self._greedy = torch.tensor([job.temperature <= 0 for job in jobs], device=device)
         temperatures = [job.temperature if job.temperature > 0 else 1.0 for job in jobs]
         self._temperature = torch.tensor(temperatures, device=device)[:, None]
         self._top_p = torch.tensor([job.top_p for job in jobs], device=device)[:, None]
 
-    def choose(self, logits: Any, step: int) -> Any:
-        """Token number `step` of each row, (B,), from logits (B, V)."""
+    def numbers(self, values: Sequence[Any]) -> Any:
+        """Random numbers as `choose` takes them."""
+        return self._torch.tensor(values, device=self._greedy.device, dtype=self._wide)
+
+    def choose(self, logits: Any, draws: Any) -> Any:
+        """The next token of each row, (B,), from logits (B, V).
+
+        `draws` (B,) is a number between 0 and 1 of each row; None where none of them `samples`.
+        """
         likeliest = logits.argmax(-1)
-        if not self._sampling:
+        if not self.samples:
             return likeliest
         shares = (logits.float() / self._temperature).softmax(-1)
         if self._nucleus:
             shares = self._within_top_p(shares)
         sums = shares.to(self._wide).cumsum(-1)
-        points = self._draws[:, step] * sums[:, -1]
+        points = draws * sums[:, -1]
         drawn = self._torch.searchsorted(sums, points[:, None], right=True)[:, 0]
         return self._torch.where(self._greedy, likeliest, drawn.clamp(max=logits.shape[-1] - 1))
 
     def keep(self, chosen: Any) -> None:
         """Go on with these rows only."""
-        if self._sampling:
-            self._draws, self._greedy = self._draws[chosen], self._greedy[chosen]
+        if self.samples:
+            self._greedy = self._greedy[chosen]
             self._temperature, self._top_p = self._temperature[chosen], self._top_p[chosen]
 
     def _within_top_p(self, shares: Any) -> Any:
@@ -221,8 +225,9 @@ class _Batch:
         self._jobs = [jobs[row.job] for row in rows]
         self._rows = list(rows)
         self._tails: list[list[int]] = [[] for _ in rows]
-        self._chooser = Chooser(self._jobs, rows, self._torch, self._device)
-        self._takes_positions = _takes_positions(model.network)
+        self._chooser = Chooser(self._jobs, self._torch, self._device)
+        self._draws = self._chooser.numbers(self._drawn()) if self._chooser.samples else None
+        self._takes_positions = takes_positions(model.network)
 
     def run(self, finish: Callable[[Row, Tail], None]) -> None:
         """Decode until every row is finished."""
@@ -231,7 +236,8 @@ class _Batch:
         step = 0
         ended = [False] * len(self._rows)
         while True:
-            tokens = self._chooser.choose(logits, step)
+            draws = None if self._draws is None else self._draws[:, step]
+            tokens = self._chooser.choose(logits, draws)
             for index, token in enumerate(tokens.tolist()):
                 if not ended[index]:
                     ended[index] = self._add(index, token, finish)
@@ -309,18 +315,28 @@ class _Batch:
         self._jobs = [self._jobs[index] for index in stay]
         self._tails = [self._tails[index] for index in stay]
         self._chooser.keep(chosen)
+        if self._draws is not None:
+            self._draws = self._draws[chosen]
+
+    def _drawn(self) -> list[list[float]]:
+        longest = max(job.max_new_tokens for job in self._jobs)
+        pairs = zip(self._jobs, self._rows, strict=True)
+        return [list(islice(draws(job.key, row.number), longest)) for job, row in pairs]
 
 
-def _draws(job: Job, number: int, count: int) -> list[float]:
-    source = random.Random(f"{job.key}:{number}")
-    return [source.random() for _ in range(count)]
+def draws(key: str, number: int) -> Iterator[float]:
+    """The random numbers of continuation `number` of the job with this key."""
+    source = random.Random(f"{key}:{number}")
+    while True:
+        yield source.random()
 
 
-def _digest(ids: Sequence[int]) -> str:
+def digest(ids: Sequence[int]) -> str:
+    """What tells one prompt from another, for the key of a job."""
     return sha256(json.dumps(list(ids)).encode()).hexdigest()
 
 
-def _tokens_that_fit(model: Model) -> int:
+def tokens_that_fit(model: Model) -> int:
     """Tokens of prompts and answers that the cache and one layer's work leave room for."""
     config = model.network.config.get_text_config()
     hidden, heads = config.hidden_size, config.num_attention_heads
@@ -342,7 +358,8 @@ def _free_bytes(model: Model) -> float:
     return memory_within(Path("/"))[1] * 1e9
 
 
-def _takes_positions(network: Any) -> bool:
+def takes_positions(network: Any) -> bool:
+    """Whether the model is told where its tokens stand."""
     inner = network.get_base_model() if hasattr(network, "get_base_model") else network
     return "position_ids" in inspect.signature(inner.forward).parameters
 

@@ -127,12 +127,18 @@ def add_adapter(network: Any, lora: LoraSettings, torch: Any) -> Any:
     )
 
 
-def load_adapter(network: Any, folder: Path, *, trainable: bool) -> Any:
-    """`network` with the adapter in `folder`; CorruptStore when it does not load."""
+def load_adapter(network: Any, folder: Path, *, trainable: bool, name: str = ADAPTER) -> Any:
+    """`network` with the adapter in `folder`, beside those that it has already.
+
+    Raises CorruptStore when it does not load.
+    """
     from peft import PeftModel
 
     try:
-        return PeftModel.from_pretrained(network, str(folder), ADAPTER, is_trainable=trainable)
+        if hasattr(network, "peft_config"):
+            network.load_adapter(str(folder), name, is_trainable=trainable)
+            return network
+        return PeftModel.from_pretrained(network, str(folder), name, is_trainable=trainable)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise CorruptStore(
             f"the adapter in {folder} does not load: {_first_line(error)}",

@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from dlm.doc.document import Document
 from dlm.index import Found, Index, Quote
+from dlm.index.passages import Passage
 from dlm.index.search import cite
 
 if TYPE_CHECKING:
@@ -36,6 +38,19 @@ class OpenAnswer:
     passages: tuple[Found, ...]
 
 
+def model_alone(
+    document: Document,
+    passages: Callable[[], Sequence[Passage]],
+    *,
+    closed: bool,
+    temperature: float,
+) -> bool:
+    """Whether the model answers alone: asked for, sampled, a document of style or of none."""
+    return (
+        closed or temperature > 0 or not document.frontmatter.training.open_book or not passages()
+    )
+
+
 def quote_notes(index: Index, question: str) -> OpenAnswer:
     """The sentence, pair or code that fits the question best; declined when nothing fits it."""
     found = tuple(index.search(question))
@@ -55,16 +70,20 @@ def read_notes(
     """What the model answers when it is shown the passages, and the line it most likely used."""
     found = tuple(index.search(question))
     asked = messages(question, [one.passage.text for one in found])
-    said = answerer.answer(asked, sampling, on_text)
-    if _declines(said.text):
-        return OpenAnswer(said.text, True, None, found)
+    return read_out(found, answerer.answer(asked, sampling, on_text).text)
+
+
+def read_out(found: tuple[Found, ...], text: str) -> OpenAnswer:
+    """What a model wrote that was shown the passages, and the line it most likely used."""
+    if _declines(text):
+        return OpenAnswer(text, True, None, found)
     passages = [one.passage for one in found]
-    line = cite(said.text, passages)
+    line = cite(text, passages)
     source = None
     if line is not None:
         holder = next(one for one in found if line in one.passage.sentences)
         source = Quote(line.text, line.line, holder.passage, holder.score)
-    return OpenAnswer(said.text, False, source, found)
+    return OpenAnswer(text, False, source, found)
 
 
 def messages(question: str, passages: Sequence[str]) -> list[Message]:

@@ -1,72 +1,27 @@
-"""A server in a thread of its own, beside the trainer: started, addressed, stopped.
+"""The server for pushed probes in a thread of its own, beside the trainer: started and stopped.
 
 Binds before it starts, so that a port in use is an error of the command and not of the thread.
-Connections cannot hold it up: not by slow heads, nor idling, nor bodies that nobody will read.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final
 
-import h11
-import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
-from dlm.errors import DlmError, UsageError
+from dlm.errors import DlmError
+from dlm.serve.connections import Address, QuietServer, bind, quiet_server
 from dlm.serve.rpc import Horizon, Intake, build_app
 
 TOKEN_VARIABLE: Final = "DLM_PROBE_TOKEN"
-HEAD_SECONDS: Final = 10.0  # from the first sign of a request to the end of its head
-LINGER_SECONDS: Final = 2.0  # for what is left of a body that was refused
-LINGER_BYTES: Final = 32 * 1024 * 1024
-MOST_CONNECTIONS: Final = 512
 _START_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 5
-_BACKLOG: Final = 512
-_HEAD_LIMIT: Final = 16 * 1024  # bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where to listen. `is_loopback` says that only this machine can reach it."""
-
-    host: str
-    port: int
-
-    @property
-    def is_loopback(self) -> bool:
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
-
-    @property
-    def url(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}/rpc"
-
-
-def parse_address(text: str) -> Address:
-    """Read HOST:PORT, `:PORT` for this machine only, `[::1]:PORT`; raises UsageError."""
-    host, colon, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
-    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535:
-        raise UsageError(
-            f"{text!r} is not an address to listen on", hint="write HOST:PORT, as 127.0.0.1:7433"
-        )
-    return Address(host or "127.0.0.1", int(port))
 
 
 def probe_token() -> str:
@@ -88,7 +43,7 @@ def listening(
 
     `database` is the store's file. Raises DlmError when the address cannot be had.
     """
-    with contextlib.closing(_bind(address)) as bound:
+    with contextlib.closing(bind(address)) as bound:
         thread = _ServerThread(bound, horizon, token, database, capacity)
         thread.start()
         thread.wait_until_up()
@@ -96,116 +51,6 @@ def listening(
             yield Address(address.host, bound.getsockname()[1])
         finally:
             thread.stop()
-
-
-class GuardedProtocol(H11Protocol):
-    """A connection with a deadline wherever uvicorn has none.
-
-    After a refusal, what still arrives of the body is dropped unread for a moment, so that the
-    sender gets to see the answer; then the connection is closed.
-    """
-
-    head_seconds = HEAD_SECONDS
-    linger_seconds = LINGER_SECONDS
-    most = MOST_CONNECTIONS
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._deadline: asyncio.TimerHandle | None = None
-        self._dropped: int | None = None  # bytes, once the connection only lingers
-        self._since = time.monotonic()
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(cast(asyncio.Transport, _Patient(transport, self)))
-        self._expect_head()
-        if len(self.connections) > self.most:
-            self._close_the_oldest()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._set_deadline(None)
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        if self._dropped is not None:
-            self._dropped += len(data)
-            if self._dropped > LINGER_BYTES:
-                self.transport.abort()
-            return
-        super().data_received(data)
-        if self.conn.their_state is h11.IDLE:  # part of a head
-            self._expect_head()
-        else:
-            self._set_deadline(None)
-
-    def eof_received(self) -> None:
-        if self._dropped is not None:
-            self.transport.abort()
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self.has_unread_body:
-            self.transport.close()
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether no request is being answered."""
-        return self.cycle is None or self.cycle.response_complete
-
-    @property
-    def has_unread_body(self) -> bool:
-        """Whether a body is under way that nobody will read any more."""
-        return self.conn.their_state is h11.SEND_BODY and self.is_idle
-
-    def linger(self) -> None:
-        """Drop what arrives until the sender has seen the answer, or time is up."""
-        if self._dropped is None:
-            self._dropped = 0
-            self._unset_keepalive_if_required()
-            self._set_deadline(self.linger_seconds)
-
-    def _expect_head(self) -> None:
-        if self._deadline is None:
-            self._set_deadline(self.head_seconds)
-
-    def _set_deadline(self, seconds: float | None) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-        self._deadline = None if seconds is None else self.loop.call_later(seconds, self._give_up)
-
-    def _give_up(self) -> None:
-        self._deadline = None
-        self.transport.abort()
-
-    def _close_the_oldest(self) -> None:
-        idle = [
-            other
-            for other in self.connections
-            if isinstance(other, GuardedProtocol) and other.is_idle and other is not self
-        ]
-        if idle:
-            min(idle, key=lambda other: other._since).transport.abort()
-
-
-class _Patient:
-    """A transport that is closed only when the other side had the time to read what was sent.
-
-    Closing a socket with unread bytes resets it, and the answer may be lost with it.
-    """
-
-    def __init__(self, transport: asyncio.Transport, protocol: GuardedProtocol) -> None:
-        self._transport, self._protocol = transport, protocol
-
-    def close(self) -> None:
-        if not self._protocol.has_unread_body or self._transport.is_closing():
-            self._transport.close()
-            return
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
-        self._transport.resume_reading()
-        self._protocol.linger()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
 
 
 class _ServerThread(threading.Thread):
@@ -216,7 +61,7 @@ class _ServerThread(threading.Thread):
         self._bound, self._horizon, self._token = bound, horizon, token
         self._path, self._capacity = database, capacity
         self._failure: BaseException | None = None
-        self._server: uvicorn.Server | None = None
+        self._server: QuietServer | None = None
 
     def run(self) -> None:
         try:
@@ -242,48 +87,8 @@ class _ServerThread(threading.Thread):
     async def _serve(self) -> None:
         intake = Intake(self._path, capacity=self._capacity, pushed=self._horizon.pushed)
         try:
-            self._server = uvicorn.Server(
-                uvicorn.Config(
-                    build_app(intake, self._horizon, self._token),
-                    http=GuardedProtocol,
-                    ws="none",
-                    lifespan="off",
-                    interface="asgi3",
-                    log_config=None,
-                    log_level="critical",  # a log of ours holds no request, whatever it says
-                    access_log=False,
-                    server_header=False,
-                    timeout_keep_alive=5,
-                    timeout_graceful_shutdown=_STOP_SECONDS,
-                    h11_max_incomplete_event_size=_HEAD_LIMIT,
-                )
-            )
+            app = build_app(intake, self._horizon, self._token)
+            self._server = quiet_server(app, stop_seconds=_STOP_SECONDS)
             await self._server.serve(sockets=[self._bound])
         finally:
             intake.close()
-
-
-def _bind(address: Address) -> socket.socket:
-    try:
-        found = socket.getaddrinfo(
-            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        family, kind, protocol, _, where = found[0]
-        bound = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise _cannot_listen(address, error) from error
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(where)
-        bound.listen(_BACKLOG)
-    except OSError as error:
-        bound.close()
-        raise _cannot_listen(address, error) from error
-    return bound
-
-
-def _cannot_listen(address: Address, error: OSError) -> DlmError:
-    return DlmError(
-        f"cannot listen on {address.host}:{address.port}: {error.strerror or error}",
-        hint="choose another port, or 0 to take a free one",
-    )
