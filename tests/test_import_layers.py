@@ -28,7 +28,7 @@ LAYERS = (
     ("train",),
     ("loops", "testing"),
     ("report", "export", "pack"),
-    ("cli", "serve"),
+    ("cli", "serve", "neighbours"),
     ("__main__",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

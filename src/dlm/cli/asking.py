@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from dlm.doc.document import Document
     from dlm.engine.answer import Sampling
     from dlm.engine.asking import Reply
-    from dlm.engine.notes import Notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +107,9 @@ class _Responder:
         reply = self._engine.ask(question, closed=self._closed, on_text=write)
         self._tell()
         if on_text:
-            on_text("\n")
-            if not self._closed:
-                on_text(_where(self._engine.notes(), reply))
+            where = self._engine.where(reply)
+            hint = "(--closed asks the model alone)" if reply.declined else ""
+            on_text("".join(f"\n  {shown(text)}" for text in (where, hint) if text) + "\n")
         return reply
 
     def _tell(self) -> None:
@@ -140,21 +139,6 @@ def reply_json(reply: Reply) -> dict[str, Any]:
         "trained": reply.trained,
         "passages": [asdict(one) for one in reply.passages],
     }
-
-
-def _where(notes: Notes, reply: Reply) -> str:
-    """The line under an answer: where it stands, with what stands there unless that was quoted."""
-    if reply.line is None:
-        return "  (--closed asks the model alone)\n" if reply.declined else ""
-    name = notes.document.path.name if notes.document.path else "the notes"
-    told = f"  {shown(name)}:{reply.line}"
-    if reply.quoted != reply.text:
-        told += f"  {shown(reply.quoted or '')}"
-    if not notes.follow:
-        told += f"  (as of {notes.version})"
-    elif notes.version is not None and reply.trained is False:
-        told += f"  (saved after {notes.version}, not trained yet)"
-    return told + "\n"
 
 
 def _ask_file(document: Document, batch: str, choice: Choice) -> None:

@@ -13,6 +13,7 @@ from dlm.cli import (
     harvest as harvest_commands,
     improve_commands,
     metrics as metrics_commands,
+    neighbours,
     pack as pack_commands,
     preference as preference_commands,
     synth as synth_commands,
@@ -33,6 +34,11 @@ app = typer.Typer(
 
 app.add_typer(
     base_commands.app, name="base", short_help="The models that a document can be trained on."
+)
+app.add_typer(
+    neighbours.corrections,
+    name="corrections",
+    short_help="What other programs proposed to correct.",
 )
 app.add_typer(eval_commands.app, name="exam")
 app.add_typer(
@@ -312,6 +318,7 @@ app.command()(pack_commands.pack)
 app.command()(pack_commands.verify)
 app.command()(pack_commands.unpack)
 app.command()(harvest_commands.harvest)
+app.command()(neighbours.mcp)
 
 
 @app.command()

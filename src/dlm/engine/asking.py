@@ -125,6 +125,20 @@ class Engine:
             return self._closed(question, on_text)
         return self._open(question, on_text)
 
+    def where(self, reply: Reply) -> str:
+        """`notes.dlm:16`, with what stands there unless that was quoted; empty when nowhere."""
+        if reply.line is None:
+            return ""
+        notes = self.notes()
+        told = f"{notes.document.path.name if notes.document.path else 'the notes'}:{reply.line}"
+        if reply.quoted != reply.text:
+            told += f"  {reply.quoted}"
+        if not notes.follow:
+            told += f"  (as of {notes.version})"
+        elif notes.version is not None and reply.trained is False:
+            told += f"  (saved after {notes.version}, not trained yet)"
+        return told
+
     def passages(self, question: str, *, most: int = 4) -> list[Cited]:
         """The passages of the notes that may answer, the likeliest first."""
         notes = self.notes()
