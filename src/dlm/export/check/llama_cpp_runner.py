@@ -35,7 +35,9 @@ def run_llama_cpp(
     settings.warmup = False
     settings.verbosity = -1
     settings.use_jinja = True
-    settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = os.cpu_count() or 1
+    # Its threads spin while they wait, so that each needs a core of its own.
+    threads = max(1, (os.cpu_count() or 1) // 2)
+    settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads
     if template:
         settings.chat_template = template
     if adapter is not None:
