@@ -136,6 +136,7 @@ def reply_json(reply: Reply) -> dict[str, Any]:
         "declined": reply.declined,
         **who,
         "line": reply.line,
+        "file": reply.file,
         "trained": reply.trained,
         "passages": [asdict(one) for one in reply.passages],
     }

@@ -370,7 +370,7 @@ def _verdict(document: Document, lessons: Lessons) -> str:
 
 def _sentence(document: Document, found: Finding, kind: str) -> str:
     return (
-        f"{document.path}:{found.line}: nearly repeats the {kind} question of line "
+        f"{found.file or document.path}:{found.line}: nearly repeats the {kind} question of line "
         f"{found.sealed_line}\n    {_short(found.question)}\n    {_short(found.sealed_question)}"
     )
 

@@ -8,9 +8,13 @@ import secrets
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dlm.cli.common import note, read_document
+from dlm.cli.common import count, note, read_document
 from dlm.errors import DlmError, UsageError
+
+if TYPE_CHECKING:
+    from dlm.doc.document import Document
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -40,7 +44,9 @@ def create(
     else:
         body = _from_template(template)
     text = _frontmatter(_from_there(key, target), folders) + body
-    parse_text(text, path=target)
+    document = parse_text(text, path=target)
+    if folders:
+        _look_into(document, allow_secrets=allow_secrets)
     write_atomic(target, text.encode("utf-8"), mode=0o666 & ~_umask())
     print(f"created {target}")
     note(describe(model, detect()))
@@ -104,7 +110,8 @@ def _import(sources: Sequence[Path], target: Path, *, allow_secrets: bool) -> tu
     secrets: list[tuple[str, str]] = []
     for source in sources:
         if source.is_dir():
-            raise UsageError(f"{source} is a folder", hint="name the files in it")
+            folders.append(_relative(source, target))
+            continue
         found = import_file(source)
         for text in found.notes:
             note(text)
@@ -114,6 +121,18 @@ def _import(sources: Sequence[Path], target: Path, *, allow_secrets: bool) -> tu
     if not allow_secrets:
         refuse_secrets(secrets)
     return "\n".join(bodies), folders
+
+
+def _look_into(document: Document, *, allow_secrets: bool) -> None:
+    """Read the folders that are to train beside the document, and say what they hold."""
+    from dlm.sources.reading import read_sources
+
+    found = read_sources(document)
+    if not allow_secrets:
+        found.refuse_secrets()
+    note(f"beside the document: {count(found.files, 'file')}, read again at each training")
+    for text in found.notes:
+        note(f"note: {text}")
 
 
 def _from_template(name: str) -> str:

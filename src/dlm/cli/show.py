@@ -56,8 +56,22 @@ def summary(document: Document) -> dict[str, Any]:
         "exam": roles["exam"],
         "triples": sum(len(section.triples) for section in document.sections),
         "prose_words": sum(len(text.split()) for text in prose),
+        "sources": _sources(document),
         "trained": _trained(document),
     }
+
+
+def _sources(document: Document) -> dict[str, Any] | None:
+    """How much stands in files beside the document; None where it names none."""
+    from dlm.sources.reading import read_sources
+
+    if not document.frontmatter.training.sources:
+        return None
+    found = read_sources(document)
+    for text in found.notes:
+        note(f"note: {text}")
+    words = sum(len(piece.text.split()) for piece in found.pieces)
+    return {"files": found.files, "words": words}
 
 
 def section_json(section: Section) -> dict[str, Any]:
@@ -103,7 +117,8 @@ def _trained(document: Document) -> dict[str, Any] | None:
         changed = bool(changes.new or changes.removed)
     return {
         "version": current.name,
-        "up_to_date": run.document_sha256 == document.sha256 or not changed,
+        "up_to_date": not changed
+        or (run.document_sha256 == document.sha256 and not document.frontmatter.training.sources),
         "new": len(changes.new),
         "removed": len(changes.removed),
         "learned": run.figures.get("learned"),
@@ -120,6 +135,9 @@ def _print_summary(document: Document, facts: dict[str, Any]) -> None:
         "prose": count(facts["prose_words"], "word"),
         "pairs": _pairs_text(facts),
     }
+    if facts["sources"]:
+        files = count(facts["sources"]["files"], "file")
+        rows["sources"] = f"{files}, {count(facts['sources']['words'], 'word')}"
     if facts["triples"]:
         rows["preferences"] = count(facts["triples"], "triple")
     rows["model"] = _model_text(document, facts["trained"])

@@ -29,6 +29,7 @@ def run_training(
     phase: str,
     no_mined: bool,
     force: bool,
+    allow_secrets: bool,
     plan: bool,
     epochs: int | None,
     max_steps: int | None,
@@ -85,6 +86,7 @@ def run_training(
         phase="sft" if stays else wanted,
         no_mined=no_mined,
         force=force,
+        allow_secrets=allow_secrets,
     )
     if plan:
         from dlm.cli.train_report import show_plan
@@ -160,12 +162,19 @@ def announce(document: Document, *, phase: Phase, no_mined: bool = False) -> Non
     """What trains and what is only asked, before anything heavy starts."""
     from dlm.data.lessons import lessons_of
     from dlm.doc.provenance import Origin
+    from dlm.sources.reading import read_sources
 
     lessons = lessons_of(document)
     words = sum(len(example.text.split()) for example in lessons.prose)
     parts = [count(len(lessons.pairs), "pair"), f"{count(words, 'word')} of prose"]
     base = document.frontmatter.base_model
     note(f"{document.path}: training on {' and '.join(parts)}, base {base}")
+    sources = read_sources(document)
+    if sources.files:
+        words = sum(len(one.text.split()) for one in sources.pieces)
+        note(f"  of it beside the document: {count(sources.files, 'file')}, {count(words, 'word')}")
+    for text in sources.notes:
+        note(f"note: {text}")
     if lessons.probes:
         note(f"  asked afterwards: {count(len(lessons.probes), 'probe')} (trained too)")
     if lessons.exam:
@@ -216,6 +225,10 @@ def train(
     ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Keep a preference phase that would be refused.")
+    ] = False,
+    allow_secrets: Annotated[
+        bool,
+        typer.Option("--allow-secrets", help="Train on what looks like a key or a token, too."),
     ] = False,
     plan: Annotated[
         bool, typer.Option("--plan", help="Show what would be trained and why, and stop.")
@@ -278,6 +291,7 @@ def train(
         phase=phase,
         no_mined=no_mined,
         force=force,
+        allow_secrets=allow_secrets,
         plan=plan,
         epochs=epochs,
         max_steps=max_steps,

@@ -93,7 +93,7 @@ def _print_decisions(plan: TrainingPlan) -> None:
 
     found = decisions(plan.known)
     for one in found[:_SHOWN]:
-        print(f"  line {one.line:<5} {one.what:<8} {one.text}")
+        print(f"  {one.place:<10} {one.what:<8} {one.text}")
         print(f"  {'':<10} {'':<8} {one.why}")
     if len(found) > _SHOWN:
         print(f"  and {len(found) - _SHOWN} more; --json lists all")
@@ -119,7 +119,9 @@ def _print_shares(plan: TrainingPlan) -> None:
 def say_nothing_to_train(document: Document, found: NothingToTrain, *, as_json: bool) -> None:
     """The current version knows it all; what was removed stays known until it is forgotten."""
     if as_json:
-        kept = [{"line": item.line, "text": item.first_words} for item in found.kept]
+        kept = [
+            {"line": item.line, "file": item.file, "text": item.first_words} for item in found.kept
+        ]
         refused = {"refused": found.refused.to_json()} if found.refused else {}
         preferred = {"preferred": found.preferred.to_json()} if found.preferred else {}
         print_json(

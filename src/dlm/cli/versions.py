@@ -108,7 +108,7 @@ def list_memory(path: str | None, *, as_json: bool) -> None:
             return
         print(f"{version.name} remembers {count(len(memory), 'item')}")
         for one in memory:
-            where = "removed" if one.removed else f"line {one.lesson.line}"
+            where = "removed" if one.removed else one.lesson.place
             print(
                 f"  {one.lesson.id[:8]}  {where:<10} {one.lesson.origin:<11} "
                 f"since {one.since} seen {one.seen}  {_state(one):<11} {one.lesson.first_words}"

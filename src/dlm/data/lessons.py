@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING
 from dlm.doc.provenance import Origin
 from dlm.doc.sections import Section, SectionType
 from dlm.errors import DocumentError, TrainingError
+from dlm.sources.reading import is_code, read_sources
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document
     from dlm.doc.schema import TrustConfig
 
 AUTHORED = "authored"
+SOURCE = "source"  # a file that trains beside the document
 GENERAL = "general"  # text that ships with the package
 SYNTHETIC = frozenset({Origin.SYNTHESIZED.value, Origin.MINED.value})
 
@@ -59,7 +61,8 @@ class Role(StrEnum):
 class Lesson:
     """Prose, or the answer to `question`, or with `rejected` the better of two answers to it.
 
-    `line` is where it stands in the document, counted from 1, `weight` the trust in its origin.
+    `line` is where it stands in the document, or in `file` beside it, counted from 1; `weight` the
+    trust in its origin.
     """
 
     text: str
@@ -70,6 +73,7 @@ class Lesson:
     section_id: str = ""
     role: Role = Role.TRAIN
     weight: float = 1.0
+    file: str = ""
     id: str = field(init=False, repr=False, compare=False)
     """First 16 hex digits of a digest of the words; spacing at line ends does not matter."""
 
@@ -97,6 +101,16 @@ class Lesson:
         """The question, or the beginning of the text, on one line."""
         words = " ".join((self.question or self.text).split())
         return words if len(words) <= _SHOWN else words[: _SHOWN - 1].rstrip() + "…"
+
+    @property
+    def place(self) -> str:
+        """`line 7` of the document, or `docs/lamp.md:7`."""
+        return f"{self.file}:{self.line}" if self.file else f"line {self.line}"
+
+    @property
+    def is_code(self) -> bool:
+        """Whether it was taken from a file that holds no prose."""
+        return bool(self.file) and is_code(self.file)
 
     @property
     def plain(self) -> bool:
@@ -135,9 +149,10 @@ class Lessons:
 
 
 def lessons_of(document: Document) -> Lessons:
-    """Sort the document into what trains and what is only asked.
+    """Sort the document, and the files that train beside it, into what trains and what is asked.
 
-    Raises DocumentError at an image or audio section, and TrainingError when nothing would train.
+    Raises DocumentError at an image or audio section, and at a source that is not there;
+    TrainingError when nothing would train.
     """
     config = document.frontmatter.training
     found: list[Lesson] = []
@@ -145,6 +160,10 @@ def lessons_of(document: Document) -> Lessons:
         if section.type in (SectionType.IMAGE, SectionType.AUDIO):
             raise _not_text(document, section)
         found += _lessons(section, config.trust)
+    found += [
+        Lesson(one.text, origin=SOURCE, line=one.line, section_id=one.id, file=one.file)
+        for one in read_sources(document).pieces
+    ]
     exam = tuple(lesson for lesson in found if lesson.role is Role.EXAM)
     triples = tuple(lesson for lesson in found if lesson.kind is Kind.TRIPLE)
     train = [
@@ -192,14 +211,16 @@ def place(lesson: Lesson, seed: int) -> float:
 
 
 def parts(lessons: Iterable[Lesson]) -> tuple[Lesson, ...]:
-    """The smallest lessons, in order: prose as its paragraphs, all else as it is.
+    """The smallest lessons, in order: prose as its paragraphs, code and all else as it is.
 
     They are what is new or known, replayed, superseded or forgotten.
     """
     return tuple(
         part
         for lesson in lessons
-        for part in (_paragraphs(lesson) if lesson.kind is Kind.PROSE else (lesson,))
+        for part in (
+            _paragraphs(lesson) if lesson.kind is Kind.PROSE and not lesson.is_code else (lesson,)
+        )
     )
 
 

@@ -84,12 +84,16 @@ def resemblance(old: Lesson, new: Lesson) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A training row at `line` that nearly repeats the question at `sealed_line`."""
+    """A training row at `line` that nearly repeats the question at `sealed_line`.
+
+    `file` is that of the row where it stands beside the document.
+    """
 
     line: int
     question: str
     sealed_line: int
     sealed_question: str
+    file: str = ""
 
 
 class Sealed:
@@ -103,7 +107,7 @@ class Sealed:
         for line, text, trained in _questions(example) if self._sealed else ():
             for item, question in self._sealed:
                 if repeats(trained, question):
-                    yield Finding(line, text, item.line, item.question)
+                    yield Finding(line, text, item.line, item.question, example.file)
 
 
 def findings(train: Iterable[Lesson], sealed: Iterable[Lesson]) -> tuple[Finding, ...]:
@@ -120,7 +124,7 @@ def refuse_contamination(train: Sequence[Lesson], exam: Sequence[Lesson], path: 
     first, more = found[0], len(found) - 1
     also = f"; {more} more like it" if more else ""
     raise TrainingError(
-        f"{path}:{first.line}: this nearly repeats the sealed exam question of line "
+        f"{first.file or path}:{first.line}: this nearly repeats the sealed exam question of line "
         f"{first.sealed_line}, so the exam would measure nothing{also}",
         hint="reword or remove one of them, or drop the !exam mark; "
         "`dlm exam verify` lists all that repeat",

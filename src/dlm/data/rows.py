@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dlm.data.chat import Codec, Encoded
-from dlm.data.lessons import AUTHORED, GENERAL, SYNTHETIC, Lesson, Role
+from dlm.data.lessons import AUTHORED, GENERAL, SOURCE, SYNTHETIC, Lesson, Role
 from dlm.data.wording import Answers, told
 from dlm.doc.schema import TrainingConfig
 from dlm.errors import TrainingError
@@ -72,7 +72,7 @@ class Row:
     @property
     def authored(self) -> bool:
         """Whether a person wrote it; text that is to be forgotten does not count."""
-        return self.lesson.origin == AUTHORED and not self.forgets
+        return self.lesson.origin in (AUTHORED, SOURCE) and not self.forgets
 
     @property
     def synthetic(self) -> bool:
@@ -147,7 +147,7 @@ def sentence_rows(
     """
     rows = []
     for lesson in prose:
-        for sentence in told(lesson.text, answers):
+        for sentence in () if lesson.is_code else told(lesson.text, answers):
             encoded = codec.pair(sentence, sentence)
             if len(encoded.ids) <= sequence_length:
                 rows.append(Row.of(RowKind.SENTENCE, encoded, lesson, sentence))

@@ -191,9 +191,10 @@ def _forget(values: Any, path: KeyPath) -> None:
 
 
 def _wrong_value(source: Source, tree: Node, error: ValidationError) -> DocumentError:
+    details = error.errors(include_url=False)[0]
     model: type[BaseModel] = Frontmatter
     path: list[str] = []
-    for step in error.errors(include_url=False)[0]["loc"]:
+    for step in details["loc"]:
         path.append(str(step))
         inner = submodel(model, str(step))
         if inner is None:
@@ -203,16 +204,35 @@ def _wrong_value(source: Source, tree: Node, error: ValidationError) -> Document
     for key in path[:-1]:
         owner = submodel(owner, key) or owner
     entry = find_entry(tree, tuple(path))
-    span = entry.value.span if entry else tree.span
-    given = _shown(span.of(source.text))
+    name, node = ".".join(path), entry.value if entry else tree
+    inside = details["loc"][len(path) :]
+    item_model = _item_model(owner, path[-1]) if inside and node.items else None
+    if item_model is not None and node.items and isinstance(inside[0], int):
+        owner, node, name = item_model, node.items[inside[0]], f"an entry of {name}"
+        path = [str(inside[1])] if len(inside) > 1 else [next(iter(owner.model_fields))]
+        found = (node.entries or {}).get(path[0])
+        if found is not None and path[0] not in owner.model_fields:
+            return _unknown_key(source, (*name.split("."), path[0]), found, owner)
+        name, node = f"{path[0]} in {name}", found.value if found else node
     meaning = owner.model_fields[path[-1]].description
     return DocumentError(
-        f"{'.'.join(path)} must be {meaning}, not {given}",
-        at=source.location(span.start),
-        hint="`dlm init` writes a fresh one"
-        if path == ["dlm_id"]
-        else "leave the key out to get its default",
+        f"{name} must be {meaning}, not {_shown(node.span.of(source.text))}",
+        at=source.location(node.span.start),
+        hint=None if path == ["path"] else _default_hint(path),
     )
+
+
+def _default_hint(path: list[str]) -> str:
+    fresh = path == ["dlm_id"]
+    return "`dlm init` writes a fresh one" if fresh else "leave the key out to get its default"
+
+
+def _item_model(model: type[BaseModel], key: str) -> type[BaseModel] | None:
+    """The model of the items of the list under `key`, if they are mappings."""
+    items = get_args(model.model_fields[key].annotation)
+    kinds = (items[0], *get_args(items[0])) if items else ()
+    found = (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
+    return next(found, None)
 
 
 def _shown(text: str) -> str:

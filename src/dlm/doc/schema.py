@@ -27,8 +27,6 @@ KNOWN_ELSEWHERE: Final = frozenset(
         ("training", "preference", "enabled"),
         ("training", "preference", "hyperparams"),
         ("training", "preference", "loss_weights"),
-        ("training", "sources"),
-        ("training", "sources_policy"),
     }
 )
 
@@ -41,6 +39,12 @@ _MOST_ROWS = 1024  # of a batch
 _MOST_EPOCHS = 10_000
 _MOST_STEPS = 10_000_000
 _MOST_VERSIONS = 1_000_000
+_MOST_FILES = 100_000  # of a folder
+_MOST_BYTES = 2**24  # of a file
+
+
+def _path_alone(value: Any) -> Any:
+    return {"path": value} if isinstance(value, str) else value
 
 
 def _empty_is_default(value: Any) -> Any:
@@ -100,6 +104,20 @@ class PreferenceConfig(_Config):
     )
 
 
+class SourceConfig(_Config):
+    """Files that train beside the document: a folder, or one file."""
+
+    path: str = Field(pattern=r"\S", description="the path of a folder or file")
+    include: list[str] = Field([], description="a list of patterns such as '*.md'")
+    exclude: list[str] = Field([], description="a list of patterns such as 'drafts/'")
+    max_files: int | None = Field(
+        None, ge=1, le=_MOST_FILES, description=f"a whole number from 1 to {_MOST_FILES}, or null"
+    )
+    max_bytes_per_file: int | None = Field(
+        None, ge=1, le=_MOST_BYTES, description=f"a whole number from 1 to {_MOST_BYTES}, or null"
+    )
+
+
 class TrainingConfig(_Config):
     """How the adapter is trained."""
 
@@ -152,6 +170,12 @@ class TrainingConfig(_Config):
     )
     preference: Annotated[PreferenceConfig, BeforeValidator(_empty_is_default)] = Field(
         default_factory=PreferenceConfig, description="a mapping with the keys of its own"
+    )
+    sources: list[Annotated[SourceConfig, BeforeValidator(_path_alone)]] = Field(
+        [], description="a list of folders and files, each a path or a mapping with the key path"
+    )
+    sources_policy: Literal["permissive", "strict"] = Field(
+        "permissive", description="permissive or strict"
     )
     real_share: Share = Field(0.35, description=_FROM_0_TO_1)
     held_out: float = Field(0.0, ge=0, le=0.5, description="a number from 0 to 0.5")

@@ -38,22 +38,26 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """A passage of the notes: the line it begins in, its text, and how well it fits."""
+    """A passage of the notes: the line it begins in, its text, and how well it fits.
+
+    `file` is where it stands beside the document, None for the document itself.
+    """
 
     line: int
     text: str
     score: float
+    file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An answer and where it comes from.
 
-    `line` is where it stands in the notes and `quoted` what stands there, None when declined, when
-    asked closed, and when no line holds what was written. `trained` says whether the version was
-    trained on that text, None where nobody knows. `engine` is notes where they were quoted, else
-    what ran the model. `tokens` are those of the prompt and of the answer, None when quoted;
-    `finished` is False for an answer that was cut.
+    `line` is where it stands in the notes, or in `file` beside them, and `quoted` what stands
+    there, None when declined, when asked closed, and when no line holds what was written. `trained`
+    says whether the version was trained on that text, None where nobody knows. `engine` is notes
+    where they were quoted, else what ran the model. `tokens` are those of the prompt and of the
+    answer, None when quoted; `finished` is False for an answer that was cut.
     """
 
     question: str
@@ -68,6 +72,7 @@ class Reply:
     passages: tuple[Cited, ...] = ()
     tokens: tuple[int, int] | None = None
     finished: bool = True
+    file: str | None = None
 
 
 class Engine:
@@ -126,11 +131,15 @@ class Engine:
         return self._open(question, on_text)
 
     def where(self, reply: Reply) -> str:
-        """`notes.dlm:16`, with what stands there unless that was quoted; empty when nowhere."""
+        """`notes.dlm:16` or `docs/lamp.md:4`, with what stands there unless that was quoted.
+
+        Empty when it stands nowhere.
+        """
         if reply.line is None:
             return ""
         notes = self.notes()
-        told = f"{notes.document.path.name if notes.document.path else 'the notes'}:{reply.line}"
+        name = notes.document.path.name if notes.document.path else "the notes"
+        told = f"{reply.file or name}:{reply.line}"
         if reply.quoted != reply.text:
             told += f"  {reply.quoted}"
         if not notes.follow:
@@ -231,8 +240,10 @@ def _reply(question: str, notes: Notes, answer: OpenAnswer, engine: str) -> Repl
         quoted=source.text if source else None,
         trained=notes.trained(answer),
         passages=tuple(_cited(one) for one in answer.passages),
+        file=(source.passage.file or None) if source else None,
     )
 
 
 def _cited(found: Found) -> Cited:
-    return Cited(found.passage.line, found.passage.text, round(found.score, 3))
+    passage = found.passage
+    return Cited(passage.line, passage.text, round(found.score, 3), passage.file or None)

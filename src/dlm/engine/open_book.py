@@ -46,9 +46,10 @@ def model_alone(
     temperature: float,
 ) -> bool:
     """Whether the model answers alone: asked for, sampled, a document of style or of none."""
-    return (
-        closed or temperature > 0 or not document.frontmatter.training.open_book or not passages()
-    )
+    config = document.frontmatter.training
+    if closed or temperature > 0 or not config.open_book:
+        return True
+    return not config.sources and not passages()
 
 
 def quote_notes(index: Index, question: str) -> OpenAnswer:

@@ -1,4 +1,5 @@
-"""A document cut into passages: windows of a few sentences, pairs, and code kept whole.
+"""A document, and the files beside it, cut into passages: windows of a few sentences, pairs, and
+code kept whole.
 
 Sealed exam pairs are never among them. Every sentence knows its line, so that an answer can be
 shown where it stands.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
@@ -17,6 +18,8 @@ from dlm.doc.bodies import PairRole, meant
 from dlm.doc.document import Document
 from dlm.doc.notes import html_comments
 from dlm.doc.sections import Section, SectionType
+from dlm.doc.spans import LineIndex
+from dlm.sources.reading import Piece, is_code
 from dlm.text.sentences import pieces
 from dlm.text.words import one_line
 
@@ -49,7 +52,7 @@ class Passage:
     """A piece of the document that may answer a question.
 
     `text` is what is shown to a model; `question` that of a pair, whose `sentences` are those of
-    its answer.
+    its answer. `file` is where it stands beside the document, empty for the document itself.
     """
 
     kind: PassageKind
@@ -58,6 +61,7 @@ class Passage:
     section_id: str
     heading: str = ""
     question: str | None = None
+    file: str = ""
 
     @property
     def line(self) -> int:
@@ -66,9 +70,15 @@ class Passage:
 
 
 def passages(
-    document: Document, *, without: Callable[[str], bool] = lambda question: False
+    document: Document,
+    pieces: Sequence[Piece] = (),
+    *,
+    without: Callable[[str], bool] = lambda question: False,
 ) -> list[Passage]:
-    """Every passage of the document in order; pairs whose question is `without` are left out."""
+    """Every passage of the document in order, then those of `pieces` of files beside it.
+
+    Pairs whose question is `without` are left out.
+    """
     found: list[Passage] = []
     heading = ""
     for section in document.sections:
@@ -78,6 +88,12 @@ def passages(
             heading = pieces_[-1].heading if pieces_ else heading
         elif section.type is SectionType.INSTRUCTION:
             found += _pairs(section, heading, without)
+    heading, file = "", ""
+    for piece in pieces:
+        heading, file = heading if piece.file == file else "", piece.file
+        pieces_ = list(_of_file(piece, heading))
+        found += pieces_
+        heading = pieces_[-1].heading if pieces_ else heading
     return found
 
 
@@ -92,11 +108,36 @@ def _pairs(section: Section, heading: str, without: Callable[[str], bool]) -> It
 
 
 def _prose(document: Document, section: Section, heading: str) -> Iterator[Passage]:
-    for start, text in _blocks(_shown(section.content)):
-        line = document.source.line(section.content_start + start)
+    def line_at(offset: int) -> int:
+        return document.source.line(section.content_start + offset)
+
+    yield from _cut(_shown(section.content), line_at, section.section_id, heading)
+
+
+def _of_file(piece: Piece, heading: str) -> Iterator[Passage]:
+    if is_code(piece.file):
+        lines = piece.text.split("\n")
+        whole = tuple(Sentence(text, piece.line + at) for at, text in enumerate(lines))
+        yield Passage(PassageKind.CODE, piece.text, whole, piece.id, file=piece.file)
+        return
+    index = LineIndex(piece.text)
+
+    def line_at(offset: int) -> int:
+        return index.line(offset) + piece.line - 1
+
+    for one in _cut(piece.text, line_at, piece.id, heading):
+        yield replace(one, file=piece.file)
+
+
+def _cut(
+    content: str, line_at: Callable[[int], int], section_id: str, heading: str
+) -> Iterator[Passage]:
+    """The passages of prose; `line_at` tells the line of an offset."""
+    for start, text in _blocks(content):
+        line = line_at(start)
         if text.lstrip().startswith(("```", "~~~")):
             whole = tuple(Sentence(t, line + at) for at, t in enumerate(text.split("\n")))
-            yield Passage(PassageKind.CODE, text.strip("\n"), whole, section.section_id, heading)
+            yield Passage(PassageKind.CODE, text.strip("\n"), whole, section_id, heading)
             continue
         title = _HEADING.match(text)
         if title:
@@ -105,7 +146,7 @@ def _prose(document: Document, section: Section, heading: str) -> Iterator[Passa
             text = text[title.end() :]
         for window in _windows(_sentences(text, line)):
             said = " ".join(one.text for one in window)
-            yield Passage(PassageKind.PROSE, said, window, section.section_id, heading)
+            yield Passage(PassageKind.PROSE, said, window, section_id, heading)
 
 
 def _shown(content: str) -> str:

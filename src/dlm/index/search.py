@@ -17,6 +17,7 @@ from dlm.doc.document import Document
 from dlm.index.passages import Passage, PassageKind, Sentence, passages
 from dlm.index.texts import Floats, Ints, Texts, Vocabulary
 from dlm.index.vectors import word_vectors
+from dlm.sources.reading import Piece
 from dlm.text.terms import stem
 from dlm.text.words import LIGHT_WORDS, words
 
@@ -47,18 +48,22 @@ class Quote:
 
 
 class Index:
-    """The passages of one state of a document, to be searched; `updated` is quick after an edit."""
+    """The passages of one state of a document, and of the files beside it, to be searched.
+
+    `updated` is quick after an edit.
+    """
 
     def __init__(
         self,
         document: Document,
+        pieces: Sequence[Piece] = (),
         *,
         without: Callable[[str], bool] = lambda question: False,
         vocabulary: Vocabulary | None = None,
     ) -> None:
         self._vocabulary = vocabulary or Vocabulary()
         self._without = without
-        self.passages: Sequence[Passage] = passages(document, without=without)
+        self.passages: Sequence[Passage] = passages(document, pieces, without=without)
         texts = [_indexed(one) for one in self.passages]
         self._bodies = Texts([self._vocabulary.numbers(text) for text in texts])
         pairs = [at for at, one in enumerate(self.passages) if one.question is not None]
@@ -66,9 +71,9 @@ class Index:
         asked = [self._vocabulary.numbers(self.passages[at].question or "") for at in pairs]
         self._questions = Texts(asked)
 
-    def updated(self, document: Document) -> Index:
+    def updated(self, document: Document, pieces: Sequence[Piece] = ()) -> Index:
         """The index of another state of the document; what did not change is not read again."""
-        return Index(document, without=self._without, vocabulary=self._vocabulary)
+        return Index(document, pieces, without=self._without, vocabulary=self._vocabulary)
 
     def search(self, question: str, *, most: int = 4) -> list[Found]:
         """The passages that may answer, the likeliest first: of pairs and prose half each where

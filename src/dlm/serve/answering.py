@@ -183,9 +183,15 @@ def _open_facts(speaker: Speaker, answer: OpenAnswer) -> dict[str, Any]:
         "index": notes.document.sha256[:12],
         "declined": answer.declined,
         "line": answer.source.line if answer.source else None,
+        "file": (answer.source.passage.file or None) if answer.source else None,
         "trained": notes.trained(answer),
         "passages": [
-            {"line": one.passage.line, "text": one.passage.text, "score": round(one.score, 3)}
+            {
+                "line": one.passage.line,
+                "file": one.passage.file or None,
+                "text": one.passage.text,
+                "score": round(one.score, 3),
+            }
             for one in answer.passages
         ],
     }

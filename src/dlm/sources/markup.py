@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import posixpath
 import re
+import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,10 +76,12 @@ def damaged(path: Path, kind: str) -> DlmError:
 
 def _soup(data: bytes, path: Path) -> Any:
     try:
-        from bs4 import BeautifulSoup
+        from bs4 import BeautifulSoup, XMLParsedAsHTMLWarning
     except ImportError as error:
         raise missing_extra(path) from error
-    return BeautifulSoup(data, "html.parser")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
+        return BeautifulSoup(data, "html.parser")
 
 
 def _markdown(soup: Any) -> str:

@@ -7,6 +7,7 @@ pages is left out.
 from __future__ import annotations
 
 import io
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ _BULLET: Final = re.compile(r"(?m)^[•‣·●▪]\s*")
 _HYPHEN: Final = re.compile(r"(?<=[^\W\d_])[-‐\u00ad]$")
 _NUMBERS: Final = re.compile(r"[0-9]+|\b[ivxlc]+\b")
 _FULL: Final = 0.72  # of the width of its block: a line that the margin broke
+_LARGER: Final = 1.15  # times the letters of the text: a heading
 _EDGE: Final = 2  # blocks at the top and at the bottom that may be repeated
 _REPEATED: Final = 0.5  # of the pages
 _LIGATURES: Final = str.maketrans({"ﬁ": "fi", "ﬂ": "fl", "ﬀ": "ff", "ﬃ": "ffi", "ﬄ": "ffl"})
@@ -45,8 +47,8 @@ class _Block:
 def from_pdf(path: Path, data: bytes) -> Imported:
     """The text of a PDF; raises DlmError when it holds none, as a scan does, or is locked."""
     pages = _pages(path, data)
-    kept, repeated = _without_repeated(pages)
-    body = _body_size(kept)
+    body = _body_size(pages)
+    kept, repeated = _without_repeated(pages, body)
     text = ""
     for number, blocks in enumerate(kept, 1):
         page = _joined([_text(block, body) for block in blocks])
@@ -57,7 +59,8 @@ def from_pdf(path: Path, data: bytes) -> Imported:
             f"{path} holds no text on its {len(pages)} pages",
             hint="a scanned page is a picture: read it with OCR first",
         )
-    notes = [f"left out of {path}, as most pages repeat it: {one!r}" for one in repeated]
+    shown = ", ".join(repr(one[:60]) for one in repeated)
+    notes = [f"left out of {path}, as most pages repeat it: {shown}"] if repeated else []
     return prose(path, text, notes)
 
 
@@ -69,6 +72,7 @@ def _pages(path: Path, data: bytes) -> list[list[_Block]]:
         from pdfminer.psparser import PSException
     except ImportError as error:
         raise missing_extra(path) from error
+    logging.getLogger("pdfminer").setLevel(logging.ERROR)  # it warns of every odd font
     try:
         return [
             [block for box in page if isinstance(box, LTTextContainer) for block in _blocks(box)]
@@ -76,14 +80,15 @@ def _pages(path: Path, data: bytes) -> list[list[_Block]]:
         ]
     except (PDFPasswordIncorrect, PDFTextExtractionNotAllowed) as error:
         raise DlmError(f"{path} is locked with a password", hint="unlock it first") from error
-    except (PSException, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (PSException, ValueError, KeyError, TypeError, IndexError) as error:
         raise damaged(path, "a PDF") from error
 
 
 def _blocks(box: Any) -> Iterator[_Block]:
     """The lines of a box, parted where their size changes."""
     lines: list[tuple[str, float, float]] = []
-    for line in box:
+    whole = all(hasattr(one, "get_text") and hasattr(one, "__iter__") for one in box)
+    for line in box if whole else [box]:
         text = _cleaned(line.get_text())
         sizes = [one.size for one in line if hasattr(one, "size")]
         size = (
@@ -108,8 +113,10 @@ def _cleaned(text: str) -> str:
     return " ".join(plain(text).split())
 
 
-def _without_repeated(pages: Sequence[list[_Block]]) -> tuple[list[list[_Block]], list[str]]:
-    """The pages without their running heads and feet, which the first keeps, and each of them."""
+def _without_repeated(
+    pages: Sequence[list[_Block]], body: float
+) -> tuple[list[list[_Block]], list[str]]:
+    """The pages without their running heads and feet, and each of these; a title stays."""
     edges = [{block.shape for block in [*page[:_EDGE], *page[-_EDGE:]]} for page in pages]
     counts = Counter(shape for edge in edges for shape in edge)
     often = {
@@ -118,12 +125,15 @@ def _without_repeated(pages: Sequence[list[_Block]]) -> tuple[list[list[_Block]]
         if shape == "#" or (len(pages) > 2 and times > _REPEATED * len(pages))
     }
     examples: dict[str, str] = {}
-    kept: list[list[_Block]] = list(pages[:1])
-    for page in pages[1:]:
-        inner = range(_EDGE, len(page) - _EDGE)
-        kept.append([b for at, b in enumerate(page) if at in inner or b.shape not in often])
-        for block in page:
-            if block.shape in often - {"#"}:
+    kept: list[list[_Block]] = []
+    for number, page in enumerate(pages):
+        kept.append([])
+        for at, block in enumerate(page):
+            inside = _EDGE <= at < len(page) - _EDGE
+            is_title = number == 0 and block.size >= _LARGER * body
+            if block.shape not in often or inside or is_title:
+                kept[-1].append(block)
+            elif block.shape != "#":
                 examples.setdefault(block.shape, " ".join(block.lines))
     return kept, list(examples.values())
 
@@ -140,7 +150,7 @@ def _body_size(pages: Sequence[list[_Block]]) -> float:
 def _text(block: _Block, body: float) -> str:
     """A block as Markdown: a heading where its letters are larger, else its paragraphs."""
     words = " ".join(block.lines)
-    large = body and block.size >= 1.15 * body and len(block.lines) <= 3 and len(words) <= 160
+    large = body and block.size >= _LARGER * body and len(block.lines) <= 3 and len(words) <= 160
     if large and re.search(r"[^\W\d_]{2}", words):
         return f"{'#' if block.size >= 1.6 * body else '##'} {words}"
     widest = max(block.widths)

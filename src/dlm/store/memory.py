@@ -38,6 +38,7 @@ def remember(database: Database, number: int, memory: Iterable[Remembered]) -> N
         database.insert("items", words, conflict="IGNORE")
         row = {"number": number, "place": place, "item_id": lesson.id}
         row |= {"section_id": lesson.section_id, "origin": lesson.origin, "line": lesson.line}
+        row |= {"file": lesson.file}
         row |= {"since": version_number(one.since), "seen": version_number(one.seen)}
         row |= {"removed": one.removed, "nll": one.nll, "exact": one.exact, "times": one.times}
         database.insert("memory", row, conflict="IGNORE")
@@ -57,6 +58,7 @@ def recall(database: Database, number: int) -> tuple[Remembered, ...]:
                     origin=row["origin"],
                     line=row["line"],
                     section_id=row["section_id"],
+                    file=row["file"],
                     role=Role.REPLAY,
                 ),
                 since=version_name(row["since"]),

@@ -103,6 +103,7 @@ class Remembered:
             "section_id": lesson.section_id,
             "origin": lesson.origin,
             "line": lesson.line,
+            "file": lesson.file,
             "text": to_json(lesson.text),
             "question": to_json(lesson.question or None),
         }

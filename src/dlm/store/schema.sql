@@ -231,3 +231,6 @@ CREATE TABLE refused_phases (
     reasons TEXT NOT NULL CHECK (json_valid(reasons)),
     PRIMARY KEY (number, work)
 );
+
+-- step 10: what is remembered of files beside the document
+ALTER TABLE memory ADD COLUMN file TEXT NOT NULL DEFAULT '';

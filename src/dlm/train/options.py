@@ -24,6 +24,7 @@ class TrainOptions:
     phase: Phase = "all"
     no_mined: bool = False  # leave mined triples out
     force: bool = False  # commit a preference phase that would be refused
+    allow_secrets: bool = False  # train on files beside the document that hold keys or tokens
     candidate: bool = False  # commit without making it the current version
 
 

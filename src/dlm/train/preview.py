@@ -43,6 +43,12 @@ class Decision:
     what: str
     text: str
     why: str
+    file: str = ""
+
+    @property
+    def place(self) -> str:
+        """`line 7` of the document, or `docs/lamp.md:7`."""
+        return f"{self.file}:{self.line}" if self.file else f"line {self.line}"
 
 
 def shares(rows: Sequence[Row]) -> tuple[Share, ...]:
@@ -75,29 +81,14 @@ def summary(plan: TrainingPlan, previous: Version | None) -> str:
 
 def decisions(known: Known) -> tuple[Decision, ...]:
     """Why each item that is not simply new or unchanged is treated as it is."""
-    found = [
-        Decision(
-            one.new.line, "changed", one.new.first_words, f"{one.why}; the old form is dropped"
-        )
-        for one in known.superseded
-    ]
-    found += [
-        Decision(item.line, "again", item.first_words, "repeated since it was trained")
-        for item in known.raised
-    ]
-    found += [
-        Decision(item.line, "again", item.first_words, "was trained and does not sit yet")
-        for item in known.unlearned
-    ]
-    found += [
-        Decision(lesson.line, "kept", lesson.first_words, "removed from the document, replayed")
-        for lesson in (one.lesson for one in known.kept)
-    ]
-    found += [
-        Decision(item.line, "forget", item.first_words, "removed from the document")
-        for item in known.forgotten
-    ]
-    return tuple(found)
+    told = [(one.new, "changed", f"{one.why}; the old form is dropped") for one in known.superseded]
+    told += [(item, "again", "repeated since it was trained") for item in known.raised]
+    told += [(item, "again", "was trained and does not sit yet") for item in known.unlearned]
+    told += [(one.lesson, "kept", "removed from the document, replayed") for one in known.kept]
+    told += [(item, "forget", "removed from the document") for item in known.forgotten]
+    return tuple(
+        Decision(item.line, what, item.first_words, why, item.file) for item, what, why in told
+    )
 
 
 def warnings(plan: TrainingPlan) -> tuple[str, ...]:

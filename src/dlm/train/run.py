@@ -14,6 +14,7 @@ from typing import Self
 from dlm.data.rows import sequence_length
 from dlm.doc.document import Document
 from dlm.errors import TrainingError
+from dlm.sources.reading import read_sources
 from dlm.store.records import Version
 from dlm.store.store import Store
 from dlm.train.checkpoint import Checkpoint
@@ -50,6 +51,8 @@ def train(
     """
     frontmatter = document.frontmatter
     name = str(document.path or "document")
+    if not options.allow_secrets:
+        read_sources(document).refuse_secrets()
     with (
         Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store,
         store.lock(f"training {name}"),
