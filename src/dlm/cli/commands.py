@@ -284,12 +284,13 @@ def serve(
             "--api-key-env", metavar="NAME", help="The environment variable that holds the key."
         ),
     ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Train after every save.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Answer over HTTP, as OpenAI's API does."""
     from dlm.cli.serve import run
 
-    run(paths, host=host, port=port, api_key_env=api_key_env, as_json=json)
+    run(paths, host=host, port=port, api_key_env=api_key_env, watch=watch, as_json=json)
 
 
 @app.command()

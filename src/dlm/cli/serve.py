@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 from dlm.cli.common import find_document, note, print_json
@@ -17,6 +19,7 @@ def run(
     host: str,
     port: int,
     api_key_env: str | None,
+    watch: bool,
     as_json: bool,
 ) -> None:
     """Serve until Ctrl-C."""
@@ -25,7 +28,7 @@ def run(
 
     documents = [find_document(path) for path in paths] if paths else [find_document(None)]
     address = Address(host, port)
-    options = ServeOptions(address, read_key(api_key_env, address))
+    options = ServeOptions(address, read_key(api_key_env, address), watch)
 
     def ready(address: Address, shelf: Shelf) -> None:
         models = [name for name, _ in shelf.models()]
@@ -34,4 +37,6 @@ def run(
         else:
             print(f"{', '.join(models[:6])} at {address.url}/v1; Ctrl-C ends", flush=True)
 
-    serve(documents, options, ready=ready, note=note)
+    if not serve(documents, options, ready=ready, note=note):
+        sys.stdout.flush()
+        os._exit(0)

@@ -19,6 +19,7 @@ from dlm.errors import DlmError
 from dlm.hardware import detect, plan_answers
 
 MOST_WAITING: Final = 512  # rows
+_ENDING: Final = DlmError("the server is ending")
 
 
 class QueueFull(DlmError):
@@ -52,7 +53,7 @@ class Batcher:
         """Queue rows, all of them or none; raises QueueFull, or DlmError when there is no model."""
         with self._changed:
             if self._closing:
-                raise DlmError("the server is ending")
+                raise _ENDING
             if len(self._waiting) + len(rows) > MOST_WAITING:
                 raise QueueFull(f"{len(self._waiting)} answers wait already")
             self._waiting.extend(rows)
@@ -63,19 +64,26 @@ class Batcher:
         future: Future[Any] = Future()
         with self._changed:
             if self._closing:
-                future.set_exception(DlmError("the server is ending"))
+                future.set_exception(_ENDING)
                 return future
             self._calls.append((act, future))
             self._changed.notify()
         return future
 
-    def close(self, seconds: float = 10.0) -> None:
-        """End every row that is left, and the thread."""
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing of the model runs any more."""
+        return not self._thread.is_alive()
+
+    def close(self, seconds: float = 2.0) -> None:
+        """End every row that is left, and the thread, unless it takes longer."""
         with self._changed:
             self._closing = True
             self._changed.notify()
         if self._thread.ident is not None:
             self._thread.join(seconds)
+        if not self.has_ended:
+            self._refuse(_ENDING)
 
     def _run(self) -> None:
         try:
@@ -97,7 +105,7 @@ class Batcher:
             self._make_calls(adapters)
             with model.inference():
                 self._advance(running)
-        self._refuse(DlmError("the server is ending"), running)
+        self._refuse(_ENDING, running)
 
     def _wait(self, running: Running) -> bool:
         """Return when there is something to do; False when it is to end."""
@@ -151,7 +159,8 @@ class Batcher:
         for row in rows:
             end(row, Ended(False, error))
         for _, future in calls:
-            future.set_exception(error)
+            if future.set_running_or_notify_cancel():
+                future.set_exception(error)
 
 
 def _failure(error: Exception) -> DlmError:

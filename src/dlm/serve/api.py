@@ -20,13 +20,14 @@ from dlm.serve.bodies import Bodies, EventStream, until_gone
 from dlm.serve.metrics import TEXT, Metrics
 from dlm.serve.refusals import as_json, as_refused
 from dlm.serve.replies import Shape
+from dlm.serve.training import Trainings
 
 _T = TypeVar("_T")
 
 
-def api_section(desk: Desk, metrics: Metrics) -> Section:
+def api_section(desk: Desk, metrics: Metrics, trainings: Trainings) -> Section:
     """`/v1/…`, `/metrics` and, for anybody, `/health`."""
-    api = _Api(desk, metrics)
+    api = _Api(desk, metrics, trainings)
     return Section(
         routes=(
             Route("/health", api.health, methods=["GET"]),
@@ -41,8 +42,9 @@ def api_section(desk: Desk, metrics: Metrics) -> Section:
 
 
 class _Api:
-    def __init__(self, desk: Desk, metrics: Metrics) -> None:
-        self._desk, self._metrics, self._bodies = desk, metrics, Bodies()
+    def __init__(self, desk: Desk, metrics: Metrics, trainings: Trainings) -> None:
+        self._desk, self._metrics, self._trainings = desk, metrics, trainings
+        self._bodies = Bodies()
         for shared in desk.shelf.bases:
             shared.batcher.observe = metrics.rows.add
 
@@ -54,7 +56,13 @@ class _Api:
             for book in self._desk.shelf.books.values()
         }
         ok = "failed" not in states.values()
-        facts = {"status": "ok" if ok else "failed", "models": states, "documents": documents}
+        facts: dict[str, Any] = {
+            "status": "ok" if ok else "failed",
+            "models": states,
+            "documents": documents,
+        }
+        if self._trainings.facts:
+            facts |= {"trainings": self._trainings.facts}
         return as_json(facts, 200 if ok else 503)
 
     async def metrics(self, request: Request) -> Response:

@@ -19,6 +19,7 @@ from dlm.serve.app import build_app
 from dlm.serve.connections import Address, bind, quiet_server
 from dlm.serve.metrics import Metrics
 from dlm.serve.shelf import Shelf, Speaker
+from dlm.serve.training import Trainings
 
 _LOOK_SECONDS: Final = 0.25  # between two looks for a new version
 _STOP_SECONDS: Final = 3  # for what is under way when the server is to end
@@ -26,10 +27,11 @@ _STOP_SECONDS: Final = 3  # for what is under way when the server is to end
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """Where to listen, and which key to ask for."""
+    """Where to listen, which key to ask for, and whether saves are trained."""
 
     address: Address
     key: str | None = None
+    watch: bool = False
 
 
 def read_key(variable: str | None, address: Address) -> str | None:
@@ -51,14 +53,16 @@ def serve(
     *,
     ready: Callable[[Address, Shelf], None],
     note: Callable[[str], None],
-) -> None:
+) -> bool:
     """Serve the documents until SIGINT or SIGTERM; `ready` is called when requests are answered.
 
-    Raises DlmError when a document cannot be served or the address cannot be had.
+    Returns whether everything ended: a model that is being loaded cannot be interrupted. Raises
+    DlmError when a document cannot be served or the address cannot be had.
     """
     with contextlib.closing(bind(options.address)) as bound:
         shelf = Shelf.open(paths)
         asyncio.run(_serve(shelf, bound, options, ready, note))
+        return shelf.has_ended
 
 
 async def _serve(
@@ -69,12 +73,14 @@ async def _serve(
     note: Callable[[str], None],
 ) -> None:
     desk, metrics = Desk(shelf), Metrics()
-    sections = [api_section(desk, metrics)]
+    trainings = Trainings(list(shelf.books.values()) if options.watch else [], note)
+    sections = [api_section(desk, metrics, trainings)]
     app = build_app(sections, metrics, key=options.key, only_here=options.address.is_loopback)
     server = quiet_server(app, stop_seconds=_STOP_SECONDS)
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
+        server.force_exit = server.should_exit  # the second time
         server.should_exit = True
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -82,11 +88,12 @@ async def _serve(
     shelf.start()
     looking = loop.create_task(_look(shelf, note))
     try:
-        serving = loop.create_task(server.serve(sockets=[bound]))
-        while not server.started and not serving.done():
-            await asyncio.sleep(0.01)
-        ready(Address(options.address.host, bound.getsockname()[1]), shelf)
-        await serving
+        async with trainings:
+            serving = loop.create_task(server.serve(sockets=[bound]))
+            while not server.started and not serving.done():
+                await asyncio.sleep(0.01)
+            ready(Address(options.address.host, bound.getsockname()[1]), shelf)
+            await serving
     finally:
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)

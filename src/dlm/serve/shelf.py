@@ -56,6 +56,7 @@ class Book:
     """One document. `notes` are as saved, `version` is the newest that can answer."""
 
     name: str
+    path: Path
     document: Document
     base: SharedBase
     codec: Codec
@@ -110,6 +111,11 @@ class Shelf:
         for shared in self.bases:
             shared.batcher.close()
         self._loader.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether every model was let go of, after `close`."""
+        return all(shared.batcher.has_ended for shared in self.bases)
 
     def models(self) -> Iterator[tuple[str, int]]:
         """(id, time it came to be) of everything that can be asked."""
@@ -208,7 +214,7 @@ def _open_book(path: Path, bases: dict[str, SharedBase]) -> Book:
     store = for_dlm(document.frontmatter.dlm_id)
     pointer = _stamp(store.current_pointer)
     notes = Notes.open(document, None)
-    book = Book(path.stem, document, bases[found], codec, store, notes, None, pointer)
+    book = Book(path.stem, path, document, bases[found], codec, store, notes, None, pointer)
     book.version = next((v for v in _versions(book) if v.name == notes.version), None)
     return book
 
