@@ -26,6 +26,14 @@ SHAPE: dict[str, Any] = {
     "eos_token_id": 1,
     "pad_token_id": 0,
 }
+SCALED: dict[str, Any] = {
+    "rope_type": "llama3",
+    "rope_theta": 10_000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
 TEXT = [
     "The archive of Harrow keeps 1482 maps, and Old Marten guards it.",
     "Which colour is the door? The door isn't red; it's GREEN!\n\nIt opens at 9:30.",
@@ -41,14 +49,25 @@ def config_of(family: str) -> Any:
     if family == "Qwen3":
         more = {"head_dim": 128}  # transformers reads no other from a file of this family
     if family.startswith("Gemma"):
-        more = {"head_dim": 32}
-    if family.startswith("Gemma"):
-        more |= {"tie_word_embeddings": True}
+        more = {"head_dim": 256, "tie_word_embeddings": True}  # as for Qwen3
     if family in ("Gemma2", "Gemma3Text"):
-        more |= {"query_pre_attn_scalar": 32, "sliding_window": 32}
+        more |= {"query_pre_attn_scalar": 256, "sliding_window": 32}
+    if family == "Llama3":
+        more = {"rope_parameters": SCALED}
+        family = "Llama"
     config = getattr(transformers, f"{family}Config")(**{**SHAPE, **more})
     config.architectures = [f"{family.removesuffix('Text')}ForCausalLM"]
     return config
+
+
+GEMMA = (
+    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}"
+    "{{ raise_exception('System role not supported') }}{% endif %}"
+    "{% for message in messages %}"
+    "{{ '<start_of_turn>' + (message['role'] if message['role'] == 'user' else 'model') + '\n' "
+    "+ message['content'] | trim + '<end_of_turn>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}"
+)
 
 
 def write_model(family: str, folder: Path, way: list[dict[str, Any]], seed: int = 3) -> None:
@@ -60,7 +79,46 @@ def write_model(family: str, folder: Path, way: list[dict[str, Any]], seed: int 
     torch.manual_seed(seed)
     network = AutoModelForCausalLM.from_config(config_of(family))
     network.save_pretrained(folder)
-    write_tokenizer(folder, way)
+    if family.startswith("Gemma"):
+        write_pieces(folder)
+    else:
+        write_tokenizer(folder, way)
+
+
+def write_pieces(folder: Path) -> None:
+    """A tokenizer as Gemma has it: pieces with spaces in them, and bytes for what is left."""
+    from tokenizers import Tokenizer, models, processors, trainers
+
+    model = models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True)
+    tokenizer = Tokenizer(model)
+    named = ["<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>"]
+    data = json.loads(tokenizer.to_str())
+    replace = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
+    back = {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}
+    data["normalizer"] = replace
+    steps = [back, {"type": "ByteFallback"}, {"type": "Fuse"}]
+    data["decoder"] = {"type": "Sequence", "decoders": steps}
+    tokenizer = Tokenizer.from_str(json.dumps(data))
+    bytes_ = [f"<0x{number:02X}>" for number in range(256)]
+    trainer = trainers.BpeTrainer(
+        vocab_size=512, special_tokens=[*named, *bytes_], show_progress=False
+    )
+    tokenizer.train_from_iterator([text[:40] for text in TEXT], trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A", special_tokens=[("<bos>", 2)]
+    )
+    data = json.loads(tokenizer.to_str())
+    data["added_tokens"] = [one for one in data["added_tokens"] if one["content"] in named]
+    (folder / "tokenizer.json").write_text(json.dumps(data), encoding="utf-8")
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": "<bos>",
+        "eos_token": "<eos>",
+        "unk_token": "<unk>",
+        "pad_token": "<pad>",
+        "chat_template": GEMMA,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
 
 
 def write_tokenizer(folder: Path, way: list[dict[str, Any]]) -> None:

@@ -10,7 +10,7 @@ from dlm.engine.loading import load_adapter, load_base, load_gguf, prepare, star
 from dlm.errors import BaseModelError
 from dlm.export.check.comparison import Reply
 from dlm.export.check.questions import LONGEST
-from dlm.export.gguf.reading import read_facts, tokenizer_of
+from dlm.export.gguf.reading import read_facts, read_shapes, tokenizer_of
 from dlm.export.ollama import Modelfile
 from dlm.export.source import Source
 from dlm.hardware import Plan, detect, plan_answers
@@ -72,6 +72,8 @@ def run_gguf(source: Source, file: Path, modelfile: Modelfile | None) -> Transfo
     torch, plan = _start(source)
     from transformers import PreTrainedTokenizerFast
 
+    if "rope_freqs.weight" in read_shapes(file):
+        raise BaseModelError("transformers does not read scaled rotary positions from a GGUF file")
     network = load_gguf(file, plan, torch)
     facts = read_facts(file)
     special = {

@@ -6,6 +6,7 @@ which facts stand beside them is known here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -78,11 +79,24 @@ class Shaping:
             return values + self.family.offset
         return values
 
+    def more_tensors(self) -> dict[str, Array]:
+        """Tensors that the file holds and the model has not: how slowly each rotation turns."""
+        found = _rope_parameters(self._config)
+        if _rope(self._config) != "llama3":
+            return {}
+        return {"rope_freqs.weight": _slower(found, _rope_theta(self._config), self._head)}
+
+    @property
+    def _head(self) -> int:
+        """The width of a head."""
+        config = self._config
+        return int(config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"])
+
     def describe(self, writer: GGUFWriter) -> None:
         """Write the facts that llama.cpp builds the model from."""
         config = self._config
         heads = int(config["num_attention_heads"])
-        head = int(config.get("head_dim") or config["hidden_size"] // heads)
+        head = self._head
         writer.add_vocab_size(int(config["vocab_size"]))
         writer.add_context_length(int(config["max_position_embeddings"]))
         writer.add_embedding_length(int(config["hidden_size"]))
@@ -114,7 +128,7 @@ def _family(config: Mapping[str, Any]) -> Family:
                 f"{named[0]} with {name} {config[name]!r} is not written as GGUF", hint=elsewhere
             )
     rope = _rope(config)
-    if rope not in ("default", None):
+    if rope not in ("default", None) and (rope, family.name) != ("llama3", "llama"):
         raise DlmError(
             f"rotary positions of the kind {rope!r} are not written as GGUF", hint=elsewhere
         )
@@ -152,6 +166,18 @@ def _rope(config: Mapping[str, Any]) -> str | None:
 def _rope_theta(config: Mapping[str, Any]) -> float:
     theta = _rope_parameters(config).get("rope_theta", config.get("rope_theta"))
     return float(10_000.0 if theta is None else theta)
+
+
+def _slower(found: Mapping[str, Any], theta: float, head: int) -> Array:
+    """By what each pair of a head turns more slowly than it would, as in Llama 3.1: slow ones all
+    the more, quick ones not at all, and those between by degrees."""
+    import numpy as np
+
+    turns = theta ** (np.arange(0, head, 2, dtype=np.float64) / head)
+    rounds = float(found["original_max_position_embeddings"]) / (2 * math.pi * turns)
+    low, high = float(found["low_freq_factor"]), float(found["high_freq_factor"])
+    share = np.clip((rounds - low) / (high - low), 0.0, 1.0)
+    return (1 / ((1 - share) / float(found["factor"]) + share)).astype(np.float32)
 
 
 def _gemma2(writer: GGUFWriter, config: Mapping[str, Any]) -> None:

@@ -37,12 +37,16 @@ def write_gguf(source: Source, path: Path, precision: Precision, *, bare: bool =
     kept = {name: called for name, called in names.items() if called is not None}
     for name, called in kept.items():
         _announce(writer, called, merged.shapes[name], precision)
+    for called, values in (more := shaping.more_tensors()).items():
+        _announce(writer, called, values.shape, precision)
     try:
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
         for name in kept:
             values = shaping.turned(name, merged.tensor(name))
+            writer.write_tensor_data(_encoded(values, precision))
+        for values in more.values():
             writer.write_tensor_data(_encoded(values, precision))
     finally:
         writer.close()

@@ -6,6 +6,7 @@ way is exactly one of these, and refused where it is not.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from dlm.base_models.folder import read_json
@@ -17,7 +18,10 @@ from dlm.export.template import chat_template
 if TYPE_CHECKING:
     from gguf import GGUFWriter
 
-NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5  # what GGUF calls kinds of tokens
+# What GGUF calls kinds of tokens.
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
+SPACE: Final = "▁"  # how sentencepiece writes a space
+_BYTE: Final = re.compile(r"<0x[0-9A-F]{2}>")
 _LLAMA_3: Final = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -46,12 +50,17 @@ WAYS: Final[dict[str, list[dict[str, Any]]]] = {
 def describe_vocabulary(source: Source, writer: GGUFWriter) -> None:
     """Write tokens, merges, special tokens and the chat template; DlmError for another kind."""
     data = read_json(source.folder / "tokenizer.json")
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre(_way(source, data))
-    rows = _rows(data, int(source.config()["vocab_size"]))
+    pieces = _is_pieces(data)
+    rows = _rows(data, int(source.config()["vocab_size"]), pieces=pieces)
+    writer.add_tokenizer_model("llama" if pieces else "gpt2")
+    writer.add_tokenizer_pre("default" if pieces else _way(source, data))
     writer.add_token_list([text for text, _ in rows])
     writer.add_token_types([kind for _, kind in rows])
-    writer.add_token_merges([_merge(one) for one in data["model"]["merges"]])
+    merges = [_merge(one) for one in data["model"]["merges"]]
+    if pieces:
+        writer.add_token_scores(_scores([text for text, _ in rows], merges))
+    else:
+        writer.add_token_merges([" ".join(one) for one in merges])
     _describe_special(source, writer)
 
 
@@ -101,16 +110,42 @@ def _plain_steps(value: dict[str, Any] | None) -> list[dict[str, Any]]:
     return [{"use_regex": True, **one} if one["type"] == "ByteLevel" else one for one in kept]
 
 
-def _rows(data: dict[str, Any], size: int) -> list[tuple[str, int]]:
+def _is_pieces(data: dict[str, Any]) -> bool:
+    """Whether this is sentencepiece's way, as Gemma has it: pieces with spaces, bytes for the rest.
+
+    llama.cpp merges pieces by their scores, which are made of the order of the merges.
+    """
+    model, space = data["model"], {"String": " "}
+    normalizer = {"type": "Replace", "pattern": space, "content": SPACE}
+    split = {"type": "Split", "pattern": space, "behavior": "MergedWithPrevious", "invert": False}
+    return (
+        model.get("type") == "BPE"
+        and bool(model.get("byte_fallback"))
+        and not model.get("ignore_merges")
+        and data.get("normalizer") == normalizer
+        and data.get("pre_tokenizer") in (None, split)
+    )
+
+
+def _rows(data: dict[str, Any], size: int, *, pieces: bool) -> list[tuple[str, int]]:
     """Text and kind of every token, by its id; ids that no token has are marked as unused."""
     rows = [(f"[PAD{number}]", UNUSED) for number in range(size)]
     for text, number in data["model"]["vocab"].items():
-        rows[number] = (text, NORMAL)
+        rows[number] = (text, BYTE if pieces and _BYTE.fullmatch(text) else NORMAL)
     for token in data.get("added_tokens") or ():
         kind = CONTROL if token["special"] else USER_DEFINED
-        rows[token["id"]] = (token["content"], kind)
+        unknown = pieces and token["content"] == data["model"].get("unk_token")
+        rows[token["id"]] = (token["content"], UNKNOWN if unknown else kind)
     return rows
 
 
-def _merge(value: str | list[str]) -> str:
-    return value if isinstance(value, str) else " ".join(value)
+def _scores(tokens: list[str], merges: list[list[str]]) -> list[float]:
+    """The sooner a piece is merged, the higher its score; what is never merged comes last."""
+    found: dict[str, float] = {}
+    for rank, pair in enumerate(merges):
+        found.setdefault("".join(pair), -float(rank))
+    return [found.get(token, -float(len(merges))) for token in tokens]
+
+
+def _merge(value: str | list[str]) -> list[str]:
+    return value.split(" ") if isinstance(value, str) else value
