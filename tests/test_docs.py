@@ -1,8 +1,8 @@
 """The documentation is executed, and the pages of the commands say what the command line says.
 
 In `console` blocks, lines that begin with `$ ` run in a fresh folder per page; the lines after them
-must appear in what is printed, in that order, `…` standing for anything. A `python` block with a
-title is a file of that name there.
+must appear in what is printed, in that order, `…` standing for anything. A block with a title is
+a file of that name there.
 """
 
 from __future__ import annotations
@@ -12,16 +12,19 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
 import warm
 
+from dlm.cli.commands import app
 from dlm.doc.parser import parse_text
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^(`{3,})(\w+)[^\n]*\n(.*?)^\1$", re.S | re.M)
-TITLED = re.compile(r'^```python title="([\w.]+)"\n(.*?)^```$', re.S | re.M)
+TITLED = re.compile(r'^```\w+ title="([\w.]+)"\n(.*?)^```$', re.S | re.M)
 HEAD = "---\ndlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C\ndlm_version: 15\nbase_model: pocket\n---\n"
 
 
@@ -93,3 +96,45 @@ def test_the_pages_of_the_commands_say_what_the_command_line_says() -> None:
     assert "`--watch-debounce-ms N` | `400` |" in (ROOT / "docs/commands/train.md").read_text(
         "utf-8"
     )
+
+
+def _told_in_the_source() -> str:
+    """All of the source, with the parts of each sentence joined and its values as `…`."""
+    text = "\n".join(path.read_text("utf-8") for path in (ROOT / "src").rglob("*.py"))
+    joined = re.sub(r'"\s*\n\s*f?"', "", text)
+    return re.sub(r"\{[^{}\n]*\}", "…", joined)
+
+
+def test_every_message_of_the_troubleshooting_page_is_one_of_the_program() -> None:
+    said = _told_in_the_source()
+    lines = "\n".join(_blocks(ROOT / "docs" / "troubleshooting.md", "text")).split("\n")
+    messages = [line.partition(": ")[2] for line in lines if line.startswith(("error", "warning"))]
+    assert len(messages) > 20
+    for message in messages:
+        parts = [part.strip() for part in message.split("…")]
+        assert [part for part in parts if part and part not in said] == [], message
+
+
+def _usages() -> list[tuple[Path, list[str]]]:
+    return [
+        (page, line.split("#")[0].split())
+        for page in PAGES
+        for text in _blocks(page, "sh")
+        for line in text.split("\n")
+        if re.match(r"(?:[A-Z_]+=\S+ )?dlm ", line)
+    ]
+
+
+def test_the_commands_of_every_example_have_their_options() -> None:
+    group: Any = typer.main.get_command(app)
+    assert len(_usages()) > 40
+    for page, words in _usages():
+        command = group
+        rest = words[words.index("dlm") + 1 :]
+        while rest and rest[0] in getattr(command, "commands", {}):
+            command = command.commands[rest.pop(0)]
+        known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
+        if getattr(command, "commands", None):
+            known |= {name for one in command.commands["run"].params for name in one.opts}
+        unknown = [w for w in rest if w.startswith("--") and w.partition("=")[0] not in known]
+        assert unknown == [], f"{page.name}: {' '.join(words)}"
