@@ -119,8 +119,9 @@ class Codec:
     @cached_property
     def closes_thought(self) -> bool:
         """Whether the template opens a thought, which is closed at once in each prompt."""
-        prompt = self.prompt_text([{"role": "user", "content": "a"}])
-        return prompt.endswith("<think>\n</think>\n\n") and not self._thinking
+        turns: list[Message] = [{"role": "user", "content": "a"}]
+        prompt = self._template.render(turns, generation_prompt=True, thinking=self._thinking)
+        return _opens_thought(prompt) and not self._thinking
 
     @cached_property
     def stop_ids(self) -> frozenset[int]:

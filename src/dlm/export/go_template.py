@@ -1,4 +1,4 @@
-"""The part of Go's text templates that a Modelfile of ours is made of: fields, `if` and literals.
+"""The part of Go's text templates that a Modelfile of ours is made of: fields, `if`, literals.
 
 What Ollama does with a template that names `.Prompt` and `.Response` is done here: each round is
 rendered by itself, the system message with the first, and the last ends where the answer begins.
@@ -44,6 +44,8 @@ def _fill(template: str, fields: Mapping[str, str]) -> str:
             text += piece if all(shown) else ""
         elif piece.startswith("if ."):
             shown.append(bool(_field(piece.removeprefix("if "), fields)))
+        elif piece == "else" and len(shown) > 1:
+            shown[-1] = not shown[-1]
         elif piece == "end" and len(shown) > 1:
             shown.pop()
         elif piece.startswith('"'):

@@ -95,18 +95,20 @@ def _template(codec: Codec, opening: str) -> tuple[str, str]:
     system_after, _ = _around(rest, _ASKED)
     between, _ = _around(_around(rounds, _SAID)[1], _ASKED_NEXT)
     end, asks = _end_of_turn(codec, between)
-    default = ""
-    if before != asks and before.startswith(system_before) and before.endswith(system_after):
+    default = lead = ""
+    if before.startswith(system_before) and before.endswith(system_after):
         default = before[len(system_before) : len(before) - len(system_after)]
+    if not default and before.endswith(asks):
+        lead = before.removesuffix(asks)
+    write = go_template.literal
+    system = f"{write(system_before)}{{{{ .System }}}}{write(system_after.removesuffix(asks))}"
+    otherwise = f"{{{{ else }}}}{write(lead)}" if lead else ""
     if system_after.endswith(asks):
-        opened = (system_before, system_after.removesuffix(asks), asks)
-        head = "{{{{ if .System }}}}{}{{{{ .System }}}}{}{{{{ end }}}}{}"
+        head = f"{{{{ if .System }}}}{system}{otherwise}{{{{ end }}}}{write(asks)}"
     else:
-        opened = (system_before, system_after, "")
-        head = "{}{{{{ if .System }}}}{{{{ .System }}}}{}{{{{ end }}}}{}"
-    written = head.format(*map(go_template.literal, opened))
-    literal = go_template.literal
-    return f"{written}{{{{ .Prompt }}}}{literal(after)}{{{{ .Response }}}}{literal(end)}", default
+        told = f"{{{{ if .System }}}}{{{{ .System }}}}{write(system_after)}{{{{ end }}}}"
+        head = f"{write(system_before)}{told}"
+    return f"{head}{{{{ .Prompt }}}}{write(after)}{{{{ .Response }}}}{write(end)}", default
 
 
 def _turn(role: str, content: str) -> Message:

@@ -29,7 +29,10 @@ def chat_template(codec: Codec, system_prompt: str | None) -> str:
     Raises DlmError when the base's template does not allow for one.
     """
     source = codec.template_source
-    template = _plain(codec) if source is None else _adapted(codec, source, system_prompt)
+    if source is None:
+        template = _system(codec, system_prompt) + _plain(codec)
+    else:
+        template = _adapted(codec, source, system_prompt)
     rendered = JinjaTemplate(template, codec.special_tokens)
     for messages in (_ROUND[:1], [_SYSTEM, *_ROUND[:1]], _ROUND):
         text = _rendered(rendered, messages)
