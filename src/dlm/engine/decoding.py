@@ -336,8 +336,8 @@ def digest(ids: Sequence[int]) -> str:
     return sha256(json.dumps(list(ids)).encode()).hexdigest()
 
 
-def tokens_that_fit(model: Model) -> int:
-    """Tokens of prompts and answers that the cache and one layer's work leave room for."""
+def tokens_that_fit(model: Model, most: int | None = None) -> int:
+    """Tokens of prompts and answers that the memory has room for, `most` at most."""
     config = model.network.config.get_text_config()
     hidden, heads = config.hidden_size, config.num_attention_heads
     width = getattr(config, "head_dim", None) or hidden // heads
@@ -346,7 +346,7 @@ def tokens_that_fit(model: Model) -> int:
     work = 4 * hidden + 3 * inner
     size = next(model.network.parameters()).element_size()
     need = (config.num_hidden_layers * kept + work) * size  # bytes a token
-    most = _TOKENS[model.plan.device]
+    most = most or _TOKENS[model.plan.device]
     free = _free_bytes(model)
     return most if free <= 0 else int(max(1024, min(most, _SHARE * free / need)))
 

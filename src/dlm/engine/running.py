@@ -17,6 +17,7 @@ from dlm.errors import DlmError
 
 _ROOM: Final = 64  # tokens that the cache makes room for at a time
 _COMPACT_AT: Final = 0.75  # share of rows still unfinished
+_TOKENS: Final = 65_536  # of all rows at their longest, where the memory has room for them
 _READ_AT_ONCE: Final = 4096  # tokens of prompts
 
 
@@ -67,7 +68,7 @@ class Running:
     def __init__(self, adapters: Adapters, pad_id: int) -> None:
         self._adapters, self._model, self._pad_id = adapters, adapters.model, pad_id
         self._torch, self._device = adapters.model.torch, adapters.model.plan.device
-        self._budget = tokens_that_fit(adapters.model)
+        self._budget = tokens_that_fit(adapters.model, _TOKENS)
         self._takes_positions = takes_positions(adapters.model.network)
         self.most = MOST_ROWS[self._device]
         self._rows: list[Live] = []

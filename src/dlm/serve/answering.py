@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from dlm.data.chat import Codec, Message
@@ -22,7 +24,7 @@ from dlm.engine.open_book import OpenAnswer, messages, model_alone, quote_notes,
 from dlm.engine.running import Ended, Live, Token
 from dlm.engine.text_stream import TextStream, cut_at
 from dlm.errors import BaseModelError
-from dlm.index import Found
+from dlm.index import Found, Index
 from dlm.serve.asked import Asked
 from dlm.serve.refusals import Refused
 from dlm.serve.shelf import Shelf, Speaker
@@ -180,7 +182,7 @@ def _open_facts(speaker: Speaker, answer: OpenAnswer) -> dict[str, Any]:
     return _facts(speaker) | {
         "answered_by": "reading" if notes.are_read else "notes",
         "version": notes.version,
-        "index": notes.document.sha256[:12],
+        "index": _state(notes.index, notes.document.sha256),
         "declined": answer.declined,
         "line": answer.source.line if answer.source else None,
         "file": (answer.source.passage.file or None) if answer.source else None,
@@ -195,6 +197,16 @@ def _open_facts(speaker: Speaker, answer: OpenAnswer) -> dict[str, Any]:
             for one in answer.passages
         ],
     }
+
+
+@lru_cache(maxsize=32)
+def _state(index: Index, document: str) -> str:
+    """What tells one state of the notes from another: the document, and the files beside it."""
+    state = hashlib.sha256(document.encode())
+    for passage in index.passages:
+        if passage.file:
+            state.update(f"{passage.file}\0{passage.text}\0".encode("utf-8", "replace"))
+    return state.hexdigest()[:12]
 
 
 def _facts(speaker: Speaker) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from dlm.serve.refusals import Refused
 MOST_CHOICES: Final = 16
 MOST_STOPS: Final = 4
 MOST_OTHERS: Final = 20
-MOST_PROMPTS: Final = 64
+MOST_ROWS: Final = 128  # choices of all prompts
 _ROLES: Final = {"system": "system", "developer": "system", "user": "user"} | {
     "assistant": "assistant"
 }
@@ -100,9 +100,12 @@ def read_completion(body: bytes) -> Asked:
     echo, others = fields.flag("echo"), fields.whole("logprobs", 0, 5)
     if echo and others is not None:
         raise _bad("logprobs", "logprobs of a prompt are not given: leave echo or logprobs out")
+    prompts = _prompts(fields.values.get("prompt"))
+    if len(prompts) * (fields.whole("n", 1, MOST_CHOICES) or 1) > MOST_ROWS:
+        raise _bad("prompt", f"prompt and n ask for at most {MOST_ROWS} texts in all")
     return _asked(
         fields,
-        prompts=_prompts(fields.values.get("prompt")),
+        prompts=prompts,
         max_tokens=fields.whole("max_tokens", 1, None),
         others=others,
         echo=echo,
@@ -224,8 +227,6 @@ def _content(value: Any, at: str) -> str:
 def _prompts(value: Any) -> tuple[str | tuple[int, ...], ...]:
     several = isinstance(value, list) and value and not all(type(one) is int for one in value)
     prompts = value if several else [value]
-    if len(prompts) > MOST_PROMPTS:
-        raise _bad("prompt", f"prompt holds at most {MOST_PROMPTS} texts")
     return tuple(_prompt(one) for one in prompts)
 
 
