@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,14 @@ def test_a_file_of_settings_needs_no_quotes() -> None:
 )
 def test_what_only_speaks_of_secrets_is_none(text: str) -> None:
     assert find_secrets(text, "settings.toml") == ()
+
+
+def test_a_line_as_long_as_a_file_is_searched_to_its_end() -> None:
+    rows = [
+        {"api_key": f"k{number}", "password": "the word", "url": "x://a:"} for number in range(5000)
+    ]
+    rows[4000]["api_key"] = "9f8e7d6c" + "5b4a39281706f5e4"
+    assert [one.line for one in find_secrets("\n" + json.dumps(rows))] == [2]
 
 
 def test_a_line_that_is_marked_is_not_looked_at() -> None:

@@ -217,6 +217,7 @@ def _print_mask(document: Document, as_json: bool) -> None:
             [
                 {
                     "line": row.lesson.line,
+                    "file": row.lesson.file or None,
                     "kind": row.kind.value,
                     "weight": row.weight,
                     "pieces": pieces,
@@ -228,7 +229,7 @@ def _print_mask(document: Document, as_json: bool) -> None:
     note("what counts towards the loss stands between ⟦ and ⟧")
     for row, pieces in shown:
         size = f"weight {row.weight:g}, {len(row.ids)} tokens"
-        print(f"line {row.lesson.line}, {row.kind.value}, {size}")
+        print(f"{row.lesson.place}, {row.kind.value}, {size}")
         print("".join(f"⟦{text}⟧" if counted else text for text, counted in pieces))
 
 

@@ -181,16 +181,18 @@ def pieces_of(name: str, text: str) -> Iterator[Piece]:
 
 
 def _shown(text: str) -> str:
-    """A note with blanks for its frontmatter and comments, so that every line stays where it is."""
+    """A note without its frontmatter and comments; every line stays where it is."""
     if text.startswith(("---", "+++")) and (found := read_note(text).frontmatter):
         lines = text.split("\n")
         first, last = found
         lines[first - 1 : last] = [""] * (last - first + 1)
         text = "\n".join(lines)
+    pieces: list[str] = []
+    at = 0
     for span in html_comments(text) if "<!--" in text else ():
-        blank = re.sub(r"[^\n]", " ", text[span.start : span.end])
-        text = text[: span.start] + blank + text[span.end :]
-    return text
+        pieces.append(text[at : span.start] + "\n" * text.count("\n", span.start, span.end))
+        at = span.end
+    return "".join([*pieces, text[at:]])
 
 
 def _parts(text: str) -> Iterator[tuple[int, str]]:

@@ -68,6 +68,14 @@ _NEEDED: Final = {
     "basic_auth.BasicAuthDetector": re.compile(r"://[^\s@]*:[^\s@]{8,}@"),
     "keyword.KeywordDetector": re.compile(r"[=:(>]\s*[\"'`]?[A-Za-z0-9+/=_.~!@#%^&-]{16}"),
 }
+# Characters before and after a hint that may belong to a match, since a line may be as long as its
+# file; then how far to go on, half of what was seen after it if 0.
+_USUAL_REACH: Final = (200, 400, 0)
+_REACH: Final = {
+    "basic_auth.BasicAuthDetector": (0, 200, 0),
+    "jwt.JwtTokenDetector": (0, 4_000, 0),
+    "keyword.KeywordDetector": (9, 300, 1),  # it sees the first of a line alone
+}
 _SHOWN: Final = 5
 
 
@@ -87,9 +95,9 @@ def find_secrets(text: str, name: str = "") -> tuple[Secret, ...]:
         for match in pattern.finditer(text) if hint in small else ():
             found.setdefault(text.count("\n", 0, match.start()) + 1, kind)
     for key, hints in _DETECTORS.items():
-        for start, line in _lines(text, small, hints):
-            if guess := _kind(key, line, name):
-                found.setdefault(text.count("\n", 0, start) + 1, guess)
+        for at, part in _around(text, small, hints, *_REACH.get(key, _USUAL_REACH)):
+            if guess := _kind(key, part, name):
+                found.setdefault(text.count("\n", 0, at) + 1, guess)
     lines = text.split("\n") if found else []
     return tuple(
         Secret(line, kind) for line, kind in sorted(found.items()) if ALLOWED not in lines[line - 1]
@@ -113,38 +121,40 @@ def refuse_secrets(found: Sequence[tuple[str, str]]) -> None:
     )
 
 
-def _lines(text: str, small: str, hints: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """(offset, line) of the lines that hold a hint, some of them again."""
+def _around(
+    text: str, small: str, hints: Iterable[str], before: int, after: int, step: int
+) -> Iterator[tuple[int, str]]:
+    """(offset, text) of each hint with what stands around it in its line."""
     if len(small) != len(text):  # a capital that is two small letters, as in Turkish
         small = text
     for hint in hints:
         at = small.find(hint)
         while at >= 0:
-            start = text.rfind("\n", 0, at) + 1
-            end = text.find("\n", at)
-            end = len(text) if end < 0 else end
-            yield start, text[start:end]
-            at = small.find(hint, end)
+            start = max(text.rfind("\n", 0, at) + 1, at - before)
+            end = text.find("\n", at, at + after)
+            yield at, text[start : end if end >= 0 else at + after]
+            on = at + (step or after // 2)
+            at = small.find(hint, max(at + len(hint), on if end < 0 else min(on, end)))
 
 
-def _kind(key: str, line: str, name: str) -> str | None:
-    """What a line holds, by one detector."""
+def _kind(key: str, part: str, name: str) -> str | None:
+    """What a part of a line holds, by one detector."""
     needed = _NEEDED.get(key)
-    if needed and not needed.search(line):
+    if needed and not needed.search(part):
         return None
     detector = _detector(key)
     kind: str = detector.secret_type
-    real = any(_is_real(kind, secret) for secret in _matches(detector, line, name))
+    real = any(_is_real(kind, secret) for secret in _matches(detector, part, name))
     return kind if real else None
 
 
-def _matches(detector: Any, line: str, name: str) -> Iterator[str]:
+def _matches(detector: Any, part: str, name: str) -> Iterator[str]:
     if detector.secret_type == _KEYWORD and name.lower().endswith(_CONFIG):
         from detect_secrets.plugins.keyword import CONFIG_DENYLIST_REGEX_TO_GROUP
 
-        yield from detector.analyze_string(line, CONFIG_DENYLIST_REGEX_TO_GROUP)
+        yield from detector.analyze_string(part, CONFIG_DENYLIST_REGEX_TO_GROUP)
     else:
-        yield from detector.analyze_string(line)
+        yield from detector.analyze_string(part)
 
 
 def _is_real(kind: str, secret: str) -> bool:
