@@ -128,7 +128,8 @@ def init(
     run(
         path,
         base=base,
-        sources=[*(sources or ()), *(more or ())],
+        sources=sources or (),
+        more=more or (),
         template=template,
         force=force,
         allow_secrets=allow_secrets,

@@ -24,6 +24,7 @@ def create(
     *,
     base: str | None,
     sources: Sequence[str],
+    more: Sequence[str],
     template: str,
     force: bool,
     allow_secrets: bool,
@@ -34,13 +35,13 @@ def create(
     from dlm.files import write_atomic
     from dlm.hardware import detect
 
+    path, sources = _sources_of(path, sources, more)
     target = _target(path, force=force)
     key = base or default_base()
     model = resolve(key)
     folders: list[str] = []
     if sources:
-        named = [Path(one) for one in sources]
-        body, folders = _import(named, target, allow_secrets=allow_secrets)
+        body, folders = _import(sources, target, allow_secrets=allow_secrets)
     else:
         body = _from_template(template)
     text = _frontmatter(_from_there(key, target), folders) + body
@@ -100,27 +101,30 @@ def _frontmatter(base: str, folders: Sequence[str]) -> str:
     )
 
 
-def _import(sources: Sequence[Path], target: Path, *, allow_secrets: bool) -> tuple[str, list[str]]:
+def _sources_of(path: str, sources: Sequence[str], more: Sequence[str]) -> tuple[str, list[str]]:
+    """The document that is meant, and what it starts from, in whichever order they were typed."""
+    if more and not sources:
+        raise UsageError(
+            f"there is one document to create, and {more[0]} is not it",
+            hint=f"to start from it: dlm init {path} --from {more[0]}",
+        )
+    if more and not path.endswith(".dlm") and more[-1].endswith(".dlm"):
+        return more[-1], [*sources, path, *more[:-1]]
+    return path, [*sources, *more]
+
+
+def _import(sources: Sequence[str], target: Path, *, allow_secrets: bool) -> tuple[str, list[str]]:
     """The text of files as the body of a document, and the folders, as the document names them."""
-    from dlm.sources.formats import import_file, secrets_in
+    from dlm.sources.formats import import_files
     from dlm.sources.secrets import refuse_secrets
 
-    bodies: list[str] = []
-    folders: list[str] = []
-    secrets: list[tuple[str, str]] = []
-    for source in sources:
-        if source.is_dir():
-            folders.append(_relative(source, target))
-            continue
-        found = import_file(source)
-        for text in found.notes:
-            note(text)
-        secrets += secrets_in(source, found)
-        named = len(sources) > 1 and not found.sections
-        bodies.append((f"<!-- from {source.name} -->\n\n" if named else "") + found.body)
+    paths = [Path(one) for one in sources]
+    found, secrets = import_files([path for path in paths if not path.is_dir()], reading=note)
+    for text in found.notes:
+        note(text)
     if not allow_secrets:
         refuse_secrets(secrets)
-    return "\n".join(bodies), folders
+    return found.body, [_relative(path, target) for path in paths if path.is_dir()]
 
 
 def _look_into(document: Document, *, allow_secrets: bool) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from dlm.errors import DlmError
-from dlm.sources.imported import Imported, from_body, from_notes, read_bytes
+from dlm.sources.imported import Imported, comment, from_body, from_notes, read_bytes
 from dlm.sources.markup import from_docx, from_epub, from_html
 from dlm.sources.pairs import from_rows
 from dlm.sources.pdf import from_pdf
@@ -26,6 +26,7 @@ READERS: Final[dict[str, Reader]] = {
 """By ending in small letters; what is not here is read as notes."""
 
 _PACKED: Final = (".pdf", ".docx", ".epub")
+_LARGE: Final = 300_000  # bytes of what is read in more than a moment
 _OLD: Final = {
     ".doc": "save it as DOCX first",
     ".odt": "save it as DOCX first",
@@ -46,6 +47,30 @@ def import_file(path: Path) -> Imported:
     if data[:5] == b"%PDF-":
         suffix = ".pdf"
     return READERS.get(suffix, from_notes)(path, data)
+
+
+def import_files(
+    paths: Sequence[Path], reading: Callable[[str], None] = lambda text: None
+) -> tuple[Imported, list[tuple[str, str]]]:
+    """The text of several files one after another, and what in them looks like a secret.
+
+    `reading` is told what takes a while before it begins. Raises DlmError as `import_file`.
+    """
+    bodies: list[str] = []
+    notes: list[str] = []
+    secrets: list[tuple[str, str]] = []
+    open_section = False
+    for path in paths:
+        if path.suffix.lower() in _PACKED and path.is_file() and path.stat().st_size > _LARGE:
+            reading(f"reading {path} …")
+        found = import_file(path)
+        notes += found.notes
+        secrets += secrets_in(path, found)
+        if len(paths) > 1 and not found.sections:
+            bodies.append(("::prose::\n\n" if open_section else "") + comment(f"from {path.name}"))
+        bodies.append(found.body)
+        open_section = found.sections
+    return Imported("\n".join(bodies), tuple(notes)), secrets
 
 
 def secrets_in(path: Path, imported: Imported) -> list[tuple[str, str]]:

@@ -93,6 +93,11 @@ def plain(text: str) -> str:
     return _OPENS_COMMENT.sub(r"\\<!--", text.replace("\0", ""))
 
 
+def comment(text: str) -> str:
+    """A line that says where the text below it is from, and does not train."""
+    return f"<!-- {' '.join(text.split()).replace('--', '-')} -->\n"
+
+
 def lines_named(places: Sequence[tuple[int, int]]) -> str:
     """`line 3`, or `lines 3, 7-9 and 4 more`, from first and last lines."""
     shown = [str(first) if first == last else f"{first}-{last}" for first, last in places]

@@ -17,7 +17,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from dlm.errors import DlmError
-from dlm.sources.imported import Imported, plain, prose
+from dlm.sources.imported import Imported, comment, plain, prose
 
 NEEDS_EXTRA: Final = "pip install 'dlm[documents]'"
 
@@ -58,7 +58,7 @@ def from_epub(path: Path, data: bytes) -> Imported:
             chapters = list(_chapters(archive, path))
     except (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError) as error:
         raise damaged(path, "an EPUB") from error
-    texts = [f"<!-- {name} -->\n\n{text}" for name, text in chapters if text.strip()]
+    texts = [f"{comment(name)}\n{text}" for name, text in chapters if text.strip()]
     return prose(path, "\n\n".join(texts))
 
 
@@ -90,8 +90,8 @@ def _markdown(soup: Any) -> str:
     from markdownify import ATX, MarkdownConverter
 
     title = " ".join(soup.title.get_text().split()) if soup.title else ""
-    for comment in soup.find_all(string=lambda text: isinstance(text, PreformattedString)):
-        comment.extract()
+    for hidden in soup.find_all(string=lambda text: isinstance(text, PreformattedString)):
+        hidden.extract()
     for element in [*soup(_NO_TEXT), *soup.select(_NO_CONTENT)]:
         element.decompose()
     articles = soup.find_all("article")
