@@ -42,11 +42,17 @@ _Judged = tuple[Item, Knowledge, float | None]
 
 
 def gather(document: Document, store: Store | None) -> Facts:
-    """What is known of the document; without a store, that nothing is."""
+    """What is known of the document and its history; without a store, that nothing is."""
+    facts = known(document, store)
+    return _with_history(facts, document, store) if store else facts
+
+
+def known(document: Document, store: Store | None) -> Facts:
+    """What the current version knows of each section, without any history."""
     current = store.current() if store else None
     card, fits = _card(store, current, document) if store and current else (None, False)
     path = document.path
-    facts = Facts(
+    return Facts(
         document=str(path or "the document"),
         title=path.name if path else "the document",
         dlm_id=document.frontmatter.dlm_id,
@@ -58,7 +64,6 @@ def gather(document: Document, store: Store | None) -> Facts:
         sections=_sections(document, card),
         real_share=document.frontmatter.training.real_share,
     )
-    return _with_history(facts, document, store) if store else facts
 
 
 def _with_history(facts: Facts, document: Document, store: Store) -> Facts:

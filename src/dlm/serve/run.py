@@ -18,6 +18,7 @@ from dlm.serve.api import api_section
 from dlm.serve.app import build_app
 from dlm.serve.connections import Address, bind, quiet_server
 from dlm.serve.metrics import Metrics
+from dlm.serve.page import page_section
 from dlm.serve.shelf import Shelf, Speaker
 from dlm.serve.training import Trainings
 
@@ -74,7 +75,10 @@ async def _serve(
 ) -> None:
     desk, metrics = Desk(shelf), Metrics()
     trainings = Trainings(list(shelf.books.values()) if options.watch else [], note)
-    sections = [api_section(desk, metrics, trainings)]
+    sections = [
+        api_section(desk, metrics, trainings),
+        page_section(desk, trainings.facts, trainings.pushed),
+    ]
     app = build_app(sections, metrics, key=options.key, only_here=options.address.is_loopback)
     server = quiet_server(app, stop_seconds=_STOP_SECONDS)
     loop = asyncio.get_running_loop()

@@ -49,6 +49,12 @@ class Trainings:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
 
+    def pushed(self, name: str) -> None:
+        """Have the probes that wait for a document taken up now; nothing where it is not watched."""
+        process = self._processes.get(name)
+        if process is not None and process.stdin is not None and process.returncode is None:
+            process.stdin.write(b"\n")
+
     async def _keep(self, book: Book) -> None:
         while True:
             process = await asyncio.create_subprocess_exec(

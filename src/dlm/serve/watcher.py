@@ -2,8 +2,8 @@
 
     python -m dlm.serve.watcher PATH
 
-It says how things stand as JSON lines on standard output, and ends when its standard input does:
-with the server, however that ended. What it commits, the server finds in the store.
+It says how things stand as JSON lines on standard output. A line on its standard input says that
+probes were pushed; it ends when its standard input does: with the server, however that ended. What it commits, the server finds in the store.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class PipeScreen:
         _say({"facts": asdict(facts)})
 
     def drained(self, drained: Drained) -> None:
-        """Nothing is pushed to this loop, but what was pushed before it is written."""
+        """The document shows what was written, and the store what waits."""
 
     def trained(self, document: Document, report: TrainingReport, seconds: float) -> None:
         _say({"note": f"{document.path}: {report.version.name} was trained in {seconds:.1f} s"})
@@ -57,18 +57,18 @@ class PipeScreen:
 def main() -> None:
     """Train and watch until standard input ends."""
     signal.signal(signal.SIGTERM, _stop)
-    threading.Thread(target=_end_with_the_server, daemon=True).start()
+    settings = WatchSettings()
+    status = WatchStatus(settle_seconds=settings.debounce_seconds, changed=PipeScreen().facts)
+    threading.Thread(target=_hear_the_server, args=(status,), daemon=True).start()
     with contextlib.suppress(OSError, AttributeError):
         os.nice(_BEHIND)
     with contextlib.suppress(KeyboardInterrupt, Interrupted, BrokenPipeError):
-        _watch(Path(sys.argv[1]))
+        _watch(Path(sys.argv[1]), settings, status)
 
 
-def _watch(path: Path) -> None:
+def _watch(path: Path, settings: WatchSettings, status: WatchStatus) -> None:
     """Begin again after a first training that failed: with the next save, or a while later."""
     screen = PipeScreen()
-    settings = WatchSettings()
-    status = WatchStatus(settle_seconds=settings.debounce_seconds, changed=screen.facts)
     with ResidentTrainer() as trainer:
         while True:
             before = stamp(path)
@@ -85,16 +85,18 @@ def _watch(path: Path) -> None:
 
 
 def _say(value: object) -> None:
-    print(json.dumps(value), flush=True)
+    sys.stdout.write(f"{json.dumps(value)}\n")  # in one piece: two threads say something
+    sys.stdout.flush()
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _end_with_the_server() -> None:
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
+def _hear_the_server(status: WatchStatus) -> None:
+    """Pass on that probes were pushed, and end with the server."""
+    while said := os.read(sys.stdin.fileno(), 4096):
+        status.pushed(status.facts.queue_depth + said.count(b"\n"))
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(_END_SECONDS)
     os._exit(1)
