@@ -50,7 +50,7 @@ class Trainings:
                     process.kill()
 
     def pushed(self, name: str) -> None:
-        """Have the probes that wait for a document taken up now; nothing where it is not watched."""
+        """Have the probes that wait for a document taken up, where it is watched."""
         process = self._processes.get(name)
         if process is not None and process.stdin is not None and process.returncode is None:
             process.stdin.write(b"\n")

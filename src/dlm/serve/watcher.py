@@ -3,7 +3,8 @@
     python -m dlm.serve.watcher PATH
 
 It says how things stand as JSON lines on standard output. A line on its standard input says that
-probes were pushed; it ends when its standard input does: with the server, however that ended. What it commits, the server finds in the store.
+probes were pushed; it ends when its standard input does: with the server, however that ended. What
+it commits, the server finds in the store.
 """
 
 from __future__ import annotations
