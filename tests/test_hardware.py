@@ -77,7 +77,7 @@ def test_a_precision_in_the_document_is_obeyed_where_it_can_be(
 
 
 @pytest.mark.parametrize("machine", [LAPTOP, CI, MAC, GPU_24, GPU_80, GPU_OLD])
-def test_whatever_fits_has_eight_rows_a_step_and_stays_within_the_memory(machine: Machine) -> None:
+def test_whatever_fits_has_its_rows_a_step_and_stays_within_the_memory(machine: Machine) -> None:
     free = {"cpu": machine.available_gb, "mps": machine.memory_gb, "cuda": 0.0}
     if machine.gpus:
         free["cuda"] = machine.gpus[0].free_gb
@@ -86,7 +86,8 @@ def test_whatever_fits_has_eight_rows_a_step_and_stays_within_the_memory(machine
     for base in BASE_MODELS.values():
         if base.params <= largest.params and base.vocab_size <= largest.vocab_size:
             made = plan(machine, base, sequence_length=512)
-            assert made.micro_batch * made.grad_accum == 8
+            few = made.device == "cpu" and base.params > 50_000_000
+            assert made.micro_batch * made.grad_accum == (2 if few else 8)
             assert made.memory_gb < free[made.device]
 
 
@@ -99,9 +100,9 @@ def test_a_large_base_shrinks_the_micro_batch_before_it_checkpoints() -> None:
     assert shapes == [(8, 1, False), (4, 2, False), (2, 4, False), (1, 8, False), (1, 8, True)]
 
 
-def test_a_cpu_takes_few_rows_of_a_real_base_at_once() -> None:
+def test_a_cpu_takes_few_rows_of_a_real_base_a_step() -> None:
     made = plan(LAPTOP, resolve("smollm2-135m-q4"), sequence_length=160)
-    assert (made.micro_batch, made.grad_accum) == (2, 4)
+    assert (made.micro_batch, made.grad_accum) == (2, 1)
     assert made.memory_gb < 2.6
     assert plan(LAPTOP, POCKET, sequence_length=160).micro_batch == 8
 

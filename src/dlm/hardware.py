@@ -27,10 +27,10 @@ Dtype = Literal["float32", "bfloat16", "float16"]
 
 _GB: Final = 1e9
 _SEQUENCE_LENGTH: Final = 512  # tokens, where none is given
-_EFFECTIVE_BATCH: Final = 8  # rows per step; adapters on small documents learn best from few
+_ROWS: Final = 8  # of a step; adapters on small documents learn best from few
+# Of a larger base on CPU, where every token costs: a document is learned from half of them.
+_FEW_ROWS: Final = 2
 _SMALL: Final = 50_000_000  # weights of a base whose matrices do not fill the cores
-# Rows of a micro-batch of any larger base on CPU: more gain nothing there, and padding costs.
-_AT_ONCE: Final = 2
 _USABLE: Final = 0.9  # of the free memory; the rest is fragmentation
 _UNIFIED_USABLE: Final = 0.7  # of the memory that CPU and GPU share on Apple silicon
 _RUNTIME_GB: Final = {"cpu": 1.0, "cuda": 1.0, "mps": 1.0}  # libraries and kernels, measured on CPU
@@ -108,8 +108,9 @@ def plan(
     for device, free, why in _devices(machine):
         dtype, format_reason = _dtype(device, machine, precision)
         need = 0.0
-        most = _AT_ONCE if device == "cpu" and base.params > _SMALL else _EFFECTIVE_BATCH
-        for micro, accum, less in _shapes(micro_batch, grad_accum, most):
+        slow = device == "cpu" and base.params > _SMALL
+        rows = _FEW_ROWS if slow else _ROWS
+        for micro, accum, less in _shapes(micro_batch, grad_accum, rows):
             need = training_gb(base, device, dtype, micro, sequence_length, lora_rank, less)
             if _fits(need, free):
                 reasons = (
@@ -252,20 +253,20 @@ def _dtype(device: Device, machine: Machine, precision: str | None) -> tuple[Dty
 
 
 def _shapes(
-    micro_batch: int | Auto, grad_accum: int | Auto, at_once: int
+    micro_batch: int | Auto, grad_accum: int | Auto, rows: int
 ) -> Iterator[tuple[int, int, bool]]:
-    """Micro-batch, accumulation and checkpointing to try, fastest first.
+    """Micro-batch, accumulation and checkpointing to try, fastest first, for `rows` a step.
 
-    An automatic micro-batch has `at_once` rows at most. What is automatic shrinks and grows so that
+    What is automatic shrinks and grows so that
     a step keeps its rows; what was asked for stays.
     """
     if micro_batch != "auto":
-        accum = math.ceil(_EFFECTIVE_BATCH / micro_batch) if grad_accum == "auto" else grad_accum
+        accum = math.ceil(rows / micro_batch) if grad_accum == "auto" else grad_accum
         yield micro_batch, accum, False
         yield micro_batch, accum, True
         return
-    most = max(1, _EFFECTIVE_BATCH // (1 if grad_accum == "auto" else grad_accum))
-    micro = min(most, at_once)
+    most = max(1, rows // (1 if grad_accum == "auto" else grad_accum))
+    micro = most
     while micro > 1:
         yield micro, most // micro if grad_accum == "auto" else grad_accum, False
         micro //= 2

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, strategies as st
 
 from dlm.data.lessons import Lesson, Role
@@ -210,3 +211,18 @@ def test_without_cues_no_sentence_comes_not_even_for_the_anchor() -> None:
     for rows in _epochs_of(material, Mixture(4, most_cued=0, real_share=0.5), 6):
         assert not [row for row in rows if row.kind is RowKind.SENTENCE]
         assert any(row.authored for row in rows)
+
+
+def test_prose_may_come_in_the_first_epoch_alone() -> None:
+    epochs = _epochs(Mixture(4, prose_every=0))
+    held = [sum(row.kind is RowKind.PROSE for row in rows) for rows in epochs]
+    assert held[0] >= len(PROSE)
+    assert not any(held[1:])
+
+
+def test_samples_of_the_base_may_outnumber_the_texts_of_people() -> None:
+    samples = [_row(RowKind.GENERAL, f"s{i}", 20) for i in range(60)]
+    material = Material(PAIRS, general=GENERAL, samples=samples)
+    rows = _epochs_of(material, Mixture(4, general_share=0.5, texts_every=4), 3)
+    names = [row.lesson.section_id[0] for epoch in rows for row in epoch]
+    assert names.count("s") == pytest.approx(3 * names.count("g"), abs=3)

@@ -33,6 +33,12 @@ def general_questions() -> tuple[tuple[str, str], ...]:
     return tuple((str(item["question"]), str(item["answer"])) for item in lines)
 
 
+@cache
+def everyday_prompts() -> tuple[str, ...]:
+    """What people ask and tell an assistant, none of it among the questions: to be rehearsed."""
+    return tuple(str(item["prompt"]) for item in _lines(_folder("prompts.jsonl").read_bytes()))
+
+
 def _folder(name: str) -> Traversable:
     return files("dlm.data").joinpath("general_text", name)
 

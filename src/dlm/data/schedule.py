@@ -28,10 +28,10 @@ class Mixture:
     """What an epoch holds.
 
     `rewordings` reworded copies of each pair, a cue for each of `most_cued` sentences in turn (for
-    known ones in every `cues_every`-th epoch), prose in every `prose_every`-th epoch, known
-    material up to `replay_share` of the document's tokens, authored text at least `real_share` of
-    them where synthetic text trains, and general text up to `general_share` of all, at most
-    `general_cap`.
+    known ones in every `cues_every`-th epoch), prose in every `prose_every`-th epoch (0: in the
+    first alone), known material up to `replay_share` of the document's tokens, authored text at
+    least `real_share` of them where synthetic text trains, and general rows up to `general_share`
+    of all, at most `general_cap`; every `texts_every`-th of these is text of people.
     """
 
     rows_per_step: int
@@ -43,6 +43,11 @@ class Mixture:
     real_share: float = 0.35
     general_share: float = 0.2
     general_cap: int = 8192
+    texts_every: int = 2
+
+    def has_prose(self, epoch: int) -> bool:
+        """Whether the prose is trained in an epoch."""
+        return epoch % self.prose_every == 0 if self.prose_every else epoch == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,7 @@ def build_schedule(
     material: Material, reword: Reworder, mixture: Mixture, *, epochs: int, seed: int
 ) -> Schedule[Row]:
     """Lay out `epochs` epochs; every epoch is a whole number of steps."""
-    general = _taking_turns(material.general, material.samples, seed)
+    general = _taking_turns(material.general, material.samples, mixture.texts_every, seed)
     sentences = _shuffled(material.sentences, f"sentences:{seed}")
     pools = _Pools.of(material)
     rows: list[Row] = []
@@ -117,7 +122,7 @@ def _new(
     own = list(pairs)
     for _ in range(mixture.rewordings):
         own += [reword(row, rng) for row in pairs]
-    if epoch % mixture.prose_every == 0 or not pairs:
+    if mixture.has_prose(epoch) or not pairs:
         own += material.prose
     return own or list(material.prose)
 
@@ -198,7 +203,7 @@ def _known(
     if mixture.most_cued and epoch % mixture.cues_every == 0:
         sentences = pools.sentences.draw(_tokens(own) - _tokens(known), share, rng)
         known += [reword(row, rng) for row in sentences]
-    if epoch % mixture.prose_every == 0 or not pools.pairs:
+    if mixture.has_prose(epoch) or not pools.pairs:
         known += pools.prose.draw(_tokens(own) - _tokens(known), share, rng)
     return known
 
@@ -234,11 +239,17 @@ def _anchor(
     return added
 
 
-def _taking_turns(general: Sequence[Row], samples: Sequence[Row], seed: int) -> list[Row]:
+def _taking_turns(
+    general: Sequence[Row], samples: Sequence[Row], every: int, seed: int
+) -> list[Row]:
+    """Texts of people, and between two of them `every` - 1 samples of the base."""
     texts = _shuffled(general, f"general:{seed}")
     own = _shuffled(samples, f"samples:{seed}")
-    turns = [row for both in zip(texts, own, strict=False) for row in both]
-    return turns + texts[len(own) :] + own[len(texts) :]
+    rounds = min(len(texts), len(own) // (every - 1))
+    turns: list[Row] = []
+    for at in range(rounds):
+        turns += [texts[at], *own[at * (every - 1) : (at + 1) * (every - 1)]]
+    return turns + texts[rounds:] + own[rounds * (every - 1) :]
 
 
 def _shuffled(rows: Sequence[Row], seed: str) -> list[Row]:

@@ -37,10 +37,11 @@ class Score:
 class Model:
     """A resident base model with at most one adapter."""
 
-    def __init__(self, network: Any, plan: Plan, torch: Any) -> None:
+    def __init__(self, network: Any, plan: Plan, torch: Any, folder: Path | None = None) -> None:
         self.network = network
         self.plan = plan
         self.torch = torch
+        self.folder = folder  # of the base
 
     @classmethod
     def load(
@@ -64,7 +65,7 @@ class Model:
             network = load_adapter(network, adapter, trainable=trainable)
         network.to(plan.device)
         network.eval()
-        return cls(network, plan, torch)
+        return cls(network, plan, torch, folder)
 
     @property
     def has_adapter(self) -> bool:

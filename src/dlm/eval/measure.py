@@ -18,8 +18,10 @@ from dlm.doc.document import Document
 from dlm.engine.decoding import generate
 from dlm.engine.model import Model, Score
 from dlm.eval.answers import Answer, Item, Kind, Loss, opening
+from dlm.eval.base_memory import BaseMemory
 from dlm.eval.probes import FULL, Budget, Question, Sheet, question_sheet
 from dlm.eval.scorecard import Scorecard, scorecard
+from dlm.eval.sizing import WRITTEN, Costs, sized
 from dlm.hardware import detect, plan_answers
 from dlm.store.records import Version
 from dlm.store.store import Store
@@ -50,7 +52,8 @@ def measure_version(
 class Evaluator:
     """Measures one loaded model, and leaves it as it was.
 
-    What the frozen base makes of a row of tokens is computed once and kept.
+    What the frozen base makes of a row of tokens is computed once and kept; of what every document
+    is measured with, from one process to the next.
     """
 
     def __init__(self, model: Model, codec: Codec) -> None:
@@ -58,6 +61,8 @@ class Evaluator:
         self._base: dict[tuple[int, ...], Score] = {}
         rows = general_rows(held_out_texts(), codec, _DRIFT_LENGTH)
         self._texts: list[Encoded] = [row.encoded for row in rows]
+        assert model.folder is not None
+        self.memory = BaseMemory.of(model.folder, model.plan.device, model.plan.dtype)
 
     def measure(
         self,
@@ -69,15 +74,17 @@ class Evaluator:
         sequence_length: int,
         rows: Mapping[str, Encoded] | None = None,
     ) -> Scorecard:
-        """Score everything on the sheet, and generate what the budget allows.
+        """Score what is on the sheet, and generate answers, as far as the budget allows.
 
         `rows` are pairs that are encoded already, by the id of their lesson. A pair that the base
         cannot read at once is left out, and the scorecard counts it.
         """
+        if budget.tokens is not None:
+            sheet = sized(sheet, budget.tokens, self._costs(codec))
         asked = self.ask(sheet.questions, codec, budget, rows=rows)
         items = [*asked, *self._prose(sheet.prose, codec, sequence_length)]
-        if sheet.texts:
-            items += self._general()
+        items += self._general(sheet.texts)
+        self.memory.keep()
         return scorecard(
             items,
             document_sha256=document_sha256,
@@ -100,17 +107,17 @@ class Evaluator:
         """
         found = [_asked(codec, question, rows or {}) for question in questions]
         asked = [one for one in found if len(one.row.ids) <= codec.context_length]
-        losses = self._losses([one.row for one in asked])
+        losses = self._losses([one.row for one in asked], always=[one.general for one in asked])
         wanted = {place: one for place, one in enumerate(asked) if one.question.asked}
         known = {place for place, one in wanted.items() if losses[place].exact and one.direct}
         answers = {place: asked[place].known(losses[place]) for place in known}
         unknown = [place for place in wanted if place not in known][: budget.answers]
         spoken = self._spoken([asked[place] for place in unknown], codec, budget)
         general = [place for place, one in wanted.items() if one.question.kind is Kind.GENERAL]
-        with self._model.base_only():
-            base_spoken = self._spoken([asked[place] for place in general], codec, budget)
+        base_spoken = self._base_spoken([asked[place] for place in general], codec, budget)
         answers |= zip(unknown, self._judged(spoken, codec), strict=True)
-        base = dict(zip(general, self._judged(base_spoken, codec), strict=True))
+        base_answers = self._judged(base_spoken, codec, always=True)
+        base = dict(zip(general, base_answers, strict=True))
         return [
             one.item(loss, answers.get(place), base.get(place))
             for place, (one, loss) in enumerate(zip(asked, losses, strict=True))
@@ -122,11 +129,28 @@ class Evaluator:
         In nats per token, on texts that are never trained on; 0 is no change, negative is better.
         """
         rows = self._texts[:texts]
-        return _mean(self._scores(rows)) - _mean(self._base_scores(rows))
+        return _mean(self._scores(rows)) - _mean(self._base_scores(rows, always=True))
 
-    def _general(self) -> list[Item]:
-        losses = zip(held_out_texts(), self._losses(self._texts), strict=True)
-        return [Item(Kind.TEXT, "", opening(text), loss) for text, loss in losses]
+    def _general(self, texts: int) -> list[Item]:
+        rows = self._texts[:texts]
+        losses = self._losses(rows, always=[True] * len(rows))
+        both = zip(held_out_texts()[:texts], losses, strict=True)
+        return [Item(Kind.TEXT, "", opening(text), loss) for text, loss in both]
+
+    def _costs(self, codec: Codec) -> Costs:
+        """In tokens read; what the base makes of general questions and texts is known."""
+
+        def question(one: Question) -> int:
+            asked = _asked(codec, one, {})
+            read = len(asked.row.ids) * (1 if asked.general else 2)
+            if not one.asked or one.kind is Kind.TRAINED:  # most of which need not be written
+                return read
+            return read + WRITTEN * sum(asked.row.supervised) + len(asked.row.ids)
+
+        def prose(one: Lesson) -> int:
+            return 2 * len(codec.encode(one.text))
+
+        return Costs(question, max(len(row.ids) for row in self._texts), prose)
 
     def _prose(self, lessons: Sequence[Lesson], codec: Codec, length: int) -> list[Item]:
         """The losses of prose, each section's over all of its rows."""
@@ -164,28 +188,56 @@ class Evaluator:
                 spoken[place] = _Spoken(asked[place], ids, len(ids) < bound)
         return [spoken[place] for place in range(len(asked))]
 
-    def _judged(self, spoken: Sequence[_Spoken], codec: Codec) -> list[Answer]:
+    def _base_spoken(self, asked: Sequence[_Asked], codec: Codec, budget: Budget) -> list[_Spoken]:
+        """Greedy answers of the frozen base to general questions, from memory where they are."""
+        bounds = [one.bound(budget, one.wanted) for one in asked]
+        both = zip(asked, bounds, strict=True)
+        known = [self.memory.answer(one.prompt, bound) for one, bound in both]
+        missing = [place for place, ids in enumerate(known) if ids is None]
+        if missing:
+            with self._model.base_only():
+                spoken = self._spoken([asked[place] for place in missing], codec, budget)
+            for place, one in zip(missing, spoken, strict=True):
+                known[place] = one.ids
+                self.memory.note_answer(one.asked.prompt, bounds[place], one.ids)
+        return [
+            _Spoken(one, ids or [], len(ids or []) < bound)
+            for one, ids, bound in zip(asked, known, bounds, strict=True)
+        ]
+
+    def _judged(
+        self, spoken: Sequence[_Spoken], codec: Codec, *, always: bool = False
+    ) -> list[Answer]:
         """Compare answers with their references, and let the base score them."""
-        scores = self._base_scores([one.row for one in spoken])
+        scores = self._base_scores([one.row for one in spoken], always=always)
         return [
             one.asked.answer(codec.decode(one.ids), one.finished, score.nll)
             for one, score in zip(spoken, scores, strict=True)
         ]
 
-    def _losses(self, rows: Sequence[Encoded]) -> list[Loss]:
+    def _losses(self, rows: Sequence[Encoded], always: Sequence[bool] = ()) -> list[Loss]:
+        """With the adapter and without; those that are `always` measured, without from memory."""
+        general = [row for row, one in zip(rows, always, strict=False) if one]
+        self._base_scores(general, always=True)
         both = zip(self._scores(rows), self._base_scores(rows), strict=True)
         return [Loss(one.nll, base.nll, one.tokens, one.exact) for one, base in both]
 
     def _scores(self, rows: Sequence[Encoded]) -> list[Score]:
         return self._model.score(rows, pad_id=self._pad_id)
 
-    def _base_scores(self, rows: Sequence[Encoded]) -> list[Score]:
+    def _base_scores(self, rows: Sequence[Encoded], *, always: bool = False) -> list[Score]:
         keys = [tuple(row.ids) for row in rows]
         new = {key: row for key, row in zip(keys, rows, strict=True) if key not in self._base}
+        if always:
+            known = {key: self.memory.score(row) for key, row in new.items()}
+            self._base |= {key: score for key, score in known.items() if score is not None}
+            new = {key: row for key, row in new.items() if known[key] is None}
         if new:
             with self._model.base_only():
-                found = self._scores(list(new.values()))
-            self._base |= zip(new, found, strict=True)
+                found = dict(zip(new, self._scores(list(new.values())), strict=True))
+            self._base |= found
+            for key in new if always else ():
+                self.memory.note_score(new[key], found[key])
         return [self._base[key] for key in keys]
 
 
@@ -196,6 +248,11 @@ class _Asked:
     question: Question
     prompt: list[int]
     row: Encoded
+
+    @property
+    def general(self) -> bool:
+        """Whether it is put to every version of every document."""
+        return self.question.kind is Kind.GENERAL
 
     @property
     def direct(self) -> bool:

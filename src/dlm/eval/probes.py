@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from dlm.data.general import general_questions
+from dlm.data.general import general_questions, held_out_texts
 from dlm.data.lessons import GENERAL, Lesson, Lessons, Role
 from dlm.data.wording import reword
 from dlm.doc.document import Document
@@ -46,7 +46,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """What is put to a version: questions, prose, and general `texts` where drift is wanted.
+    """What is put to a version: questions, prose, and so many general `texts`, for the drift.
 
     `pairs` is how many of the document's pairs it stands for.
     """
@@ -54,7 +54,7 @@ class Sheet:
     questions: tuple[Question, ...]
     pairs: int
     prose: tuple[Lesson, ...] = ()
-    texts: bool = False
+    texts: int = 0
 
     @property
     def asked_pairs(self) -> int:
@@ -64,10 +64,14 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many `answers` are generated, each of at most `longest` tokens; None is no bound."""
+    """How many `answers` are generated, each of at most `longest` tokens; None is no bound.
+
+    With `tokens`, a part of the sheet is measured that costs about as much as reading so many.
+    """
 
     answers: int | None = None
     longest: int | None = None
+    tokens: int | None = None
 
 
 FULL: Final = Budget()
@@ -102,7 +106,7 @@ def question_sheet(lessons: Lessons) -> Sheet:
             questions += _reworded(pair, asked=not unseen)
     questions += unseen
     questions += _general({normalise(question.text) for question in questions})
-    return Sheet(tuple(questions), len(lessons.pairs), lessons.prose, texts=True)
+    return Sheet(tuple(questions), len(lessons.pairs), lessons.prose, len(held_out_texts()))
 
 
 def quick_sheet(lessons: Lessons, is_new: Callable[[Lesson], bool]) -> Sheet:

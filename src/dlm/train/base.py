@@ -17,8 +17,8 @@ from dlm.data.rows import Row, encode_rows, general_rows, pair_rows, sequence_le
 from dlm.doc.document import Document
 from dlm.doc.schema import TrainingConfig
 from dlm.hardware import Plan, detect, plan as plan_hardware, plan_again
-from dlm.train.material import SAMPLE_LENGTH, sample_rows, samples_of
 from dlm.train.options import TrainOptions
+from dlm.train.samples import SAMPLE_LENGTH, sample_rows, samples_of
 
 _GENERAL_LENGTH = 112  # tokens
 

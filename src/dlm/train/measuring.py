@@ -16,7 +16,7 @@ from dlm.engine.decoding import generate
 from dlm.engine.model import Model, Score
 from dlm.errors import TrainingError
 from dlm.eval.measure import Evaluator
-from dlm.eval.probes import question_sheet
+from dlm.eval.probes import Budget as Measured, question_sheet
 from dlm.eval.scorecard import Scorecard
 from dlm.store.memory import Taught, taught_to
 from dlm.store.records import Version
@@ -24,6 +24,7 @@ from dlm.store.store import Store
 from dlm.train.base import Setup
 from dlm.train.figures import EpochFigures, PairEpoch, PairScore, Standing, standing
 from dlm.train.plan import TrainingPlan
+from dlm.train.recipe import measured_tokens
 from dlm.train.session import Bench
 from dlm.train.triples import PreferencePlan
 from dlm.train.verdict import Budget
@@ -198,12 +199,14 @@ class TripleEvaluator:
         return sum(not score.exact for score in self._answers(self._guarded))
 
     def measure_all(self) -> Scorecard:
-        """The scorecard of the model as it stands."""
+        """The scorecard of the model as it stands, as much of it as is quickly measured."""
+        plan = self._plan
         return self._bench.evaluator.measure(
-            question_sheet(self._plan.lessons),
-            self._plan.codec,
-            document_sha256=self._plan.document.sha256,
-            sequence_length=self._plan.sequence_length,
+            question_sheet(plan.lessons),
+            plan.codec,
+            Measured(tokens=measured_tokens(plan.base, plan.hardware.device, 0)),
+            document_sha256=plan.document.sha256,
+            sequence_length=plan.sequence_length,
         )
 
     def _answers(self, rows: Sequence[Row]) -> list[Score]:

@@ -13,15 +13,16 @@ from dlm.doc.schema import TrainingConfig
 from dlm.hardware import Plan
 from dlm.train.base import LoadedBase, Setup, checked, load_base, setup_of
 from dlm.train.known import Known, everything, sealed
-from dlm.train.material import SAMPLE_LENGTH, Encoder, gather, reworder
+from dlm.train.material import Encoder, gather, reworder
 from dlm.train.options import TrainOptions
+from dlm.train.recipe import SMALL, Recipe, recipe_of
+from dlm.train.samples import SAMPLE_LENGTH
 from dlm.train.trainer import Optimisation
 from dlm.train.verdict import Limits
 
 _MOST_ROWS = 32_000  # of one run with an open end
 _FEWEST_EPOCHS = 3
 _CUE = 12  # tokens by which another way to ask may be longer
-_MOST_CUED = 32  # sentences of a document
 _QUICK_EPOCHS = 3
 _QUICK_CUES_EVERY = 3
 _CONTINUED_RATE = 0.5  # of the usual one: what is new is learned as soon, and disturbs less
@@ -87,8 +88,9 @@ def make_plan(
     material = gather(known, lessons, tools.general, tools.samples, encode, number=number)
     longest = min(length, _longest(material) + _CUE)
     setup = setup_of(document, lessons, options, tools, hardware, longest=longest)
-    mixture = _mixture(config, setup.hardware, material, quick=options.quick)
-    limits = _limits(config, options, material, mixture)
+    recipe = recipe_of(tools.base)
+    mixture = _mixture(recipe, config, setup.hardware, material, quick=options.quick)
+    limits = _limits(recipe, config, options, material, mixture)
     schedule = build_schedule(
         material,
         reworder(encode),
@@ -124,7 +126,11 @@ def _longest(material: Material) -> int:
 
 
 def _limits(
-    config: TrainingConfig, options: TrainOptions, material: Material, mixture: Mixture
+    recipe: Recipe,
+    config: TrainingConfig,
+    options: TrainOptions,
+    material: Material,
+    mixture: Mixture,
 ) -> Limits | None:
     """The bounds of the auto budget; a large document is gone through fewer times."""
     if options.epochs is not None or config.num_epochs != "auto":
@@ -133,7 +139,7 @@ def _limits(
     cued = min(len(material.sentences), mixture.most_cued)
     rows = len(material.pairs) * (1 + mixture.rewordings) + len(material.prose) + cued
     epochs = max(_FEWEST_EPOCHS, min(usual.max_epochs, _MOST_ROWS // max(1, rows)))
-    least = _QUICK_EPOCHS if options.quick else usual.min_epochs
+    least = min(_QUICK_EPOCHS, recipe.min_epochs) if options.quick else recipe.min_epochs
     return replace(usual, max_epochs=epochs, min_epochs=min(least, epochs))
 
 
@@ -144,27 +150,33 @@ def _fixed_epochs(config: TrainingConfig, options: TrainOptions) -> int:
     return config.num_epochs
 
 
-def _mixture(config: TrainingConfig, hardware: Plan, material: Material, *, quick: bool) -> Mixture:
+def _mixture(
+    recipe: Recipe, config: TrainingConfig, hardware: Plan, material: Material, *, quick: bool
+) -> Mixture:
     """Rewordings matter most where there are few pairs to generalise from."""
     pairs = len(material.pairs)
+    most = recipe.rewordings if pairs <= 200 else 1 if pairs <= 2000 else 0
     mixture = Mixture(
         rows_per_step=hardware.micro_batch * hardware.grad_accum,
-        rewordings=3 if pairs <= 200 else 1 if pairs <= 2000 else 0,
-        most_cued=_most_cued(config, material),
+        rewordings=min(recipe.rewordings, most),
+        prose_every=recipe.prose_every if config.open_book else SMALL.prose_every,
+        most_cued=_most_cued(recipe, config, material),
         cues_every=_QUICK_CUES_EVERY if quick else 1,
         replay_share=config.replay.share,
         real_share=config.real_share,
+        general_share=recipe.general_share,
+        texts_every=recipe.texts_every,
     )
     share = config.rehearsal.share
     return mixture if share == "auto" else replace(mixture, general_share=share)
 
 
-def _most_cued(config: TrainingConfig, material: Material) -> int:
+def _most_cued(recipe: Recipe, config: TrainingConfig, material: Material) -> int:
     """Many sentences would cost more time than the pairs, or be asked for too seldom to sit."""
     if config.cued_sentences != "auto":
         return config.cued_sentences
     known = sum(row.kind is RowKind.SENTENCE for row in material.replay)
-    return _MOST_CUED if len(material.sentences) + known <= _MOST_CUED else 0
+    return recipe.most_cued if len(material.sentences) + known <= recipe.most_cued else 0
 
 
 def _optimisation(

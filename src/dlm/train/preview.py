@@ -12,8 +12,8 @@ from dlm.data.preferences import balance
 from dlm.data.rows import Row
 from dlm.store.records import Version
 from dlm.train.known import Known
-from dlm.train.material import BASE
 from dlm.train.plan import TrainingPlan
+from dlm.train.samples import BASE
 from dlm.train.triples import PreferencePlan
 from dlm.train.verdict import contradicting
 

@@ -10,20 +10,21 @@ from dlm.engine.loading import LoraSettings
 from dlm.engine.model import Model
 from dlm.errors import TrainingError
 from dlm.eval.comparison import with_current
-from dlm.eval.probes import FULL, QUICK, question_sheet, quick_sheet
+from dlm.eval.probes import QUICK, Budget as Measured, question_sheet, quick_sheet
 from dlm.eval.scorecard import Scorecard
 from dlm.store.memory import Taught
 from dlm.store.records import Remembered
 from dlm.train.known import memory_after
-from dlm.train.material import samples_of, take_samples
 from dlm.train.measuring import PairEvaluator, inherited
 from dlm.train.options import Progress
 from dlm.train.phase import Phase
 from dlm.train.plan import TrainingPlan
 from dlm.train.preview import shares, summary, warnings
+from dlm.train.recipe import measured_tokens
 from dlm.train.recorder import Recorder
 from dlm.train.report import Outcome, TrainingReport
 from dlm.train.resume import Work
+from dlm.train.samples import samples_of, take_samples
 from dlm.train.session import Session
 from dlm.train.start import NothingToTrain, Start, prepare
 from dlm.train.verdict import Budget, worse_than_base
@@ -127,7 +128,9 @@ class SftPhase(Phase[TrainingPlan]):
 
     def conclude(self, steps: int, stopped: str) -> TrainingReport:
         quick, limits = self.options.quick, self.plan.limits
-        outcome = self.outcome(self._measure(quick=quick), self.course.epochs, steps, stopped)
+        outcome = self.outcome(
+            self._measure(steps, quick=quick), self.course.epochs, steps, stopped
+        )
         more = {
             "shares": [asdict(one) for one in shares(self.plan.rows_of(steps))],
             "drift_bound": limits.max_drift if limits else None,
@@ -154,8 +157,10 @@ class SftPhase(Phase[TrainingPlan]):
         model, quick = self.bench.model, self.options.quick
         return inherited(self.store, self.plan, self.previous, model, quick=quick)
 
-    def _measure(self, *, quick: bool) -> Scorecard:
-        lessons = self.plan.lessons
+    def _measure(self, steps: int, *, quick: bool) -> Scorecard:
+        lessons, plan = self.plan.lessons, self.plan
+        trained = sum(len(row.ids) for row in plan.rows_of(steps))
+        most = measured_tokens(plan.base, plan.hardware.device, trained)
         learned = {row.lesson.id for row in self.plan.material.pairs}
         sheet = (
             quick_sheet(lessons, lambda pair: pair.id in learned)
@@ -165,7 +170,7 @@ class SftPhase(Phase[TrainingPlan]):
         return self.bench.evaluator.measure(
             sheet,
             self.plan.codec,
-            QUICK if quick else FULL,
+            QUICK if quick else Measured(tokens=most),
             document_sha256=self.plan.document.sha256,
             sequence_length=self.plan.sequence_length,
             rows={row.lesson.id: row.encoded for row in self.plan.pairs},

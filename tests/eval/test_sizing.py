@@ -1,0 +1,62 @@
+"""How much of a sheet is measured where time is short."""
+
+from __future__ import annotations
+
+from hypothesis import given, strategies as st
+
+from dlm.data.lessons import Lesson, Lessons, Role
+from dlm.eval.answers import Kind
+from dlm.eval.probes import Question, Sheet, question_sheet
+from dlm.eval.sizing import Costs, sized
+
+COSTS = Costs(lambda one: 100 if one.asked else 40, 60, lambda one: len(one.text))
+
+
+def _sheet(pairs: int, *, sealed: int = 0) -> Sheet:
+    def pair(number: int, role: Role) -> Lesson:
+        question = f"How many grams does part {number} of the {role.value} kind weigh?"
+        return Lesson(f"It weighs {number} grams.", question, line=number, role=role)
+
+    train = [pair(number, Role.TRAIN) for number in range(pairs)]
+    prose = [Lesson("word " * 40, line=900 + number) for number in range(6)]
+    exam = tuple(pair(number, Role.EXAM) for number in range(sealed))
+    return question_sheet(Lessons(train=(*train, *prose), exam=exam))
+
+
+def _cost(sheet: Sheet) -> int:
+    asked = sum(map(COSTS.question, sheet.questions))
+    return asked + COSTS.text * sheet.texts + sum(map(COSTS.prose, sheet.prose))
+
+
+def _count(sheet: Sheet, kind: Kind) -> int:
+    return sum(one.kind is kind for one in sheet.questions)
+
+
+def test_a_sheet_that_is_cheap_enough_is_measured_whole() -> None:
+    sheet = _sheet(14)
+    assert sized(sheet, _cost(sheet), COSTS) == sheet
+
+
+def test_what_was_trained_and_what_is_sealed_is_always_asked() -> None:
+    sheet = _sheet(50, sealed=30)
+    least = sized(sheet, 0, COSTS)
+    for kind in (Kind.TRAINED, Kind.EXAM):
+        assert _count(least, kind) == _count(sheet, kind)
+
+
+def test_of_all_else_enough_is_measured_for_an_interval() -> None:
+    least = sized(_sheet(50), 0, COSTS)
+    assert (_count(least, Kind.REWORDED), _count(least, Kind.GENERAL), least.texts) == (10, 10, 10)
+    assert len(least.prose) == 2
+
+
+@given(more=st.integers(0, 30_000), pairs=st.integers(1, 60))
+def test_more_time_measures_the_same_and_more_within_its_bounds(more: int, pairs: int) -> None:
+    sheet = _sheet(pairs)
+    floor = _cost(sized(sheet, 0, COSTS))
+    small, large = (sized(sheet, tokens, COSTS) for tokens in (floor, floor + more))
+    assert _cost(large) <= floor + more
+    asked: set[Question] = set(large.questions)
+    assert asked.issuperset(small.questions)
+    assert large.texts >= small.texts
+    assert large.prose[: len(small.prose)] == small.prose
