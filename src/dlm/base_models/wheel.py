@@ -25,7 +25,7 @@ from dlm.base_models.registry import BASE_MODELS, BaseModel, Wheel
 from dlm.errors import BaseModelError
 from dlm.files import disk_error, fsync_directory, fsync_tree, home
 
-RECIPE: Final = 1
+RECIPE: Final = 2
 """Raised by one whenever the same file is to give another folder."""
 _MADE: Final = "made.json"
 _READER: Final = "reader"
