@@ -138,3 +138,25 @@ def test_the_commands_of_every_example_have_their_options() -> None:
             known |= {name for one in command.commands["run"].params for name in one.opts}
         unknown = [w for w in rest if w.startswith("--") and w.partition("=")[0] not in known]
         assert unknown == [], f"{page.name}: {' '.join(words)}"
+
+
+def test_the_weights_that_the_pages_name_are_those_of_the_program() -> None:
+    from dlm.index import search, texts
+    from dlm.loops.synth import filters, grounding
+
+    asking = (ROOT / "docs" / "asking.md").read_text("utf-8")
+    for told in (
+        f"k1 {texts._K1}, b {texts._B}",
+        f"{search._PROSE} passage, or of the answer + pair + {search._PAIR}",
+        f"{search._KNOWN} mean best match of its words in the whole document < {search._ENOUGH[0]}",
+        f"limit is {search._ENOUGH[1]}",
+        f"small words count {search._LIGHT}",
+    ):
+        assert told in asking
+    synth = (ROOT / "docs" / "synth.md").read_text("utf-8")
+    for told in (
+        f"at least {grounding._LEAST_COVERAGE:.0%}".replace("%", " %"),
+        f"by {filters._LEAST_SUPPORT} nats a token",
+        f"between {filters._EASIEST} and {filters._HARDEST}",
+    ):
+        assert told in synth
