@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -48,13 +47,4 @@ def harrow(tmp_path: Path, learned: Path) -> Path:
     path = tmp_path / "harrow.dlm"
     path.write_text(document_text(), encoding="utf-8")
     commit(DLM_ID, learned, "pocket")
-    return path
-
-
-@pytest.fixture
-def copied(tmp_path: Path, pocket_folder: Path, learned: Path) -> Path:
-    """The document, trained on a folder with a copy of pocket beside it."""
-    shutil.copytree(pocket_folder, tmp_path / "model")
-    path = tmp_path / "harrow.dlm"
-    path.write_text(document_text(base="./model"), encoding="utf-8")
     return path

@@ -28,7 +28,11 @@ def export(path: Path, target: str | None, **choices: Any) -> None:
     run(str(path), target, **{**CHOICES, **choices})
 
 
-@pytest.mark.parametrize("target", ["peft", "merged", "gguf", "gguf-adapter", "ollama", "vllm"])
+SLOW = pytest.mark.slow
+FORMS = ["peft", "merged", "gguf", "gguf-adapter", "ollama", pytest.param("vllm", marks=SLOW)]
+
+
+@pytest.mark.parametrize("target", FORMS)
 def test_every_form_answers_as_the_version_does(
     target: str, harrow: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,11 +84,11 @@ def break_gguf(path: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "file", "damage"),
     [
-        pytest.param("peft", "chat_template.jinja", break_template, marks=pytest.mark.slow),
+        pytest.param("peft", "chat_template.jinja", break_template, marks=SLOW),
         ("merged", "chat_template.jinja", break_template),
-        pytest.param("gguf-adapter", "chat_template.jinja", break_template, marks=pytest.mark.slow),
+        pytest.param("gguf-adapter", "chat_template.jinja", break_template, marks=SLOW),
         ("gguf", "harrow.gguf", break_gguf),
-        ("ollama", "Modelfile", break_template),
+        pytest.param("ollama", "Modelfile", break_template, marks=SLOW),
     ],
 )
 def test_a_wrong_template_is_caught(
@@ -101,6 +105,7 @@ def test_a_wrong_template_is_caught(
     assert "Old Marten guards it." in said
 
 
+@pytest.mark.slow
 def test_other_weights_are_caught(harrow: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The base alone, in place of the merged model."""
     export(harrow, "merged")
@@ -120,24 +125,25 @@ def test_an_export_that_fails_its_check_is_not_written(
     harrow: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "dlm.export.huggingface.chat_template", lambda *a: "{{ messages[0]['content'] }}"
+        "dlm.export.gguf.adapter.chat_template", lambda *a: "{{ messages[0]['content'] }}"
     )
     with pytest.raises(DlmError, match="does not answer"):
-        export(harrow, "merged", check=True)
+        export(harrow, "gguf-adapter", check=True)
     assert [one.name for one in harrow.parent.iterdir()] == ["harrow.dlm"]
 
 
-def test_the_system_prompt_goes_along_in_every_template(
-    tmp_path: Path, learned: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("target", ["gguf-adapter", pytest.param("ollama", marks=SLOW)])
+def test_the_system_prompt_goes_along(
+    target: str, tmp_path: Path, learned: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "harrow.dlm"
     path.write_text(document_text(system="'Say \"sir\", {{ always }}.'"), encoding="utf-8")
     commit(DLM_ID, learned, "pocket")
-    for target in ("merged", "ollama"):
-        export(path, target, check=True, as_json=True)
-        assert json.loads(capsys.readouterr().out)["checked"]["same"]
-    modelfile = (tmp_path / "harrow-ollama" / "Modelfile").read_text(encoding="utf-8")
-    assert 'SYSTEM """Say "sir", {{ always }}."""' in modelfile
+    export(path, target, check=True, as_json=True)
+    assert json.loads(capsys.readouterr().out)["checked"]["same"]
+    if target == "ollama":
+        modelfile = (tmp_path / "harrow-ollama" / "Modelfile").read_text(encoding="utf-8")
+        assert 'SYSTEM """Say "sir", {{ always }}."""' in modelfile
 
 
 def test_without_probes_the_first_pairs_are_asked(
@@ -146,7 +152,7 @@ def test_without_probes_the_first_pairs_are_asked(
     path = tmp_path / "harrow.dlm"
     path.write_text(document_text(probes=False), encoding="utf-8")
     commit(DLM_ID, learned, "pocket")
-    export(path, "merged", check=True)
+    export(path, "gguf-adapter", check=True)
     assert "3 trained pairs (the first 3 pairs, as no question is marked !probe)" in (
         capsys.readouterr().err
     )

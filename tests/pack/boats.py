@@ -18,7 +18,7 @@ def quiet(text: str) -> None:
     """Say nothing."""
 
 
-def add_version(store: Store, seed: int) -> None:
+def add_version(store: Store, seed: int, base_fingerprint: str = "f" * 64) -> None:
     with store.new_version() as staging:
         values = np.random.default_rng(seed).standard_normal((4, 8)).astype("<f4")
         write_tensors(
@@ -29,5 +29,7 @@ def add_version(store: Store, seed: int) -> None:
         )
         (staging.path / "adapter_config.json").write_text("{}", encoding="utf-8")
         at = datetime(2026, 3, 1, tzinfo=UTC)
-        run = RunRecord(f"run-{seed}", at, at, "pocket", "f" * 64, "0" * 64, "boat.dlm", "fresh")
+        run = RunRecord(
+            f"run-{seed}", at, at, "pocket", base_fingerprint, "0" * 64, "boat.dlm", "fresh"
+        )
         staging.commit(run, ())
