@@ -45,6 +45,7 @@ class Served:
     """A running server, reached as a client of OpenAI's reaches it."""
 
     process: warm.WarmProcess
+    folder: Path
     host: str
     port: int
 
@@ -73,4 +74,4 @@ def serving(*arguments: object, home: Path, **more: str) -> Iterator[Served]:
             lines.append(line)
         assert line, process.communicate()
         port = int(json.loads("".join([*lines, line]))["url"].split(":")[2].split("/")[0])
-        yield Served(process, "127.0.0.1", port)
+        yield Served(process, Path(str(arguments[0])).parent, "127.0.0.1", port)

@@ -97,3 +97,103 @@ def test_many_at_once_say_what_each_says_alone(client: openai.OpenAI) -> None:
     alone = [answer(one) for one in asked]
     with ThreadPoolExecutor(32) as pool:
         assert list(pool.map(answer, asked * 2)) == alone * 2
+
+
+def test_a_stop_text_ends_an_answer_wherever_its_tokens_are_cut(client: openai.OpenAI) -> None:
+    for model in ("club", "club:closed"):
+        for stop, left in (("dark gr", "It is painted"), ("ai", "It is p"), ("never said", ANSWER)):
+            reply = ask(client, model, stop=[stop])
+            assert reply.choices[0].message.content == left
+            assert reply.choices[0].finish_reason == "stop"
+            assert said(ask(client, model, stop=[stop], stream=True)) == left
+        cut = ask(client, model, max_completion_tokens=2)
+        assert cut.choices[0].finish_reason == "length"
+        assert ANSWER.startswith(cut.choices[0].message.content)
+        assert cut.usage.completion_tokens == 2
+
+
+def test_the_same_seed_draws_the_same_whatever_is_asked_beside_it(client: openai.OpenAI) -> None:
+    def draw(seed: int) -> list[str]:
+        reply = ask(client, "club@base", temperature=1.2, seed=seed, n=3, max_tokens=12)
+        return [choice.message.content for choice in reply.choices]
+
+    alone = [draw(seed) for seed in range(3)]
+    assert len({*alone[0], *alone[1], *alone[2]}) > 3
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(draw, [0, 1, 2, 0, 1, 2])) == alone * 2
+
+
+def test_logprobs_are_those_of_the_tokens_that_are_said(client: openai.OpenAI) -> None:
+    reply = ask(client, "club:closed", logprobs=True, top_logprobs=2)
+    entries = reply.choices[0].logprobs.content
+    assert "".join(entry.token for entry in entries).strip() == ANSWER
+    for entry in entries:
+        assert bytes(entry.bytes).decode() == entry.token
+        assert entry.top_logprobs[0].token == entry.token  # the likeliest, at temperature 0
+        assert entry.top_logprobs[1].logprob <= entry.logprob <= 0
+
+
+def test_a_completion_goes_on_with_a_text(client: openai.OpenAI) -> None:
+    named: Any = {"model": "club:closed", "max_tokens": 6}
+    whole = client.completions.create(prompt=["The boat", "The oars"], echo=True, **named)
+    assert [choice.text[:8] for choice in whole.choices] == ["The boat", "The oars"]
+    streamed = ["", ""]
+    for chunk in client.completions.create(
+        prompt=["The boat", "The oars"], echo=True, stream=True, **named
+    ):
+        streamed[chunk.choices[0].index] += chunk.choices[0].text
+    assert streamed == [choice.text for choice in whole.choices]
+    scored = client.completions.create(prompt="The boat", logprobs=2, **named).choices[0]
+    assert scored.logprobs is not None
+    assert "".join(scored.logprobs.tokens or []) == scored.text
+    assert len(scored.logprobs.top_logprobs or []) == 6
+
+
+@pytest.mark.parametrize(
+    ("param", "value"),
+    [
+        ("response_format", {"type": "json_object"}),
+        ("tools", [{"type": "function", "function": {"name": "look"}}]),
+        ("frequency_penalty", 0.5),
+        ("logit_bias", {"1": 5}),
+        ("n", 17),
+        ("temperature", -1),
+        ("stop", [""]),
+        ("logprobs", True),  # of a quote
+        ("reasoning_effort", "low"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_by_name(
+    client: openai.OpenAI, param: str, value: Any
+) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        ask(client, "club", extra_body={param: value})
+    assert caught.value.param == param
+    assert param in caught.value.message
+
+
+def test_what_changes_nothing_is_taken(client: openai.OpenAI) -> None:
+    harmless: Any = {"user": "u", "metadata": {"a": "b"}, "store": False, "presence_penalty": 0}
+    reply = ask(client, "club", **harmless, response_format={"type": "text"}, tools=[])
+    assert reply.choices[0].message.content == ANSWER
+
+
+def test_who_is_not_there_is_a_404_that_says_who_is(client: openai.OpenAI) -> None:
+    for model in ("nobody", "club@v0009", "fresh:closed", "club:open"):
+        with pytest.raises(openai.NotFoundError, match="club:closed") as caught:
+            ask(client, model)
+        assert caught.value.code == "model_not_found"
+    with pytest.raises(openai.BadRequestError, match="not trained"):
+        ask(client, "fresh", "Where is the key?", temperature=0.7)
+    assert ask(client, "fresh", "Where is the key?").dlm["trained"] is False
+
+
+def test_a_save_is_in_the_next_answer(served: Served, client: openai.OpenAI) -> None:
+    question = "Where is the key?"
+    before = ask(client, "fresh", question)
+    served.folder.joinpath("fresh.dlm").write_text(document(IDS[1], {question: "On the slate."}))
+    after = ask(client, "fresh", question)
+    assert after.choices[0].message.content == "On the slate."
+    assert after.dlm["index"] != before.dlm["index"]
+    served.folder.joinpath("fresh.dlm").write_text("---\nhalf of a save")
+    assert ask(client, "fresh", question).dlm["index"] == after.dlm["index"]

@@ -146,6 +146,7 @@ def _quoted(asked: Asked, speaker: Speaker, answer: OpenAnswer) -> Reply:
     """The quote as the only piece of each choice, within the limits that the request sets."""
     codec = speaker.book.codec
     text, stopped = cut_at(answer.text, asked.stop)
+    text = text.strip()
     ids = codec.encode(text)
     cut = asked.max_tokens is not None and len(ids) > asked.max_tokens
     if cut:

@@ -27,7 +27,7 @@ from dlm.engine.adapters import Adapters
 from dlm.engine.answer import check_base
 from dlm.engine.batcher import Batcher
 from dlm.engine.notes import Notes
-from dlm.errors import DlmError
+from dlm.errors import DlmError, StoreError
 from dlm.serve.refusals import Refused
 from dlm.store.paths import StorePath, for_dlm
 from dlm.store.records import Version, version_name, version_number
@@ -233,7 +233,11 @@ def _current(book: Book) -> tuple[Version | None, Notes]:
 def _pinned(book: Book, version: str) -> Notes:
     """The notes as they were when the version was trained."""
     if version not in book.pinned:
-        book.pinned[version] = Notes.open(book.notes.document, version)
+        try:
+            book.pinned[version] = Notes.open(book.notes.document, version)
+        except StoreError as error:  # its text was not kept
+            message = f"{error.message}; {book.name}@{version}:closed asks its model alone"
+            raise Refused(404, message, param="model", code="model_not_found") from None
         while len(book.pinned) > _PINNED:
             book.pinned.popitem(last=False)
     book.pinned.move_to_end(version)
