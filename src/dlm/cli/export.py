@@ -88,7 +88,7 @@ def run(
         with new_folder(place) as folder:
             written = write_target(source, wanted, kept, folder)
             if check:
-                checked = _checked(source, wanted, folder, as_json=as_json)
+                checked = _checked(source, wanted, folder, _hint(kept))
     facts = {"out": str(place), **written.manifest}
     if as_json:
         print_json(facts | {"checked": checked.to_json() if checked else None})
@@ -114,12 +114,19 @@ def _check_again(path: str | None, place: Path, *, as_json: bool) -> None:
             hint=f"it belongs to the document with dlm_id {manifest['dlm_id']}",
         )
     with open_source(document, manifest["version"], note) as source:
-        checked = _checked(source, Target(manifest["target"]), place, as_json=as_json)
+        checked = _checked(source, Target(manifest["target"]), place, "export it again")
     if as_json:
         print_json({"out": str(place), **manifest, "checked": checked.to_json()})
 
 
-def _checked(source: Source, target: Any, folder: Path, *, as_json: bool) -> Checked:
+def _hint(precision: Any) -> str:
+    """What to try when a new export fails its check."""
+    if precision == "f32":
+        return "nothing was written; without --check it is"
+    return "nothing was written; --precision f32 keeps the weights as they are"
+
+
+def _checked(source: Source, target: Any, folder: Path, hint: str) -> Checked:
     """Ask, and say what was found; DlmError where an answer differs."""
     from dlm.export.check.run import check_export
 
@@ -136,7 +143,7 @@ def _checked(source: Source, target: Any, folder: Path, *, as_json: bool) -> Che
     if not checked.same:
         raise DlmError(
             "the export does not answer as the store's version does",
-            hint="nothing was written; --precision f32 keeps the most of the weights",
+            hint=hint,
         )
     return checked
 
