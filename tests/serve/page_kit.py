@@ -27,6 +27,32 @@ _FLAGS = (
     *("disable-background-networking", "disable-component-update", "disable-sync"),
 )
 
+CONTRAST = """
+const channels = (text) => text.match(/[0-9.]+/g).map(Number);
+const light = (channel) => {
+  const share = channel / 255;
+  return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+};
+const luminance = ([r, g, b]) => 0.2126 * light(r) + 0.7152 * light(g) + 0.0722 * light(b);
+const behind = (element) => {
+  for (let one = element; one; one = one.parentElement) {
+    const colour = channels(getComputedStyle(one).backgroundColor);
+    if (colour.length < 4 || colour[3] === 1) return colour;
+  }
+  return [255, 255, 255];
+};
+const found = [];
+for (const element of document.querySelectorAll('body *')) {
+  const texts = [...element.childNodes].filter((one) => one.nodeType === 3 && one.data.trim());
+  if (!texts.length && !element.value || !element.checkVisibility()) continue;
+  const pair = [channels(getComputedStyle(element).color), behind(element)].map(luminance);
+  const ratio = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+  found.push([ratio, element.className || element.tagName, element.textContent.slice(0, 40)]);
+}
+return found.sort((a, b) => a[0] - b[0]);
+"""
+"""The contrast of every text that is seen, as WCAG 2 defines it, the lowest first."""
+
 
 @dataclass(frozen=True)
 class Page:
@@ -71,6 +97,11 @@ class Page:
     def scheme(self, name: str) -> None:
         features = [{"name": "prefers-color-scheme", "value": name}]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+    def contrasts(self) -> list[tuple[float, str, str]]:
+        """The contrast of every text that is seen, the lowest first, with class and text."""
+        found: list[tuple[float, str, str]] = self.driver.execute_script(CONTRAST)
+        return found
 
     def complaints(self) -> list[str]:
         """What the browser logged as an error, of scripts and of what the policy forbids."""

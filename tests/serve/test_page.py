@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from page_kit import Page, browser, needs_browser
+from selenium.webdriver import ActionChains, Keys
 from serve_kit import FACTS, Served, document, serving
 
 from dlm.doc.document import Document
@@ -151,6 +152,21 @@ def test_asking_shows_the_answer_its_line_and_the_passages(served: Served, page:
 
 
 @needs_browser
+def test_what_the_model_says_comes_piece_by_piece_until_it_is_stopped(
+    served: Served, page: Page
+) -> None:
+    page.open(served.url)
+    page.choose("#speaker", "club@base")
+    page.one("#question").send_keys("Tell me all that you know of rivers.\n")
+    pieces = "return document.querySelector('.said').childNodes.length"
+    page.until(lambda: page.driver.execute_script(pieces) > 1, 120)
+    page.one("#stop").click()
+    page.answered(1)
+    assert page.text(".where") == "Stopped."
+    assert page.one("#send").is_displayed()
+
+
+@needs_browser
 def test_a_wrong_answer_waits_as_a_probe(
     served: Served, page: Page, path: Path, own_home: None
 ) -> None:
@@ -203,3 +219,60 @@ def test_nothing_is_wider_than_the_window(served: Served, page: Page, width: int
         page.open(served.url, view)
         wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert page.driver.execute_script(wide) <= 0
+
+
+@needs_browser
+def test_every_text_stands_out_in_light_and_dark(
+    served: Served, page: Page, path: Path, own_home: None
+) -> None:
+    propose(path, "Who winds the clock?", "Rosa winds it.")
+    page.resize(1280)
+    for scheme in ("light", "dark"):
+        page.scheme(scheme)
+        for view in ("ask", "compare", "learned", "staged"):
+            page.open(served.url, view)
+            if view == "ask":
+                page.one("#question").send_keys(f"{QUESTION}\n")
+                page.answered(1)
+                page.one(".passages summary").click()
+            elif view != "compare":
+                page.one({"learned": ".sec", "staged": ".diff"}[view])
+            lowest = page.contrasts()[0]
+            assert lowest[0] >= 4.5, (scheme, view, lowest)
+
+
+@needs_browser
+def test_the_page_is_used_without_a_mouse(served: Served, page: Page) -> None:
+    page.open(served.url)
+    keys = ActionChains(page.driver)
+    assert page.driver.switch_to.active_element.get_attribute("id") == "question"
+    keys.send_keys("one").key_down(Keys.SHIFT).send_keys(Keys.ENTER).key_up(Keys.SHIFT)
+    keys.send_keys("two").perform()
+    assert page.one("#question").get_attribute("value") == "one\ntwo"
+    page.one("#question").clear()
+    page.one("#question").send_keys(f"{QUESTION}\n")
+    page.answered(1)
+    names = []
+    for _ in range(8):
+        back = ActionChains(page.driver).key_down(Keys.SHIFT).send_keys(Keys.TAB)
+        back.key_up(Keys.SHIFT).perform()
+        names.append(page.driver.switch_to.active_element.accessible_name)
+        seen = "return document.activeElement.matches(':focus-visible')"
+        assert page.driver.execute_script(seen), names
+    assert names[:2] == ["Who answers", "This is wrong"]
+    assert names[2].endswith("passages")
+    assert names[3] == "Questions and answers"
+    assert [name.split()[0] for name in names[4:]] == ["Proposed", "Learned", "Compare", "Ask"]
+
+
+@needs_browser
+def test_the_page_asks_for_the_key(path: Path, home: Path, page: Page) -> None:
+    with serving(path, "--api-key-env", "KEY", home=home, KEY="sesame") as served:
+        page.driver.get(served.url)
+        page.one("#key").send_keys("wrong\n")
+        page.until(lambda: page.one("#key").get_attribute("value") == "")
+        page.one("#key").send_keys("sesame\n")
+        page.until(lambda: page.all("#speaker option"))
+        page.one("#question").send_keys(f"{QUESTION}\n")
+        page.answered(1)
+        assert page.text(".said") == ANSWER

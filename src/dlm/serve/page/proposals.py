@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from dlm.doc.document import Document
 from dlm.errors import EditConflict, StoreError
@@ -24,15 +24,27 @@ from dlm.serve.page.wrong import text_of
 from dlm.serve.refusals import Refused
 from dlm.serve.shelf import Book
 from dlm.store.database import Database
+from dlm.store.edits import waiting_probes
 from dlm.store.store import open_store
+
+MOST_PROBES: Final = 100
 
 
 def waiting(book: Book) -> dict[str, Any]:
-    """Every staged plan, oldest first, each with its difference to the text of today."""
+    """Every staged plan, oldest first, each with its difference to the text of today, and the
+    probes that wait."""
     document = saved(book)
     with open_store(document) as store:
-        plans = staged(store.database)
-    return {"plans": [_plan(document, plan) for plan in plans]}
+        plans, probes = staged(store.database), waiting_probes(store.database)
+    return {
+        "plans": [_plan(document, plan) for plan in plans],
+        "probes": [
+            {"id": one.probe_id, "question": one.prompt, "answer": one.reference}
+            | {"reason": one.reason}
+            for one in probes[:MOST_PROBES]
+        ],
+        "more": max(0, len(probes) - MOST_PROBES),
+    }
 
 
 def apply(book: Book, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,7 +55,7 @@ def apply(book: Book, given: Mapping[str, Any]) -> dict[str, Any]:
     with _staged(book, given) as (database, _, plan):
         ids = given.get("ids")
         if not isinstance(ids, list) or not set(map(str, ids)) <= {*plan.ids}:
-            raise EditConflict("this plan was changed meanwhile", hint="look at it again")
+            raise _changed_meanwhile()
         outcome = carry_out_plan(database, book.path, plan, only=list(map(str, ids)))
     refused = [f"{one.summary}: {one.reason}" for one in outcome.refusals]
     if refused and not outcome.made and not outcome.present:
@@ -59,7 +71,10 @@ def apply(book: Book, given: Mapping[str, Any]) -> dict[str, Any]:
 def discard(book: Book, given: Mapping[str, Any]) -> dict[str, Any]:
     """Forget a staged plan, or the one change of it that `id` names."""
     with _staged(book, given) as (database, _, plan):
-        rest = plan.without({text_of(given, "id")}) if given.get("id") else None
+        name = text_of(given, "id") if given.get("id") else None
+        if name is not None and name not in plan.ids:
+            raise _changed_meanwhile()
+        rest = None if name is None else plan.without({name})
         if rest:
             stage(database, rest)
         else:
@@ -72,11 +87,15 @@ def edit(book: Book, given: Mapping[str, Any]) -> dict[str, Any]:
     with _staged(book, given) as (database, document, plan):
         name, text = text_of(given, "id"), text_of(given, "text")
         if name not in {one.id for one in plan.additions}:
-            raise EditConflict("this addition is not staged any more", hint="look at it again")
+            raise _changed_meanwhile()
         changed = [one.with_body(f"{text}\n") if one.id == name else one for one in plan.additions]
         new = replace(plan, additions=tuple(changed))
         stage(database, new)
     return {"plan": _plan(document, new)}
+
+
+def _changed_meanwhile() -> EditConflict:
+    return EditConflict("this plan was changed meanwhile", hint="look at it again")
 
 
 @contextmanager

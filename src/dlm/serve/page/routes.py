@@ -66,6 +66,7 @@ def page_section(
             Route("/page/staged/discard", page.changing(proposals.discard), methods=["POST"]),
             Route("/page/staged/edit", page.changing(proposals.edit), methods=["POST"]),
             Route("/page/wrong", page.wrong, methods=["POST"]),
+            Route("/page/wrong/forget", page.changing(wrong.forget), methods=["POST"]),
             Route("/page/wrong/{probe}", page.probe, methods=["GET"]),
         ),
         public=frozenset(found),

@@ -17,7 +17,7 @@ from dlm.loops.proposals import Existing
 from dlm.serve.page.view import saved, watch_command
 from dlm.serve.refusals import Refused
 from dlm.serve.shelf import Book
-from dlm.store.edits import Probe, push_probes, waiting_probes
+from dlm.store.edits import Probe, drop_probes, push_probes, waiting_probes
 from dlm.store.store import Store, open_store
 from dlm.text.words import caseless
 
@@ -65,6 +65,14 @@ def state(book: Book, probe_id: str) -> dict[str, Any]:
             if probe.probe_id == probe_id:
                 return {"state": "held" if probe.reason else "waiting", "reason": probe.reason}
     return {"state": "gone"}
+
+
+def forget(book: Book, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Drop a probe that still waits; what is in the document stays there."""
+    name = text_of(given, "probe")
+    with open_store(saved(book)) as store:
+        waits = name in {one.probe_id for one in waiting_probes(store.database)}
+        return {"dropped": drop_probes(store.database, [name]) if waits else 0}
 
 
 def text_of(given: Mapping[str, Any], name: str) -> str:

@@ -44,6 +44,12 @@ export function sendsOnEnter(area) {
   });
 }
 
+/** Show what was added to the answers, unless the reader has scrolled away from their end. */
+export function keepInView(element) {
+  const log = byId("log");
+  if (log.scrollHeight - log.scrollTop - log.clientHeight < 500) element.scrollIntoView({ block: "nearest" });
+}
+
 function fill(element, attributes, ...children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name, value);

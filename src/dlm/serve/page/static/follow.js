@@ -2,9 +2,10 @@
 
 import { answerInto } from "./answer.js";
 import { call } from "./api.js";
-import { el } from "./dom.js";
+import { el, keepInView } from "./dom.js";
 
 const LOOK = 1500; // milliseconds between two looks
+const SELDOM = 5000; // the same where nothing trains now, as far as the server knows
 
 /** Say in `told` how the probe stands until it is trained; ask again as soon as that may help. */
 export async function follow(told, marked) {
@@ -22,6 +23,7 @@ export async function follow(told, marked) {
       shown = key;
       told.textContent = sentence(now, marked);
       told.classList.toggle("trouble", now.state === "held" || now.state === "unknown");
+      keepInView(told);
       if (now.state === "written") await again(told, marked, marked.name, "With the notes open");
       if (now.state === "trained") {
         await again(told, marked, marked.name, "With the notes open");
@@ -29,7 +31,7 @@ export async function follow(told, marked) {
       }
     }
     if (now.state === "trained" || now.state === "gone") return;
-    await new Promise((resolve) => setTimeout(resolve, LOOK));
+    await new Promise((resolve) => setTimeout(resolve, marked.watched ? LOOK : SELDOM));
   }
 }
 
@@ -65,6 +67,7 @@ async function again(told, marked, model, who) {
   const right = words(answered.text) === words(marked.answer);
   place.querySelector(".said").prepend(el("span", { class: right ? "chip learned" : "chip not" },
     right ? "● right" : "○ still different"), " ");
+  keepInView(place);
 }
 
 const words = (text) => text.toLowerCase().replace(/[\s.]+/g, " ").trim();

@@ -65,16 +65,19 @@ function section(one) {
     el("span", { class: "opening", dir: "auto" }, one.opening || one.type),
     el("span", { class: "soft small" }, `line ${one.line}`));
   const body = one.pairs.length
-    ? el("ul", { class: "pairs" }, ...one.pairs.map(pair))
+    ? el("ul", { class: "pairs" }, ...one.pairs.map((each) => pair(each, one)))
     : el("p", { class: "text", dir: "auto" }, one.text);
   return el("details", { class: `sec ${kind(one.state)}` }, head, body,
     one.more ? el("p", { class: "soft" }, `${count(one.more, "more question")} in this section.`) : null);
 }
 
-function pair(one) {
+/** One question of a section; the only one is named by the section already. */
+function pair(one, section) {
   const role = one.role === "train" ? "" : ` · ${one.role}`;
-  return el("li", {}, el("p", { class: "q", dir: "auto" }, one.question),
-    el("p", { class: "small" }, chip(one.state, one.state), el("span", { class: "soft" }, ` line ${one.line}${role}`)),
+  const heads = section.pairs.length === 1 && one.question === section.opening ? [] : [
+    el("p", { class: "q", dir: "auto" }, one.question),
+    el("p", { class: "small" }, chip(one.state, one.state), el("span", { class: "soft" }, ` line ${one.line}${role}`))];
+  return el("li", {}, ...heads,
     el("p", {}, el("b", {}, "Answer: "), one.answer),
     one.said === null ? null : el("p", {}, el("b", {}, "It says: "), one.said || "nothing"));
 }

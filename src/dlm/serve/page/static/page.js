@@ -44,10 +44,11 @@ function tell() {
 }
 
 function standing(one) {
-  const parts = [one.version ? `answers as ${one.version}` : "not trained yet", `base ${one.base}`];
+  const parts = [one.version ? `answers as ${one.version}` : "not trained yet"];
   if (one.training?.phase) parts.push(`training: ${one.training.phase}`);
+  if (one.training?.error) parts.push(one.training.error);
   if (one.queued) parts.push(`${one.queued} in the queue`);
-  return parts.join(" · ");
+  return [...parts, one.base].join(" · ");
 }
 
 function speakers(one) {

@@ -14,9 +14,10 @@ export async function showStaged(name) {
   const place = byId("plans");
   place.setAttribute("aria-busy", "true");
   try {
-    const { plans } = await call(`/page/staged?document=${encodeURIComponent(name)}`);
-    place.replaceChildren(...(plans.length ? plans.map((plan) => card(name, plan))
-      : [el("p", { class: "none" }, "Nothing is proposed now.")]));
+    const { plans, probes, more } = await call(`/page/staged?document=${encodeURIComponent(name)}`);
+    place.replaceChildren(
+      ...(plans.length ? plans.map((plan) => card(name, plan)) : [el("p", {}, "Nothing is proposed now.")]),
+      ...(probes.length ? [queue(name, probes, more)] : []));
   } catch (error) {
     place.replaceChildren(el("p", { class: "trouble", role: "alert" }, error.message));
   } finally {
@@ -66,6 +67,24 @@ function difference(text) {
     return el("span", { class: heads ? "head" : kinds[line[0]] ?? null }, `${line}\n`);
   });
   return el("pre", { class: "diff", tabindex: 0, role: "region", "aria-label": "Difference" }, ...lines);
+}
+
+/** The answers that were marked as wrong and are not in the document yet. */
+function queue(name, probes, more) {
+  const told = el("p", { class: "trouble", role: "alert", hidden: true });
+  const items = probes.map((one) => el("li", {},
+    el("p", { class: "q", dir: "auto" }, one.question),
+    el("p", { dir: "auto" }, one.answer),
+    one.reason ? el("p", { class: "trouble" }, `It cannot be written: ${one.reason}`) : null,
+    el("button", { type: "button", class: "quiet", click: () => attempt(told, async () => {
+      await call("/page/wrong/forget", { document: name, probe: one.id });
+      byId("done").textContent = "Forgotten.";
+      await showStaged(name);
+      changed();
+    }) }, "Forget it")));
+  return el("article", { class: "card", "aria-labelledby": "queue-title" },
+    el("h3", { id: "queue-title" }, `${count(probes.length + more, "right answer")} in the queue`),
+    el("ul", { class: "pairs" }, ...items), told);
 }
 
 let areas = 0;
