@@ -156,11 +156,28 @@ def _rows(card: Scorecard) -> Iterator[tuple[str, str]]:
         if said:
             right = f"{sum(one.right for one in said)} of {len(said)} right"
             yield name, right + _why(card, name)
+    if opened := list(_open_parts(card)):
+        yield "open", f"{', '.join(opened)} (the notes quoted)"
     probes = card.figure("probes", "right")
     if probes.n:
         yield "probes", f"{_hits(probes)} of {probes.n} right"
     yield from _text_rows(card)
     yield from _verdict_rows(card)
+
+
+def _open_parts(card: Scorecard) -> Iterator[str]:
+    """With the notes open: how many of the trained and of the other questions are right."""
+    from dlm.eval.answers import Kind
+
+    others = next((kind for kind in (Kind.EXAM, Kind.HELD_OUT) if card.of(kind)), Kind.REWORDED)
+    what = "reworded" if others is Kind.REWORDED else "never trained"
+    for name, of in (("recall", "trained"), ("generalisation", what)):
+        figure = card.figure("open", name)
+        if figure.n:
+            yield f"{_hits(figure)} of {figure.n} {of} right"
+    declined = card.figure("open", "declined")
+    if declined.n and _hits(declined):
+        yield f"{_hits(declined)} declined"
 
 
 def _text_rows(card: Scorecard) -> Iterator[tuple[str, str]]:

@@ -88,10 +88,20 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """An answer with the notes open, the line where it stands, and whether it was declined."""
+
+    text: str
+    line: int | None
+    declined: bool
+    right: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One question, or one text (`question` is empty), and the lesson that it asks or is.
 
-    `base_said` is what the base answers.
+    `base_said` is what the base answers, `opened` what is answered with the notes open.
     """
 
     kind: Kind
@@ -104,6 +114,7 @@ class Item:
     said: Answer | None = None
     base_said: Answer | None = None
     lesson_id: str = ""
+    opened: Opened | None = None
 
     @property
     def lesson(self) -> str:
@@ -141,6 +152,12 @@ def score_answer(answer: str, reference: str, question: str) -> AnswerScore:
         contains=whole or _tells(answer, reference, question),
         f1=token_f1(given.split(), wanted.split()),
     )
+
+
+def is_right(answer: str, reference: str, question: str) -> bool:
+    """Whether an answer counts as right, as that of a model does."""
+    near = score_answer(answer.strip(), reference, question)
+    return near.exact or near.contains or near.f1 >= _ENOUGH_F1
 
 
 def has_key(answer: str, keys: list[str]) -> bool:

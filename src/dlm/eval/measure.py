@@ -19,6 +19,7 @@ from dlm.engine.decoding import generate
 from dlm.engine.model import Model, Score
 from dlm.eval.answers import Answer, Item, Kind, Loss, opening
 from dlm.eval.base_memory import BaseMemory
+from dlm.eval.open_notes import with_notes_open
 from dlm.eval.probes import FULL, Budget, Question, Sheet, question_sheet
 from dlm.eval.scorecard import Scorecard, scorecard
 from dlm.eval.sizing import WRITTEN, Costs, sized
@@ -44,9 +45,10 @@ def measure_version(
     with store.in_use(version):
         model = Model.load(folder, plan_answers(detect(), base), adapter=version.path)
     length = sequence_length(document.frontmatter.training, codec.context_length)
-    return Evaluator(model, codec).measure(
+    card = Evaluator(model, codec).measure(
         sheet, codec, document_sha256=document.sha256, sequence_length=length
     )
+    return with_notes_open(card, document, base)
 
 
 class Evaluator:

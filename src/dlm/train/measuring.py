@@ -16,6 +16,7 @@ from dlm.engine.decoding import generate
 from dlm.engine.model import Model, Score
 from dlm.errors import TrainingError
 from dlm.eval.measure import Evaluator
+from dlm.eval.open_notes import with_notes_open
 from dlm.eval.probes import Budget as Measured, question_sheet
 from dlm.eval.scorecard import Scorecard
 from dlm.store.memory import Taught, taught_to
@@ -201,13 +202,14 @@ class TripleEvaluator:
     def measure_all(self) -> Scorecard:
         """The scorecard of the model as it stands, as much of it as is quickly measured."""
         plan = self._plan
-        return self._bench.evaluator.measure(
+        card = self._bench.evaluator.measure(
             question_sheet(plan.lessons),
             plan.codec,
             Measured(tokens=measured_tokens(plan.base, plan.hardware.device, 0)),
             document_sha256=plan.document.sha256,
             sequence_length=plan.sequence_length,
         )
+        return with_notes_open(card, plan.document, plan.base)
 
     def _answers(self, rows: Sequence[Row]) -> list[Score]:
         return self._model.score([row.encoded for row in rows], pad_id=self._plan.codec.pad_id)

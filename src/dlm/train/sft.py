@@ -10,6 +10,7 @@ from dlm.engine.loading import LoraSettings
 from dlm.engine.model import Model
 from dlm.errors import TrainingError
 from dlm.eval.comparison import with_current
+from dlm.eval.open_notes import with_notes_open
 from dlm.eval.probes import QUICK, Budget as Measured, question_sheet, quick_sheet
 from dlm.eval.scorecard import Scorecard
 from dlm.store.memory import Taught
@@ -167,7 +168,7 @@ class SftPhase(Phase[TrainingPlan]):
             if quick
             else question_sheet(lessons)
         )
-        return self.bench.evaluator.measure(
+        card = self.bench.evaluator.measure(
             sheet,
             self.plan.codec,
             QUICK if quick else Measured(tokens=most),
@@ -175,3 +176,4 @@ class SftPhase(Phase[TrainingPlan]):
             sequence_length=self.plan.sequence_length,
             rows={row.lesson.id: row.encoded for row in self.plan.pairs},
         )
+        return card if quick else with_notes_open(card, plan.document, plan.base)
