@@ -175,7 +175,11 @@ def test_a_wrong_answer_waits_as_a_probe(
     page.answered(1)
     page.one(".quiet").click()
     page.one(".marking textarea").send_keys("Nora rings the bell.\n")
-    told = page.until(lambda: page.one(".told").text)
+    assert page.until(lambda: page.one(".told").text)
+    body = {"document": "club", "question": "Who rings the bell at noon?"}
+    call(f"{served.url}/page/wrong", body | {"answer": "Nobody."})
+    call(f"{served.url}/page/wrong", body | {"answer": "Nora rings the bell."})
+    told = page.one(".told").text
     assert f"dlm train {path} --watch" in told
     with open_store(Document.open(path)) as store:
         (probe,) = waiting_probes(store.database)

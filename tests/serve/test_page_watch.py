@@ -34,6 +34,10 @@ def test_a_wrong_answer_is_right_after_the_retrain(tmp_path: Path) -> None:
         page.until(lambda: len(page.all(".again .chip")) == 2, 60)
         assert [one.text for one in page.all(".again .chip")] == ["● right", "● right"]
 
+        page.open(served.url, "learned")
+        assert "this is of v0001" in page.text("#map > p")
+        assert len(page.all(".sec.none")) == 1
+
         page.open(served.url, "compare")
         page.choose("#left", "club@v0001:closed")
         page.choose("#right", "club@v0002:closed")

@@ -47,10 +47,11 @@ def gather(document: Document, store: Store | None) -> Facts:
     return _with_history(facts, document, store) if store else facts
 
 
-def known(document: Document, store: Store | None) -> Facts:
-    """What the current version knows of each section, without any history."""
+def known(document: Document, store: Store | None, version: Version | None = None) -> Facts:
+    """What the current version knows of each section, or `version`, without any history."""
     current = store.current() if store else None
-    card, fits = _card(store, current, document) if store and current else (None, False)
+    asked = version or current
+    card, fits = _card(store, asked, document) if store and asked else (None, False)
     path = document.path
     return Facts(
         document=str(path or "the document"),

@@ -11,11 +11,13 @@ from typing import Any, Final
 
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
+from dlm.eval.comparison import kept
 from dlm.report.facts import PairFacts, SectionFacts
 from dlm.report.gather import known
 from dlm.serve.shelf import Book
 from dlm.store.edits import queue_depth, staged_plans
-from dlm.store.store import open_store
+from dlm.store.records import Version
+from dlm.store.store import Store, open_store
 
 MOST_SECTIONS: Final = 500
 MOST_PAIRS: Final = 60  # of one section
@@ -28,13 +30,17 @@ def facts(books: Sequence[Book], trainings: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def learned(book: Book) -> dict[str, Any]:
-    """The learned map: every section of the text of today, and what the version knows of it."""
+    """The learned map: every section of the text of today, and what the version knows of it.
+
+    `measured` is the version that was measured last: retraining after a save measures little.
+    """
     document = saved(book)
     with open_store(document) as store:
-        found = known(document, store)
+        version = _measured(store)
+        found = known(document, store, version)
     return {
         "version": found.current,
-        "measured": found.card is not None,
+        "measured": version.name if version else None,
         "exact": found.fits,
         "command": f"dlm eval {shlex.quote(str(book.path))}",
         "sections": [_section(one) for one in found.sections[:MOST_SECTIONS]],
@@ -50,6 +56,13 @@ def saved(book: Book) -> Document:
 def watch_command(book: Book) -> str:
     """The command that writes what waits into the document and trains it."""
     return f"dlm train {shlex.quote(str(book.path))} --watch"
+
+
+def _measured(store: Store) -> Version | None:
+    """The current version, else the newest before it of which there is a scorecard."""
+    current = store.current()
+    earlier = [one for one in store.versions() if current and one.number <= current.number]
+    return next((one for one in reversed(earlier) if kept(store, one)), None)
 
 
 def _book(book: Book, training: Mapping[str, Any] | None) -> dict[str, Any]:

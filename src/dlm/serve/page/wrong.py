@@ -45,6 +45,9 @@ def mark(book: Book, given: Mapping[str, Any]) -> dict[str, Any]:
     with open_store(document) as store:
         if store.read_only:
             raise StoreError("the store cannot be written", hint="`dlm doctor` says why")
+        for before in waiting_probes(store.database):
+            if caseless(before.prompt) == caseless(pair.question) and before.tags == (TAG,):
+                drop_probes(store.database, [before.probe_id])  # the reader thought better of it
         if not push_probes(store.database, [probe], capacity=CAPACITY):
             raise Refused(429, "the queue is full", headers={"Retry-After": "30"})
     return {"probe": probe.probe_id, "command": watch_command(book)}

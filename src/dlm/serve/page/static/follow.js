@@ -21,7 +21,7 @@ export async function follow(told, marked) {
     const key = `${now.state} ${now.line} ${now.version} ${now.reason}`;
     if (key !== shown) {
       shown = key;
-      told.textContent = sentence(now, marked);
+      told.replaceChildren(...sentence(now, marked));
       told.classList.toggle("trouble", now.state === "held" || now.state === "unknown");
       keepInView(told);
       if (now.state === "written") await again(told, marked, marked.name, "With the notes open");
@@ -39,14 +39,14 @@ function sentence(now, marked) {
   switch (now.state) {
     case "waiting":
       return marked.watched
-        ? "Kept as a probe. It goes into the document as soon as the training takes it up."
-        : `Kept as a probe. Nothing trains this document now: ${marked.command} writes it into the ` +
-          "document and trains it.";
-    case "held": return `It waits, and cannot be written: ${now.reason}`;
-    case "written": return `It stands in the document now, at line ${now.line}, as a probe. Not trained yet.`;
-    case "trained": return `It stands in the document at line ${now.line}, and ${now.version} was trained on it.`;
-    case "gone": return "It does not wait any more: the document asks it already, or it was taken out.";
-    default: return now.reason;
+        ? ["Kept as a probe. It goes into the document as soon as the training takes it up."]
+        : ["Kept as a probe. This server trains nothing: ", el("code", {}, marked.command),
+          " writes it into the document and trains it."];
+    case "held": return [`It waits, and cannot be written: ${now.reason}`];
+    case "written": return [`It stands in the document now, at line ${now.line}, as a probe. Not trained yet.`];
+    case "trained": return [`It stands in the document at line ${now.line}, and ${now.version} was trained on it.`];
+    case "gone": return ["It does not wait any more: the document asks it already, or it was taken out."];
+    default: return [now.reason];
   }
 }
 

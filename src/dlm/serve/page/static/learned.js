@@ -34,7 +34,9 @@ function draw(place, map) {
 
 function lead(map) {
   if (!map.version) return "Nothing was trained yet.";
-  if (!map.measured) return `${map.version} was not measured in full: ${map.command} does it.`;
+  const missing = `${map.version} was not measured in full (${map.command} does it)`;
+  if (!map.measured) return `${missing}.`;
+  if (map.measured !== map.version) return `${missing}; this is of ${map.measured}.`;
   return map.exact ? `Of ${map.version}, measured on the text of today.`
     : `Of ${map.version}, measured before the last change of the text.`;
 }
