@@ -115,17 +115,23 @@ def failure(
 class ChatServer:
     """Serves `plan(number, body)`, the number of the request counting from 0.
 
-    `bodies`, `keys` and `times` are what came, in order; `models` is what it says it serves.
+    `bodies`, `keys` and `times` are what came, in order; `models` is what it says it serves. `port`
+    is a free one if 0.
     """
 
-    def __init__(self, plan: Callable[[int, Body], Reply] = lambda number, body: answer(body)):
+    def __init__(
+        self,
+        plan: Callable[[int, Body], Reply] = lambda number, body: answer(body),
+        *,
+        port: int = 0,
+    ):
         self.plan = plan
         self.bodies: list[Body] = []
         self.keys: list[str | None] = []
         self.times: list[float] = []
         self.models = ["tiny"]
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self._stop = threading.Event()

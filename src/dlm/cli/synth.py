@@ -248,7 +248,7 @@ def instructions(
     ] = None,
     at_once: Annotated[
         int | None,
-        typer.Option("--at-once", min=1, help="Requests under way together, of a remote teacher."),
+        typer.Option("--at-once", min=1, help="Requests under way together, at each server."),
     ] = None,
     timeout: Annotated[
         float | None,

@@ -1,6 +1,6 @@
-"""JSON over HTTP to one server: tries again where that helps, and says in a sentence why not.
+"""JSON over HTTP to one server: one try, and in a sentence why it gave no answer.
 
-Knows neither prompts nor completions. The key is sent in a header and stands in no message.
+Knows neither prompts nor second tries. The key is sent in a header and stands in no message.
 """
 
 from __future__ import annotations
@@ -8,23 +8,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import random
 import re
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import httpx2 as httpx
 
 from dlm.errors import TeacherError
 
+OPENAI: Final = "https://api.openai.com/v1"
 TIMEOUT: Final = 120.0  # seconds a try
 TWICE: Final = 2  # tries of what hardly passes: silence that already cost two minutes, odd answers
 _TRIES: Final = 5
-_LONGEST_WAIT: Final = 300.0  # seconds; whoever asks for more is not waited for
 _MOST_BYTES: Final = 32 * 1024 * 1024
 _UNREACHABLE: Final = (
     httpx.ConnectError,
@@ -40,8 +38,6 @@ _AGAIN_IN: Final = re.compile(
 _SPAN: Final = re.compile(r"(\d+(?:\.\d+)?) ?(ms|milli|s|m|h)", re.IGNORECASE)
 _SECONDS: Final = {"ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _TAGS: Final = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +57,8 @@ class Failure(Exception):
     """One try that gave no answer; its text goes on from the server's name: `answered 500: …`.
 
     `said` are the server's own words, `param` is what it names beside them. At most `tries` are
-    made in all, the next after `wait` seconds.
+    made in all, the next after `wait` seconds. `down` says that the server, and not the request, is
+    at fault.
     """
 
     def __init__(
@@ -73,22 +70,28 @@ class Failure(Exception):
         param: str = "",
         tries: int = 1,
         wait: float = 0.0,
+        down: bool = False,
     ) -> None:
         super().__init__(text)
         self.status, self.said, self.param = status, said, param
-        self.tries, self.wait = tries, wait
+        self.tries, self.wait, self.down = tries, wait, down
+
+
+class Unreachable(Failure):
+    """Nobody listens there, or the way is blocked; `said` is why."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__("could not be reached any more", said=said, tries=_TRIES, down=True)
 
 
 class Connection:
     """Requests to one address; open it with `async with connection.open()`."""
 
-    def __init__(self, address: Address, *, timeout: float = TIMEOUT, backoff: float = 1.0) -> None:
-        """`backoff` is the first wait in seconds before a second try; it doubles each time."""
+    def __init__(self, address: Address, *, timeout: float = TIMEOUT) -> None:
+        """A try may take `timeout` seconds."""
         self.address = address
-        self._timeout, self._backoff = timeout, backoff
+        self._timeout = timeout
         self._client: httpx.AsyncClient | None = None
-        self._answered = False
-        self._rest_until = 0.0
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -96,40 +99,17 @@ class Connection:
         key = self.address.key
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         # The time of a whole try is limited here; the library would limit each of its pieces.
-        async with httpx.AsyncClient(headers=headers, timeout=None) as client:
+        # How many there are at once is limited by whoever asks.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+        async with httpx.AsyncClient(headers=headers, timeout=None, limits=limits) as client:
             self._client = client
             yield
 
-    async def ask(
-        self,
-        method: str,
-        path: str,
-        read: Callable[[Any], T],
-        body: Any = None,
-        in_vain: Callable[[Failure], bool] = lambda failure: False,
-    ) -> T:
-        """What `read` makes of the JSON that the server answers.
+    async def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """The JSON of one answer that is no error.
 
-        A Failure, of the server or raised by `read`, is tried again where it may pass and the same
-        again is not `in_vain`, and else raised; TeacherError when no other request would fare
-        better.
+        Raises Failure, and TeacherError when no other request would fare better.
         """
-        tries = 0
-        while True:
-            await asyncio.sleep(max(0.0, self._rest_until - time.monotonic()))
-            try:
-                found = read(await self._try(method, path, body))
-            except Failure as failure:
-                tries += 1
-                if tries >= failure.tries or in_vain(failure):
-                    raise
-                await asyncio.sleep(self._wait(tries, failure))
-            else:
-                self._answered = True
-                return found
-
-    async def _try(self, method: str, path: str, body: Any) -> Any:
-        """The JSON of one answer that is no error."""
         assert self._client is not None
         data = bytearray()
         try:
@@ -142,17 +122,13 @@ class Connection:
                     if len(data) > _MOST_BYTES:
                         raise Failure(f"sent more than {_MOST_BYTES >> 20} MiB")
         except TimeoutError as error:
-            raise Failure(f"gave no answer within {self._timeout:g} s", tries=TWICE) from error
-        except _UNREACHABLE as error:
-            if self._answered:
-                raise Failure("could not be reached any more", tries=_TRIES) from error
-            why = self.shown(str(error)) or "no connection"
-            raise TeacherError(
-                f"{self.address.url} cannot be reached: {why}",
-                hint="check that the server runs and that the address is right",
+            raise Failure(
+                f"gave no answer within {self._timeout:g} s", tries=TWICE, down=True
             ) from error
+        except _UNREACHABLE as error:
+            raise Unreachable(self.shown(str(error))) from error
         except httpx.TransportError as error:
-            raise Failure("broke off the connection", tries=_TRIES) from error
+            raise Failure("broke off the connection", tries=_TRIES, down=True) from error
         except httpx.DecodingError as error:
             raise Failure("sent something that cannot be decoded", tries=_TRIES) from error
         return self._judged(response.status_code, response.headers, bytes(data))
@@ -226,6 +202,7 @@ class Connection:
             param=param if isinstance(param, str) else "",
             tries=tries,
             wait=wait,
+            down=status >= 500 and status in _MAY_PASS,
         )
 
     def shown(self, text: str) -> str:
@@ -237,19 +214,6 @@ class Connection:
     def excerpt(self, value: Any) -> str:
         """The beginning of JSON in which there are no words."""
         return self.shown(json.dumps(value, ensure_ascii=False))[:100] if value else ""
-
-    def _wait(self, tries: int, failure: Failure) -> float:
-        """Exponential with jitter, so that many requests do not all come back at once."""
-        if failure.wait > _LONGEST_WAIT:
-            raise TeacherError(
-                f"{self.address.url} wants to be left alone for {failure.wait:.0f} s"
-                + (f": {failure.said}" if failure.said else ""),
-                hint="what it answered before is kept; run this again then",
-            )
-        if failure.status == 429:
-            # Who asks one of several requests to slow down means all of them.
-            self._rest_until = max(self._rest_until, time.monotonic() + failure.wait)
-        return max(self._backoff * 2.0 ** (tries - 1) * random.uniform(0.5, 1.5), failure.wait)
 
 
 def is_error(value: dict[str, Any]) -> bool:

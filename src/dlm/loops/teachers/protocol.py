@@ -12,6 +12,7 @@ from typing import Protocol
 from dlm.data.completion import Completion, Done, Refused, Request
 from dlm.errors import TeacherError
 
+RUN_AGAIN = "what it answered before is kept; run this again to ask only what is missing"
 _PATIENCE = 2  # failures in a row beyond one for each request under way
 
 
@@ -52,7 +53,7 @@ async def ask_together(
     Raises TeacherError when too many in a row are, and passes on any other error; either way what
     is still under way is cancelled.
     """
-    left = iter(list(enumerate(requests)))
+    left = enumerate(requests)
     failures = 0
 
     async def work() -> None:
@@ -67,8 +68,7 @@ async def ask_together(
             if isinstance(answer, Refused) and failures >= at_once + _PATIENCE:
                 raise TeacherError(
                     f"{name} failed {failures} times in a row; the last time it {answer.reason}",
-                    hint="what it answered before is kept; run this again to ask only what is "
-                    "missing",
+                    hint=RUN_AGAIN,
                 )
 
     tasks = [asyncio.create_task(work()) for _ in range(min(at_once, len(requests)))]

@@ -1,7 +1,7 @@
-"""A teacher behind a server that speaks OpenAI's chat protocol, or nearly.
+"""A teacher behind servers that speak OpenAI's chat protocol, or nearly.
 
-Here its answers are read, and what it will not take is left out; what goes wrong on the way is
-`http`'s business.
+Here its answers are read, and what it will not take is left out; which server is asked, and what
+goes wrong on the way, is the business of `endpoints` and `http`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from dlm.data.completion import Completion, Done, Request
 from dlm.errors import TeacherError
-from dlm.loops.teachers.http import TIMEOUT, TWICE, Address, Connection, Failure
+from dlm.loops.teachers.endpoints import Endpoints
+from dlm.loops.teachers.http import OPENAI, TIMEOUT, TWICE, Address, Connection, Failure
 from dlm.loops.teachers.protocol import Unanswered, ask_together
 
-OPENAI: Final = "https://api.openai.com/v1"
-AT_ONCE: Final = 8  # requests under way
+AT_ONCE: Final = 8  # requests under way at each server
 _LIMITS: Final = ("max_tokens", "max_completion_tokens")
 _ABOUT_THE_REQUEST: Final = frozenset({0, 400, 405, 422, 500, 501})
 _SYSTEM: Final = "a system message"
@@ -65,24 +65,23 @@ class RemoteTeacher:
 
     def __init__(
         self,
-        address: Address,
-        *,
+        *addresses: Address,
         at_once: int = AT_ONCE,
         timeout: float = TIMEOUT,
         backoff: float = 1.0,
     ) -> None:
-        """Asks the server for its model if none is named; raises TeacherError."""
-        self._connection = Connection(address, timeout=timeout, backoff=backoff)
-        self._at_once = at_once
-        self._model = address.model or self._only_model(address)
-        openai = address.url == OPENAI
-        self.name = f"openai:{self._model}" if openai else f"{address.url}#{self._model}"
+        """All serve one model, and are asked which if none is named; raises TeacherError."""
+        self._endpoints = Endpoints(addresses, at_once=at_once, timeout=timeout, backoff=backoff)
+        self._model = next((one.model for one in addresses if one.model), "") or self._only_model()
+        urls = sorted(address.url for address in addresses)
+        openai = urls == [OPENAI]
+        self.name = f"openai:{self._model}" if openai else f"{','.join(urls)}#{self._model}"
         self._limits = list(reversed(_LIMITS) if openai else _LIMITS)
         self._left_out: set[str] = set()
 
     @property
     def identity(self) -> str:
-        """Server and model; that a server changes what is behind a name cannot be seen."""
+        """Servers, in any order, and model; that one changes what is behind a name is not seen."""
         return self.name
 
     @property
@@ -95,8 +94,9 @@ class RemoteTeacher:
         asyncio.run(self._complete(requests, done))
 
     async def _complete(self, requests: Sequence[Request], done: Done) -> None:
-        async with self._connection.open():
-            await ask_together(self.name, requests, self._ask, done, at_once=self._at_once)
+        async with self._endpoints.open():
+            at_once = self._endpoints.at_once
+            await ask_together(self.name, requests, self._ask, done, at_once=at_once)
 
     async def _ask(self, request: Request) -> list[Completion]:
         """All completions, also of a server that gives fewer a call than were asked for."""
@@ -115,7 +115,7 @@ class RemoteTeacher:
                 return failure.status in _ABOUT_THE_REQUEST and body != self._body(request, had)
 
             try:
-                return await self._connection.ask(
+                return await self._endpoints.ask(
                     "POST", "chat/completions", self._read, body, in_vain=other
                 )
             except Failure as failure:
@@ -156,75 +156,78 @@ class RemoteTeacher:
         if named and used != other and (other in said or _UNKNOWN.search(said)):
             self._limits = [other]
 
-    def _read(self, value: Any) -> list[Completion]:
+    def _read(self, value: Any, connection: Connection) -> list[Completion]:
         """The completions in an answer; a Failure where there is not one.
 
         Choices that hold an error, or nothing, are left out, as those beside them are good.
         """
         choices = value.get("choices") if isinstance(value, dict) else None
         if not isinstance(choices, list) or not all(isinstance(one, dict) for one in choices):
-            raise self._odd(value)
+            raise _odd(value, connection)
         found: list[Completion] = []
         wrong = Failure("gave no completion", tries=TWICE)
         for choice in choices:
             try:
-                found.append(self._completion(choice))
+                found.append(_completion(choice, connection))
             except Failure as failure:
                 wrong = failure
         if not found:
             raise wrong
         return found
 
-    def _completion(self, choice: dict[str, Any]) -> Completion:
-        message, reason = choice.get("message"), choice.get("finish_reason")
-        if choice.get("error") or reason == "error":
-            raise self._connection.failure(choice)
-        if not isinstance(message, dict):
-            if reason == "content_filter":
-                raise Failure("held its answer back (content_filter)")
-            raise self._odd(choice)
-        thought = _text(message.get("reasoning_content") or message.get("reasoning"))
-        made = Completion.of(_text(message.get("content")), finished=reason not in _CUT)
-        if thought:
-            made = Completion(str(made), reasoning=thought, finished=made.finished)
-        if made or (made.reasoning and not made.finished):
-            return made
-        if refusal := message.get("refusal"):
-            raise Failure(f"declined: {self._connection.shown(str(refusal))}")
-        if reason == "content_filter":
-            raise Failure("held its answer back (content_filter)")
-        raise Failure(
-            "gave its reasoning and no answer" if made.reasoning else "gave an answer without text",
-            tries=TWICE,
-        )
-
-    def _odd(self, value: Any) -> Failure:
-        said = self._connection.excerpt(value)
-        words = "answered with something else than OpenAI's protocol has"
-        return Failure(f"{words}: {said}" if said else words, tries=TWICE)
-
-    def _only_model(self, address: Address) -> str:
+    def _only_model(self) -> str:
         models = asyncio.run(self._models())
         if len(models) == 1:
             return models[0]
         some = ", ".join(models[:5]) + (", …" if len(models) > 5 else "")
+        name = self._endpoints.name
         raise TeacherError(
-            f"{address.url} serves {some}" if models else f"{address.url} serves no model",
+            f"{name} serves {some}" if models else f"{name} serves no model",
             hint="name one of them after the address: #model",
         )
 
     async def _models(self) -> list[str]:
         try:
-            async with self._connection.open():
-                return await self._connection.ask("GET", "models", _models)
+            async with self._endpoints.open():
+                return await self._endpoints.ask("GET", "models", _models)
         except Failure as failure:
             raise TeacherError(
-                f"{self._connection.address.url} was asked which model it serves, and {failure}",
+                f"{self._endpoints.name} was asked which model it serves, and {failure}",
                 hint="name the model after the address: #model",
             ) from failure
 
 
-def _models(value: Any) -> list[str]:
+def _completion(choice: dict[str, Any], connection: Connection) -> Completion:
+    message, reason = choice.get("message"), choice.get("finish_reason")
+    if choice.get("error") or reason == "error":
+        raise connection.failure(choice)
+    if not isinstance(message, dict):
+        if reason == "content_filter":
+            raise Failure("held its answer back (content_filter)")
+        raise _odd(choice, connection)
+    thought = _text(message.get("reasoning_content") or message.get("reasoning"))
+    made = Completion.of(_text(message.get("content")), finished=reason not in _CUT)
+    if thought:
+        made = Completion(str(made), reasoning=thought, finished=made.finished)
+    if made or (made.reasoning and not made.finished):
+        return made
+    if refusal := message.get("refusal"):
+        raise Failure(f"declined: {connection.shown(str(refusal))}")
+    if reason == "content_filter":
+        raise Failure("held its answer back (content_filter)")
+    raise Failure(
+        "gave its reasoning and no answer" if made.reasoning else "gave an answer without text",
+        tries=TWICE,
+    )
+
+
+def _odd(value: Any, connection: Connection) -> Failure:
+    said = connection.excerpt(value)
+    words = "answered with something else than OpenAI's protocol has"
+    return Failure(f"{words}: {said}" if said else words, tries=TWICE)
+
+
+def _models(value: Any, _: Connection) -> list[str]:
     models = value.get("data") if isinstance(value, dict) else None
     if not isinstance(models, list) or not all(isinstance(m, dict) and "id" in m for m in models):
         raise Failure("answered with something else than OpenAI's protocol has", tries=TWICE)

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit, urlunsplit
 
 from dlm.base_models import BASE_MODELS
 from dlm.data.completion import Done, Request
@@ -22,7 +20,6 @@ from dlm.loops.teachers.protocol import Teacher
 
 if TYPE_CHECKING:
     from dlm.engine.resident import Resident
-    from dlm.loops.teachers.http import Address
 
 KINDS: Final = {
     "self": "the document's current adapter; self:v0003 for another version",
@@ -30,13 +27,11 @@ KINDS: Final = {
     "hf:<model>": "a model of the Hugging Face hub, as in hf:Qwen/Qwen2.5-0.5B-Instruct",
     "./folder": "a model in a folder",
     "openai:<model>": "OpenAI, with the key in OPENAI_API_KEY",
-    "vllm-server:<url>": "a vLLM server",
+    "openai:<model>@<url>": "a server that speaks OpenAI's protocol, or several: <url>,<url>",
+    "vllm-server:<url>": "a vLLM server, or several",
     "http(s)://…": "any server that speaks OpenAI's protocol; #model names one of several",
     "cli:<command>": "a program, run once a request",
 }
-
-
-_OPENAI_KEY: Final = "OPENAI_API_KEY"
 
 
 @contextlib.contextmanager
@@ -56,9 +51,9 @@ def open_teacher(
 
     `resident` is the document's model where it is open already, so that it is not loaded twice;
     `thinking` lets a thinking model on this machine reason first, and `strength` is how much of its
-    adapter `self` speaks with. Of any other teacher `at_once`
-    requests are under way together, each for at most `timeout` seconds, and `backoff` is the first
-    wait before a second try. Raises TeacherError, BaseModelError or StoreError when there is none.
+    adapter `self` speaks with. Of a program, and at each server, `at_once` requests are under way
+    together, each for at most `timeout` seconds; `backoff` is the first wait before a second try.
+    Raises TeacherError, BaseModelError or StoreError when there is none.
     """
     spec = spec.strip()
     kind, _, rest = spec.partition(":")
@@ -70,13 +65,12 @@ def open_teacher(
 
         yield CommandTeacher(rest, at_once=at_once or 1, timeout=timeout or TIMEOUT)
     elif kind in ("openai", "vllm-server", "http", "https"):
+        from dlm.loops.teachers.addresses import addresses_of
         from dlm.loops.teachers.http import TIMEOUT
         from dlm.loops.teachers.remote import AT_ONCE, RemoteTeacher
 
         yield RemoteTeacher(
-            openai_address(rest, api_key_env)
-            if kind == "openai"
-            else server_address(rest if kind == "vllm-server" else spec, api_key_env),
+            *addresses_of(kind, spec if kind.startswith("http") else rest, api_key_env),
             at_once=at_once or AT_ONCE,
             timeout=timeout or TIMEOUT,
             backoff=backoff,
@@ -124,42 +118,6 @@ class LocalTeacher:
     def prompt_tokens(self, request: Request) -> int:
         """How many tokens the model reads of this request, which need not fit its context."""
         return self.resident.prompt_tokens(request)
-
-
-def openai_address(model: str, key_env: str | None) -> Address:
-    """OpenAI itself; raises TeacherError without a model or a key."""
-    from dlm.loops.teachers.http import Address
-    from dlm.loops.teachers.remote import OPENAI
-
-    if not model:
-        raise TeacherError("openai: names no model", hint="as in --teacher openai:gpt-4.1-mini")
-    name = key_env or _OPENAI_KEY
-    return Address(OPENAI, model, _key(name), name)
-
-
-def server_address(text: str, key_env: str | None) -> Address:
-    """Any other server: `[http(s)://]host[:port][/path][#model]`.
-
-    It gets a key only when the owner names one. Raises TeacherError for what is no such address.
-    """
-    from dlm.loops.teachers.http import Address
-
-    whole = text if "://" in text else f"http://{text}"
-    try:
-        parts = urlsplit(whole)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise _no_address(text) from error
-    if parts.scheme not in ("http", "https") or not host or " " in whole:
-        raise _no_address(text)
-    if parts.username or parts.password or parts.query:
-        raise TeacherError(
-            f"the address of the teacher at {host} holds a password or parameters",
-            hint="put the key into an environment variable and name it: --api-key-env NAME",
-        )
-    path = parts.path.rstrip("/").removesuffix("/chat/completions") or "/v1"
-    url = urlunsplit((parts.scheme, parts.netloc, path, "", ""))
-    return Address(url, parts.fragment, _key(key_env) if key_env else "", key_env or "")
 
 
 @contextlib.contextmanager
@@ -221,22 +179,3 @@ def _unknown(spec: str) -> TeacherError:
     elif close := difflib.get_close_matches(spec.lower(), BASE_MODELS, n=1, cutoff=0.6):
         guess = f"did you mean {close[0]}? "
     return TeacherError(f"there is no teacher {spec!r}", hint=f"{guess}known: {', '.join(KINDS)}")
-
-
-def _key(name: str) -> str:
-    key = os.environ.get(name, "").strip()
-    if not key:
-        raise TeacherError(
-            f"the environment variable {name} is not set",
-            hint=f"export {name}=…, or name the variable that holds the key: --api-key-env NAME",
-        )
-    if not key.isascii() or not key.isprintable():
-        raise TeacherError(f"the environment variable {name} holds something that is no key")
-    return key
-
-
-def _no_address(text: str) -> TeacherError:
-    return TeacherError(
-        f"{text!r} is not the address of a server",
-        hint="as in --teacher http://localhost:8000 or https://host/v1#model",
-    )
