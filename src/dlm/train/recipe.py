@@ -46,8 +46,8 @@ LARGE: Final = Recipe(
     rewordings=1,
     prose_every=0,
     most_cued=0,
-    general_share=0.3,
-    texts_every=6,
+    general_share=0.35,
+    texts_every=4,
     min_epochs=3,
     everyday=True,
 )
