@@ -265,9 +265,10 @@ class _Mailbox:
     rung: asyncio.Event = field(default_factory=asyncio.Event)
 
     def put(self, choice: int, event: Token | Ended) -> None:
-        first = not self.events
         self.events.append((choice, event))
-        if first:
+        if (
+            len(self.events) == 1
+        ):  # asked after, or what is taken out meanwhile would leave it unheard
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 self.loop.call_soon_threadsafe(self.rung.set)
 
