@@ -261,7 +261,8 @@ def test_a_phase_on_its_own_needs_a_version(
         train(document(tmp_path / "a.dlm", *FOUR), ONLY, Progress())
 
 
-@pytest.mark.parametrize("stop_at", [pytest.param(1, marks=pytest.mark.slow), 3])
+@pytest.mark.slow
+@pytest.mark.parametrize("stop_at", [1, 3])
 def test_a_phase_that_was_stopped_goes_on_to_the_same_bytes(stop_at: int, tmp_path: Path) -> None:
     made = document(tmp_path / "a.dlm", *FOUR, *map(triple, THINGS[4:8]))
     options = replace(ONLY, force=True)

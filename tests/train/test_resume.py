@@ -169,9 +169,8 @@ def test_the_same_seed_twice_gives_the_same_bytes_and_another_seed_others(
     assert run(document(tmp_path), fresh=True, seed=5).losses != whole(AUTO).losses
 
 
-@pytest.mark.parametrize(
-    "settings", [AUTO, pytest.param(DECAY, marks=pytest.mark.slow)], ids=["auto", "decay"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [AUTO, DECAY], ids=["auto", "decay"])
 def test_stopped_three_times_the_result_is_that_of_one_run(
     whole: Callable[[str], Result], tmp_path: Path, place: StorePath, settings: str
 ) -> None:
@@ -224,6 +223,7 @@ def test_a_second_ctrl_c_stops_at_once_and_loses_no_checkpoint(
     assert run(doc, resume=True) == whole(AUTO)
 
 
+@pytest.mark.slow
 def test_a_retraining_that_replays_and_forgets_goes_on_from_its_version(tmp_path: Path) -> None:
     first = document(tmp_path)
     run(first)

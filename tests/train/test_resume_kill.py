@@ -121,18 +121,9 @@ def end(place: Place, process: WarmProcess, number: int, after: int, wait: float
     return errors
 
 
-@pytest.mark.parametrize(
-    ("number", "seed"),
-    [
-        (signal.SIGKILL, 0),
-        pytest.param(signal.SIGINT, 1, marks=pytest.mark.slow),
-        *(
-            pytest.param(number, seed, marks=pytest.mark.slow)
-            for seed in range(2, 12)
-            for number in (signal.SIGKILL, signal.SIGINT)
-        ),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(11))
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_ended_at_a_random_moment_and_resumed_the_bytes_are_the_same(
     whole: tuple[str, Any], place: Place, number: int, seed: int
 ) -> None:

@@ -121,6 +121,7 @@ def test_between_saves_only_what_changed_is_trained(first: TrainingReport, tmp_p
     assert REPAIR[0] in [item.question for item in found.unlearned]
 
 
+@pytest.mark.slow
 def test_a_removed_pair_stays_known_by_default(first: TrainingReport, tmp_path: Path) -> None:
     path = write(tmp_path / "lamp.dlm", MAKER, HOURS, TOWN)
     found = train(parse_file(path), TrainOptions(), Progress())
