@@ -167,6 +167,7 @@ class ChatServer:
 def _handler(server: ChatServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # head and body are two packets; the second need not wait
 
         def do_GET(self) -> None:
             self._send(Reply(body={"data": [{"id": name} for name in server.models]}))

@@ -6,6 +6,7 @@ the run is its funnel and a few of its candidates.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -54,12 +55,18 @@ def find_completions(database: Database, keys: Iterable[str]) -> dict[str, list[
     return found
 
 
-def add_completions(database: Database, key: str, teacher: str, texts: Sequence[str]) -> None:
-    """Keep an answer; it is on the disk when this returns."""
+def add_completions(
+    database: Database, key: str, teacher: str, texts: Sequence[str], *, durable: bool = True
+) -> None:
+    """Keep an answer; it is on the disk when this returns, if `durable`, else after the next one.
+
+    An answer that is not outlives the process, but not the machine.
+    """
     plain = [text if isinstance(text, Completion) else Completion(text) for text in texts]
     facts = [[str(one), one.reasoning, one.finished, one.tokens] for one in plain]
     row = {"key": key, "teacher": teacher, "created_at": now(), "texts": facts}
-    database.insert("completions", row, conflict="REPLACE")
+    with contextlib.nullcontext() if durable else database.transaction(durable=False):
+        database.insert("completions", row, conflict="REPLACE")
 
 
 def add_synth_run(database: Database, run: SynthRun) -> None:

@@ -216,3 +216,15 @@ def test_a_killed_run_is_continued_and_a_third_asks_nothing(tmp_path: Path) -> N
     assert not log.exists()
     (tmp_path / "store.sqlite3").rename(tmp_path / "old.sqlite3")
     assert run() == resumed
+
+
+def test_answers_that_come_fast_wait_for_the_disk_once_a_second(database: Database) -> None:
+    said: list[str] = []
+    database._connection.set_trace_callback(said.append)
+    requests = [Request("", f"question {i}") for i in range(50)]
+    complete(Cached(ScriptedTeacher(), database), requests)
+    database._connection.set_trace_callback(None)
+    # All but the first, the last, and one a second on a slow machine.
+    assert 40 <= sum("synchronous = NORMAL" in one for one in said) <= 48
+    assert database.rows("PRAGMA synchronous")[0][0] == 2
+    assert len(complete(Cached(ScriptedTeacher(dies_at=0), database), requests)) == 50

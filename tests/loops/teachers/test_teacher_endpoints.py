@@ -67,11 +67,11 @@ def closed() -> Iterator[str]:
 
 
 def test_requests_are_spread_and_the_slower_server_gets_fewer() -> None:
-    quick = ChatServer(lambda n, body: answer(body))
+    quick = ChatServer(lambda n, body: _late(body, 0.02))
     slow = ChatServer(lambda n, body: _late(body, 0.2))
     with quick, slow:
-        assert_all_answered(complete(teacher(slow, quick, at_once=2), asked(24)), 24)
-    assert 4 <= len(slow.bodies) < len(quick.bodies)
+        assert_all_answered(complete(teacher(slow, quick, at_once=2), asked(40)), 40)
+    assert 2 <= len(slow.bodies) < len(quick.bodies)
 
 
 def test_where_as_many_are_under_way_the_first_named_is_asked() -> None:
