@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -24,10 +25,9 @@ from dlm.loops.teachers import Cached, Teacher
 from dlm.loops.teachers.addresses import server_addresses
 from dlm.loops.teachers.remote import RemoteTeacher
 from dlm.store.database import Database
-from dlm.testing import Body, ChatServer, Reply, answer
 
 REPLY = 0.05  # seconds
-SECONDS = 5  # a measurement
+SECONDS = 3  # a measurement, of which the best of three is shown
 CASES = ((1, 1), (1, 8), (2, 8), (1, 32))  # servers, and requests under way at each
 MANY = 10_000
 
@@ -40,11 +40,15 @@ def main() -> None:
     for servers, at_once in CASES:
         allowed = servers * at_once / REPLY
         with running(servers, REPLY) as urls:
-            rates = (
-                bare(urls, at_once),
-                speed(urls, at_once, stored=False),
-                speed(urls, at_once, stored=True),
-            )
+            rounds = [
+                (
+                    bare(urls, at_once),
+                    speed(urls, at_once, stored=False),
+                    speed(urls, at_once, stored=True),
+                )
+                for _ in range(3)
+            ]
+        rates = [max(each) for each in zip(*rounds, strict=True)]
         shown = "".join(f"{rate:9.1f} ({rate / allowed:5.1%})" for rate in rates)
         print(f"{servers:7}  {at_once:7}  {allowed:7.0f}{shown}", flush=True)
     memory()
@@ -61,9 +65,7 @@ def bare(urls: list[str], at_once: int) -> float:
         reader, writer = await asyncio.open_connection(host, int(port))
         for _ in range(each):
             writer.write(head.encode() + body)
-            answer = await reader.readuntil(b"\r\n\r\n")
-            length = int(answer.lower().partition(b"content-length:")[2].split()[0])
-            await reader.readexactly(length)
+            await read_message(reader)
         writer.close()
 
     async def all_of_them() -> None:
@@ -133,16 +135,29 @@ def teacher(urls: list[str], at_once: int, *, stored: bool) -> Iterator[Teacher]
 
 
 def serve(seconds: float) -> None:
-    """Reply to each request after so many seconds, until killed; notes nothing down."""
+    """Reply to each request after so many seconds, until killed, with as little work as can be."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": "A lamp."}}
+    body = json.dumps({"choices": [choice]}).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n"
 
-    def plan(number: int, body: Body) -> Reply:
-        for noted in (server.bodies, server.keys, server.times):
-            noted.clear()  # type: ignore[attr-defined]
-        return Reply(body=answer(body).body, seconds=seconds)
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                await read_message(reader)
+                await asyncio.sleep(seconds)
+                writer.write(head.encode() + body)
 
-    with ChatServer(plan) as server:
-        print(server.url, flush=True)
-        time.sleep(3600)
+    async def forever() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+        await server.serve_forever()
+
+    asyncio.run(forever())
+
+
+async def read_message(reader: asyncio.StreamReader) -> None:
+    head = await reader.readuntil(b"\r\n\r\n")
+    await reader.readexactly(int(head.lower().partition(b"content-length:")[2].split()[0]))
 
 
 def questions(word: str, count: int) -> list[Request]:
