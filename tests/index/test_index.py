@@ -87,6 +87,14 @@ def test_a_pair_is_found_by_its_question_and_code_by_its_words() -> None:
     assert any(f.passage.kind is PassageKind.CODE for f in index.search("lamp --light"))
 
 
+def test_the_likeliest_alone_may_be_a_pair_or_prose() -> None:
+    index = Index(parse_file(EXAMPLES / "tide-clock.dlm"))
+    (pair,) = index.search("Where does the key of the clock hang?", most=1)
+    assert pair.passage.question == "Where does the key of the clock hang?"
+    (prose,) = index.search("With what is the dial dusted, a goose feather or oil?", most=1)
+    assert prose.passage.question is None
+
+
 def test_an_answer_is_cited_by_the_line_it_stands_in() -> None:
     found = [f.passage for f in Index(lamp()).search("When was the lamp lit?")]
     cited = cite("It was lit in 1841.", found)

@@ -87,10 +87,10 @@ class Index:
         order = np.argsort(-score, kind="stable")
         prose = self._apart([int(at) for at in order if not is_pair[at]], most)
         pairs = [int(at) for at in order if is_pair[at]][:most]
-        half = most // 2
+        half = (most + 1) // 2
         chosen = [
             *pairs[: max(half, most - len(prose))],
-            *prose[: max(most - half, most - len(pairs))],
+            *prose[: max(half, most - len(pairs))],
         ]
         chosen.sort(key=lambda at: -score[at])
         return [Found(self.passages[at], float(score[at])) for at in chosen[:most]]
