@@ -220,7 +220,7 @@ def evaluate(
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Measure what a version knows, what it lost, and how it speaks."""
+    """Measure what a version knows, lost, and how it speaks."""
     eval_commands.run(path, version=version, by_section=by_section, as_json=json)
 
 

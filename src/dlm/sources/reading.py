@@ -14,15 +14,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from dlm.doc.document import Document
 from dlm.doc.notes import html_comments, read_note
-from dlm.doc.schema import SourceConfig
 from dlm.errors import DocumentError
 from dlm.sources.folder import Found, LeftOut, Wanted, files_below
 from dlm.sources.imported import UTF_16
 from dlm.sources.secrets import find_secrets, refuse_secrets
+
+if TYPE_CHECKING:
+    from dlm.doc.document import Document
+    from dlm.doc.schema import SourceConfig
 
 PROSE: Final = frozenset(
     ("", ".md", ".markdown", ".mdown", ".mdx", ".qmd", ".txt", ".text", ".rst", ".adoc", ".org")
