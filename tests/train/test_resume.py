@@ -335,6 +335,7 @@ def test_memory_that_is_taken_now_is_named(interrupted: Document, place: StorePa
     assert "needs about 1000000.0 GB" in error.message
 
 
+@pytest.mark.slow
 def test_the_recorded_batch_is_taken_not_one_that_fits_better_now(
     whole: Callable[[str], Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

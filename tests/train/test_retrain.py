@@ -134,6 +134,7 @@ def test_a_removed_pair_stays_known_by_default(first: TrainingReport, tmp_path: 
     assert removed == [COLOUR[0]]
 
 
+@pytest.mark.slow
 def test_forgetting_brings_the_answer_back_to_what_the_base_said(
     first: TrainingReport, tmp_path: Path
 ) -> None:
@@ -178,6 +179,7 @@ def test_an_adapter_keeps_its_shape_and_the_owner_is_told(
     assert f"training.lora_r is 8 now, but {first.version.name} was made with 16" in told
 
 
+@pytest.mark.slow
 def test_replay_lists_counts_and_prunes(first: TrainingReport, tmp_path: Path) -> None:
     path = write(tmp_path / "lamp.dlm", MAKER, HOURS, TOWN, REPAIR)
     retrain(path, max_steps=2)

@@ -200,6 +200,7 @@ def test_a_rate_that_destroys_the_adapter_commits_nothing(lamp: Path) -> None:
         assert store.current() == before
 
 
+@pytest.mark.slow
 def test_what_is_worse_than_the_base_in_every_respect_stays_a_candidate(
     trained: tuple[TrainingReport, Epochs], lamp: Path
 ) -> None:
@@ -215,6 +216,7 @@ def test_what_is_worse_than_the_base_in_every_respect_stays_a_candidate(
         assert store.versions()[-1].number > before.number, "it can be looked at"
 
 
+@pytest.mark.slow
 def test_a_fixed_number_of_epochs_is_kept_to(lamp: Path) -> None:
     report = train(parse_file(lamp), TrainOptions(fresh=True, epochs=2), Progress())
     assert isinstance(report, TrainingReport)

@@ -41,6 +41,7 @@ def cycle(resident: ResidentTrainer, path: Path, colour: str, options: TrainOpti
     return resident.train(parse_file(path), options, Progress())
 
 
+@pytest.mark.slow
 def test_cycles_reuse_the_model_and_it_equals_what_was_committed(
     resident: ResidentTrainer, tmp_path: Path
 ) -> None:
