@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dlm.errors import EditConflict
-from dlm.files import exchange, write_atomic
+from dlm.files import exchange, sweep_folders, write_atomic
 
 LINUX = pytest.mark.skipif(
     sys.platform not in ("linux", "darwin"), reason="files are not exchanged"
@@ -92,3 +93,15 @@ def test_a_save_at_any_moment_is_never_lost(tmp_path: Path) -> None:
         assert path.read_bytes() == b"saved %d" % number
     thread.join()
     assert refused > 0
+
+
+def test_only_old_unfinished_folders_of_a_name_are_swept(tmp_path: Path) -> None:
+    names = (".out[1].aa.tmp", ".out[1].bb.tmp", ".out1.aa.tmp", "out[1]")
+    old, young, other, done = (tmp_path / name for name in names)
+    for folder in (old, young, other, done):
+        folder.mkdir()
+    long_ago = time.time() - 7200
+    for folder in (old, other, done):
+        os.utime(folder, (long_ago, long_ago))
+    sweep_folders(tmp_path, "out[1]")
+    assert sorted(tmp_path.iterdir()) == sorted((young, other, done))

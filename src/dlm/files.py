@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import glob
 import os
 import re
 import secrets
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +20,7 @@ from pathlib import Path
 
 from dlm.errors import DlmError, EditConflict
 
+_UNFINISHED = 3600.0  # seconds
 _HERE = -100  # AT_FDCWD
 _EXCHANGE = 2  # RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS
 
@@ -172,6 +175,14 @@ def sweep_leftovers(path: Path, *, older_than: float) -> None:
         for entry in target.parent.iterdir():
             if name.fullmatch(entry.name) and entry.stat().st_mtime < time.time() - older_than:
                 entry.unlink()
+
+
+def sweep_folders(parent: Path, name: str) -> None:
+    """Remove the unfinished folders of `name`: after an hour they belong to no running process."""
+    for left in parent.glob(f".{glob.escape(name)}.*.tmp"):
+        with contextlib.suppress(OSError):
+            if left.stat().st_mtime < time.time() - _UNFINISHED:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def fsync_tree(folder: Path) -> None:

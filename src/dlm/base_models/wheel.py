@@ -5,7 +5,6 @@ Unpacked, such a base is an ordinary folder beside the stores, whole or not ther
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import json
 import secrets
@@ -13,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -23,13 +21,12 @@ from dlm.base_models.derive import write_model
 from dlm.base_models.folder import missing_file, read_json
 from dlm.base_models.registry import BASE_MODELS, BaseModel, Wheel
 from dlm.errors import BaseModelError
-from dlm.files import disk_error, fsync_directory, fsync_tree, home
+from dlm.files import disk_error, fsync_directory, fsync_tree, home, sweep_folders
 
 RECIPE: Final = 2
 """Raised by one whenever the same file is to give another folder."""
 _MADE: Final = "made.json"
 _READER: Final = "reader"
-_LEFT_BEHIND: Final = 3600.0  # seconds after which an unfinished folder belongs to nobody
 
 
 def unpacked_folder(base: BaseModel) -> Path:
@@ -109,7 +106,7 @@ def unpack(source: Path, folder: Path, *, ships: Path | None = None) -> None:
     work = folder.parent / f".{folder.name}.{secrets.token_hex(4)}.tmp"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _sweep(folder)
+        sweep_folders(folder.parent, folder.name)
         work.mkdir()
         adapter = ships / _READER if ships and (ships / _READER).is_dir() else None
         write_model(source, work, adapter)
@@ -183,11 +180,3 @@ def _put(work: Path, folder: Path) -> None:
         if not is_whole(folder):
             raise
     fsync_directory(folder.parent)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what was left by runs that were killed."""
-    for left in folder.parent.glob(f".{folder.name}.*.tmp"):
-        with contextlib.suppress(OSError):
-            if left.stat().st_mtime < time.time() - _LEFT_BEHIND:
-                shutil.rmtree(left, ignore_errors=True)

@@ -286,7 +286,15 @@ def print_map(document: Document, card: Scorecard) -> None:
         print(_map_line(state))
     totals = Counter(state.state for state in states)
     parts = [f"{totals[state]} {state.value}" for state in State if totals[state]]
+    left_out = _prose_sections(document) - len([one for one in states if not one.pairs])
+    if left_out > 0:
+        parts.append(f"{left_out} of prose not measured; `dlm eval` measures all")
     print(f"{count(len(states), 'section')}: {', '.join(parts) or 'none that teaches'}")
+
+
+def _prose_sections(document: Document) -> int:
+    """How many sections of prose teach anything."""
+    return len({one.section_id for one in _lessons(document).prose if not one.file})
 
 
 def _map_line(section: SectionState) -> str:

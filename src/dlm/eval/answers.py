@@ -83,8 +83,8 @@ class Answer:
 
     @property
     def right(self) -> bool:
-        """It equals the reference, tells what it tells, or shares most of its words."""
-        return self.exact or self.contains or self.f1 >= _ENOUGH_F1
+        """See `AnswerScore.right`."""
+        return AnswerScore(self.exact, self.contains, self.f1).right
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +142,11 @@ class AnswerScore:
     contains: bool
     f1: float
 
+    @property
+    def right(self) -> bool:
+        """It equals the reference, tells what it tells, or shares most of its words."""
+        return self.exact or self.contains or self.f1 >= _ENOUGH_F1
+
 
 def score_answer(answer: str, reference: str, question: str) -> AnswerScore:
     """Compare an answer to a question with its reference."""
@@ -152,12 +157,6 @@ def score_answer(answer: str, reference: str, question: str) -> AnswerScore:
         contains=whole or _tells(answer, reference, question),
         f1=token_f1(given.split(), wanted.split()),
     )
-
-
-def is_right(answer: str, reference: str, question: str) -> bool:
-    """Whether an answer counts as right, as that of a model does."""
-    near = score_answer(answer.strip(), reference, question)
-    return near.exact or near.contains or near.f1 >= _ENOUGH_F1
 
 
 def has_key(answer: str, keys: list[str]) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 from dlm.base_models import BaseModel
 from dlm.doc.document import Document
 from dlm.engine.open_book import READS_FROM, quote_notes
-from dlm.eval.answers import Item, Kind, Opened, is_right
+from dlm.eval.answers import Item, Kind, Opened, score_answer
 from dlm.eval.figures import Figure, share
 from dlm.eval.scorecard import Scorecard
 from dlm.index import Index
@@ -40,7 +40,7 @@ def _opened(item: Item, index: Index) -> Item:
         return item
     answer = quote_notes(index, item.question)
     line = answer.source.line if answer.source else None
-    right = not answer.declined and is_right(answer.text, item.reference, item.question)
+    right = not answer.declined and score_answer(answer.text, item.reference, item.question).right
     return replace(item, opened=Opened(answer.text, line, answer.declined, right))
 
 

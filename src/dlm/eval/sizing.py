@@ -1,8 +1,9 @@
 """How much is put to a version where time is short: a part of the sheet, in a fixed order.
 
 The cost of a question is counted in tokens that a model reads; what it writes costs several times
-as much. What was trained and what is sealed is asked whole; of all else as much as there is room
-for, and at least ten, from which a figure has an interval.
+as much. What was trained and what is sealed is asked whole, and one rewording of each pair scored,
+since how far it is known is told by that. Of all else there is as much as there is room for, and at
+least ten, from which a figure has an interval; which sections of prose, a hash of their words says.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from dlm.eval.probes import Question, Sheet
 WRITTEN: Final = 4
 """A token that is written costs as many as are read, several answers being written at once."""
 _FEWEST: Final = 10
-_FEWEST_PROSE: Final = 2
 _WHOLE: Final = (Kind.TRAINED, Kind.EXAM, Kind.HELD_OUT)
 
 
@@ -52,19 +52,31 @@ class _Group:
 def sized(sheet: Sheet, tokens: int, costs: Costs) -> Sheet:
     """The part of a sheet that costs about `tokens`; the whole of it where that is enough."""
     reworded = [one for one in sheet.questions if one.kind is Kind.REWORDED]
-    first = _Group([one for one in reworded if one.asked], costs.question, _FEWEST)
-    second = _Group([one for one in reworded if not one.asked], costs.question, 0)
+    first = {one.lesson.id: one for one in reversed(reworded)}
+    scored = [replace(one, asked=False) for one in first.values()]
+    asked = _Group(
+        [one for one in first.values() if one.asked],
+        lambda one: costs.question(one) - costs.question(replace(one, asked=False)),
+        _FEWEST,
+    )
+    others = [one for one in reworded if one is not first[one.lesson.id]]
+    second = _Group(others, costs.question, 0)
     texts = _Group(range(sheet.texts), lambda _: costs.text, _FEWEST)
     general = [one for one in sheet.questions if one.kind is Kind.GENERAL]
     everyday = _Group(general, costs.question, _FEWEST)
-    prose = _Group(sheet.prose, costs.prose, _FEWEST_PROSE)
+    prose = _Group(sorted(sheet.prose, key=lambda one: one.id), costs.prose, _FEWEST)
     whole = [one for one in sheet.questions if one.kind in _WHOLE]
-    _fill([first, texts, everyday, prose, second], tokens - sum(map(costs.question, whole)))
-    kept = {id(one) for one in (*whole, *first.chosen(), *everyday.chosen(), *second.chosen())}
+    room = tokens - sum(map(costs.question, (*whole, *scored)))
+    _fill([asked, texts, everyday, prose, second], room)
+    told = {*asked.chosen(), *whole, *everyday.chosen(), *second.chosen()}
+    first_told = {one: one if one in told else replace(one, asked=False) for one in first.values()}
+    measured = set(prose.chosen())
     return replace(
         sheet,
-        questions=tuple(one for one in sheet.questions if id(one) in kept),
-        prose=tuple(prose.chosen()),
+        questions=tuple(
+            first_told.get(one, one) for one in sheet.questions if one in told or one in first_told
+        ),
+        prose=tuple(one for one in sheet.prose if one in measured),
         texts=texts.taken,
     )
 

@@ -9,17 +9,15 @@ import contextlib
 import json
 import secrets
 import shutil
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from dlm.errors import DlmError
-from dlm.files import disk_error, exchange, fsync_directory, fsync_tree
+from dlm.files import disk_error, exchange, fsync_directory, fsync_tree, sweep_folders
 
 MANIFEST: Final = "manifest.json"
 _MADE_BY: Final = "dlm export"
-_LEFT_BEHIND: Final = 3600.0  # seconds after which an unfinished folder belongs to nobody
 
 
 def check_free(out: Path) -> None:
@@ -64,7 +62,7 @@ def new_folder(out: Path) -> Iterator[Path]:
     work = target.parent / f".{target.name}.{secrets.token_hex(4)}.tmp"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(target)
+        sweep_folders(target.parent, target.name)
         work.mkdir()
         yield work
         fsync_tree(work)
@@ -85,11 +83,3 @@ def _put(work: Path, target: Path) -> None:
         work.rename(target)
         shutil.rmtree(aside, ignore_errors=True)
     fsync_directory(target.parent)
-
-
-def _sweep(target: Path) -> None:
-    """Remove what was left by exports that were killed."""
-    for left in target.parent.glob(f".{target.name}.*.tmp"):
-        with contextlib.suppress(OSError):
-            if left.stat().st_mtime < time.time() - _LEFT_BEHIND:
-                shutil.rmtree(left, ignore_errors=True)

@@ -9,7 +9,6 @@ import contextlib
 import secrets
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from dlm.base_models.wheel import unpacked_folder
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_bytes
 from dlm.errors import BaseModelError, DlmError, EditConflict, StoreError
-from dlm.files import disk_error, fsync_directory, fsync_tree, home, write_new
+from dlm.files import disk_error, fsync_directory, fsync_tree, home, sweep_folders, write_new
 from dlm.pack.layout import BASE, STORE, VERSIONS, BadPack, Member
 from dlm.pack.reading import Pack
 from dlm.store import queries, weights
@@ -31,7 +30,6 @@ from dlm.store.opening import opened_store
 from dlm.store.paths import StorePath, for_dlm
 from dlm.store.store import Store
 
-_LEFT_BEHIND: Final = 3600.0  # seconds after which an unfinished folder belongs to nobody
 _SPARE: Final = 1 << 20  # bytes left free
 
 
@@ -136,17 +134,14 @@ def _workshop(pack: Pack) -> Iterator[Path]:
     """A folder beside the stores, with room for all of the pack, that vanishes afterwards."""
     stores = home() / "store"
     stores.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for left in stores.glob(".unpack-*.tmp"):
-        with contextlib.suppress(OSError):
-            if left.stat().st_mtime < time.time() - _LEFT_BEHIND:
-                shutil.rmtree(left, ignore_errors=True)
+    sweep_folders(stores, "unpack")
     free = shutil.disk_usage(stores).free
     if pack.contents.size + _SPARE > free:
         raise DlmError(
             f"{pack.path} needs {pack.contents.size:,} bytes, and {free:,} are free in {home()}",
             hint="free some space, or set DLM_HOME to a folder on another disk",
         )
-    work = stores / f".unpack-{secrets.token_hex(4)}.tmp"
+    work = stores / f".unpack.{secrets.token_hex(4)}.tmp"
     try:
         work.mkdir(mode=0o700)
         yield work

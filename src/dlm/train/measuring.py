@@ -146,8 +146,9 @@ _MOST_GUARDED_PAIRS = 200  # pairs of the document
 class TripleEvaluator:
     """What is measured when it is made is what was before; a resumed run finds the same."""
 
-    def __init__(self, bench: Bench, plan: PreferencePlan) -> None:
+    def __init__(self, bench: Bench, plan: PreferencePlan, *, whole: bool = False) -> None:
         self._bench, self._model, self._plan = bench, bench.model, plan
+        self._whole = whole  # whether scorecards are, however long that takes
         self.scores = tuple(self.score())
         self.standing = self.standing_of(self.scores)
         rows = plan.own_pairs[:: max(1, len(plan.own_pairs) // _MOST_GUARDED_PAIRS)]
@@ -200,12 +201,13 @@ class TripleEvaluator:
         return sum(not score.exact for score in self._answers(self._guarded))
 
     def measure_all(self) -> Scorecard:
-        """The scorecard of the model as it stands, as much of it as is quickly measured."""
+        """The scorecard of the model as it stands: whole, or as much as is quickly measured."""
         plan = self._plan
+        most = None if self._whole else measured_tokens(plan.base, plan.hardware.device, 0)
         card = self._bench.evaluator.measure(
             question_sheet(plan.lessons),
             plan.codec,
-            Measured(tokens=measured_tokens(plan.base, plan.hardware.device, 0)),
+            Measured(tokens=most),
             document_sha256=plan.document.sha256,
             sequence_length=plan.sequence_length,
         )

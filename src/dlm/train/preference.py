@@ -87,7 +87,7 @@ class PreferencePhase(Phase[PreferencePlan]):
 
     def look_before(self) -> None:
         self.progress.stage("measuring what is preferred now")
-        self.gauge = TripleEvaluator(self.bench, self.plan)
+        self.gauge = TripleEvaluator(self.bench, self.plan, whole=self.options.candidate)
 
     def nothing_to_do(self) -> Standing | None:
         """How the new triples stand where each is clearly preferred already, and nobody insists.

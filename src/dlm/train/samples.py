@@ -1,8 +1,8 @@
 """What a base writes by itself, rehearsed so that an adapter keeps what the base could do.
 
 Taken once per base with no adapter, and kept; the bases that dlm brings ship with their own. A
-small base goes on with texts and writes pairs and requests at some temperature; a larger one, which
-has been taught to follow instructions, answers everyday prompts as it would answer them. That
+small base goes on with texts and writes pairs and requests at some temperature; a larger one with a
+chat template answers everyday prompts as it would answer them. That
 samples of the model itself serve as replay is from "Forgetting in Language Models: Capacity,
 Optimization, and Self-Generated Replay" (Marek et al., 2026).
 """
@@ -66,7 +66,7 @@ def take_samples(base: BaseModel, folder: Path) -> tuple[Sample, ...]:
     """Let the base write, without an adapter, and keep what it wrote beside the stores."""
     codec = Codec.load(folder)
     model = Model.load(folder, plan_answers(detect(), base))
-    if recipe_of(base).everyday:
+    if recipe_of(base).everyday and codec.has_template:
         samples = tuple(
             _write(model, codec, [Sample("", prompt=one) for one in everyday_prompts()])
         )

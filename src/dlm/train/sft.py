@@ -161,7 +161,9 @@ class SftPhase(Phase[TrainingPlan]):
     def _measure(self, steps: int, *, quick: bool) -> Scorecard:
         lessons, plan = self.plan.lessons, self.plan
         trained = sum(len(row.ids) for row in plan.rows_of(steps))
-        most = measured_tokens(plan.base, plan.hardware.device, trained)
+        # A candidate is compared section by section with another, so that all of it is measured.
+        whole = self.options.candidate
+        most = None if whole else measured_tokens(plan.base, plan.hardware.device, trained)
         learned = {row.lesson.id for row in self.plan.material.pairs}
         sheet = (
             quick_sheet(lessons, lambda pair: pair.id in learned)
