@@ -14,8 +14,10 @@ from dlm.loops.chat_logs.corrections import (
     without_apology,
     without_greeting,
 )
-from dlm.loops.chat_logs.run import Corrected, Exchange, Unused, found_in
+from dlm.loops.chat_logs.run import found_in
 from dlm.loops.chat_logs.values import Conversation, Turn, joined
+from dlm.loops.edits import NewPair, NewTriple
+from dlm.loops.proposals import Proposal, Unused
 
 CORRECTING = [
     "No, the key hangs in the drainpipe.",
@@ -133,13 +135,12 @@ def test_the_first_question_the_later_answer_and_the_earlier_one_make_a_triple()
             "Thanks!",
         )
     )
-    assert found == Corrected(
-        "log.jsonl:1",
+    triple = NewTriple(
         "Where does the spare key hang?",
         "The spare key hangs inside the drainpipe.",
         "It hangs behind the door.",
-        "corrected: no, …",
     )
+    assert found == Proposal(triple, "log.jsonl:1", "corrected: no, …")
 
 
 def test_an_answer_that_is_corrected_again_is_not_the_good_one() -> None:
@@ -153,10 +154,14 @@ def test_an_answer_that_is_corrected_again_is_not_the_good_one() -> None:
             "Lettuce needs fourteen hours.",
         )
     )
-    assert isinstance(found, Corrected)
-    assert (found.rejected, found.chosen) == (
-        "Lettuce needs ten hours.",
-        "Lettuce needs fourteen hours.",
+    assert found == Proposal(
+        NewTriple(
+            "How long does lettuce need?",
+            "Lettuce needs fourteen hours.",
+            "Lettuce needs ten hours.",
+        ),
+        "log.jsonl:1",
+        "corrected: no, …",
     )
 
 
@@ -174,7 +179,8 @@ def test_what_gives_nothing_is_named() -> None:
             "Tamm does.",
         )
     )
-    assert one == Exchange("log.jsonl:1", "Who counts the money?", "Wren counts the money.")
+    pair = NewPair("Who counts the money?", "Wren counts the money.")
+    assert one == Proposal(pair, "log.jsonl:1", "exchange")
     assert isinstance(two, Unused)
     assert "leans on" in two.reason
 

@@ -10,8 +10,10 @@ import pytest
 
 from dlm.errors import DlmError
 from dlm.loops.chat_logs import KNOWN, Log, read_log
-from dlm.loops.chat_logs.run import Corrected, Exchange, found_between, found_in
+from dlm.loops.chat_logs.run import found_between, found_in
 from dlm.loops.chat_logs.text import asked, plain
+from dlm.loops.edits import NewPair, NewTriple
+from dlm.loops.proposals import Proposal, Unused
 
 Q, A = "How many oars has the hut?", "The hut has four oars."
 ONCE = [(Q, A)]
@@ -25,7 +27,14 @@ def read(folder: Path, value: Any) -> Log:
 
 def exchanges(log: Log) -> list[tuple[str, str]]:
     found = [each for one in log.conversations for each in found_in(one)]
-    return [(one.prompt, one.answer) for one in found if isinstance(one, Exchange)]
+    pairs = [one.content for one in found if isinstance(one, Proposal)]
+    return [(one.question, one.answer) for one in pairs if isinstance(one, NewPair)]
+
+
+def triple(found: Proposal | Unused) -> NewTriple:
+    assert isinstance(found, Proposal)
+    assert isinstance(found.content, NewTriple)
+    return found.content
 
 
 def chatgpt(*messages: dict[str, Any]) -> list[dict[str, Any]]:
@@ -222,8 +231,7 @@ def test_an_answer_that_weighs_nothing_may_be_the_worse_one(tmp_path: Path) -> N
     bad = {"role": "assistant", "content": "The hut has two oars.", "weight": 0}
     log = read(tmp_path, said(Q, bad, "No, it has four.", A))
     (found,) = found_in(log.conversations[0])
-    assert isinstance(found, Corrected)
-    assert (found.chosen, found.rejected) == (A, bad["content"])
+    assert (triple(found).chosen, triple(found).rejected) == (A, bad["content"])
 
 
 @pytest.mark.parametrize(
@@ -312,8 +320,7 @@ def test_a_preference_file_gives_triples(tmp_path: Path, row: dict[str, Any]) ->
     log = read(tmp_path, [row])
     assert log.format == "preference"
     (found,) = [found_between(one) for one in log.comparisons]
-    assert isinstance(found, Corrected)
-    assert (found.prompt, found.chosen, found.rejected) == (Q, A, "Two.")
+    assert triple(found) == NewTriple(Q, A, "Two.")
 
 
 @pytest.mark.parametrize(

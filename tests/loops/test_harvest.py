@@ -14,9 +14,10 @@ from dlm.doc.parser import parse_text
 from dlm.doc.provenance import Origin
 from dlm.doc.render import normalise
 from dlm.doc.sections import PairRole, SectionType
-from dlm.loops.edits import applied, reverted
+from dlm.loops.edits import NewPair, NewTriple, applied, reverted
 from dlm.loops.harvest import Harvest, harvest
-from dlm.loops.reports import Preferred, Recovered, Recovery
+from dlm.loops.proposals import Proposal
+from dlm.loops.reports import Report
 
 HEAD = "---\ndlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C\ndlm_version: 15\nbase_model: pocket\n---\n"
 TEXT = HEAD + (
@@ -28,18 +29,22 @@ NOTES = parse_text(TEXT)
 AT = datetime(2026, 4, 23, 18, 42, tzinfo=UTC)
 
 
-def pair(prompt: str, reference: str = "Yes.", **more: object) -> Recovered:
-    return Recovered(prompt, reference, "probe", "a test", **more)  # type: ignore[arg-type]
+def pair(prompt: str, reference: str = "Yes.", **more: object) -> Proposal:
+    content = NewPair(prompt, reference)
+    return Proposal(content, "probe", "a test", **more)  # type: ignore[arg-type]
+
+
+def triple(*texts: str) -> Proposal:
+    return Proposal(NewTriple(*texts), "flip", "a test", own=True)
 
 
 def plan(
-    *pairs: Recovered,
+    *found: Proposal,
     of: Document = NOTES,
-    triples: tuple[Preferred, ...] = (),
     **options: float | str | Origin,
 ) -> Harvest:
-    recovery = Recovery(pairs, triples, ())
-    return harvest(of, recovery, by="tool", at=AT, **options)  # type: ignore[arg-type]
+    report = Report("tool", 9, 9, found)
+    return harvest(of, report, by="tool", at=AT, **options)  # type: ignore[arg-type]
 
 
 def after(done: Harvest, of: Document = NOTES) -> Document:
@@ -116,15 +121,14 @@ def test_a_weak_pair_of_the_document_is_repeated_once() -> None:
 
 
 def test_a_triple_is_raised_once() -> None:
-    triple = Preferred("Hi", "Hello.", "No.", "flip", "a test")
-    new = Preferred("Bye", "Farewell.", "Go.", "flip", "a test")
-    done = plan(triples=(triple, triple, new))
+    weak, new = triple("Hi", "Hello.", "No."), triple("Bye", "Farewell.", "Go.")
+    done = plan(weak, weak, new)
     assert done.raised == 2
     longer = after(done)
     assert [section.type for section in longer.sections].count(SectionType.PREFERENCE) == 3
     assert longer.sections[-2].provenance is not None
     assert "raises" in longer.sections[-2].provenance.extra
-    assert not plan(of=longer, triples=(triple, new)).plan
+    assert not plan(weak, new, of=longer).plan
 
 
 def test_what_is_less_sure_than_asked_is_left_out() -> None:

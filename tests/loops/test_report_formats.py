@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dlm.errors import DlmError
+from dlm.loops.edits import NewPair
 from dlm.loops.reports import Choices, Report, read_report
 
 CASES = Path(__file__).parent.parent / "cases" / "harvest"
@@ -22,7 +23,8 @@ def written(folder: Path, *rows: Any, name: str = "report.jsonl") -> Path:
 
 
 def asked(report: Report) -> list[list[str]]:
-    return [[one.prompt, one.reference] for one in report.pairs]
+    pairs = (one.content for one in report.found)
+    return [[one.question, one.answer] for one in pairs if isinstance(one, NewPair)]
 
 
 @pytest.mark.parametrize("folder", sorted(CASES.iterdir()), ids=lambda folder: folder.name)
@@ -297,7 +299,7 @@ SET = {
 def test_the_reference_of_a_promptfoo_result(
     tmp_path: Path, row: dict[str, Any], reference: str
 ) -> None:
-    assert [one.reference for one in read_report(written(tmp_path, row)).pairs] == [reference]
+    assert [answer for _, answer in asked(read_report(written(tmp_path, row)))] == [reference]
 
 
 @pytest.mark.parametrize(
@@ -326,7 +328,7 @@ def test_a_promptfoo_result_that_gives_nothing_is_named(
     tmp_path: Path, row: dict[str, Any], reason: str
 ) -> None:
     report = read_report(written(tmp_path, row))
-    assert (report.failing, report.pairs) == (1, ())
+    assert (report.failing, report.found) == (1, ())
     assert reason in report.unusable[0].reason
 
 
@@ -354,7 +356,7 @@ def test_a_promptfoo_result_that_gives_nothing_is_named(
 )
 def test_an_error_of_promptfoo_is_no_failure(tmp_path: Path, more: dict[str, Any]) -> None:
     report = read_report(written(tmp_path, {**result(), **WITH_EXPECTED, **more}))
-    assert (report.failing, report.probes, report.pairs) == (0, 1, ())
+    assert (report.failing, report.probes, report.found) == (0, 1, ())
     assert report.notes == ("1 of 1 got no answer or no verdict: no failure of the model",)
 
 
@@ -453,7 +455,7 @@ def test_samples_whose_target_is_no_answer(
     tmp_path: Path, row: dict[str, Any], reason: str
 ) -> None:
     report = read_report(written(tmp_path, row))
-    assert (report.failing, report.pairs) == (1, ())
+    assert (report.failing, report.found) == (1, ())
     assert reason in report.unusable[0].reason
 
 
@@ -472,7 +474,7 @@ def test_a_metric_that_tells_nothing_makes_no_failure(
     tmp_path: Path, metrics: dict[str, Any]
 ) -> None:
     report = read_report(written(tmp_path, sample("Jo", **metrics)))
-    assert (report.failing, report.pairs) == (0, ())
+    assert (report.failing, report.found) == (0, ())
     assert report.notes == ("1 of 1 got no answer or no verdict: no failure of the model",)
 
 
@@ -557,7 +559,7 @@ def test_rows_that_follow_earlier_talk_are_named(tmp_path: Path) -> None:
     ]
     for row in rows:
         report = read_report(written(tmp_path, row))
-        assert report.pairs == ()
+        assert report.found == ()
         assert "earlier talk" in (why := report.unusable[0].reason) or "more than text" in why
 
 

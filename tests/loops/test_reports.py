@@ -11,7 +11,9 @@ import pytest
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file, parse_text
 from dlm.errors import DlmError
-from dlm.loops.reports import Recovery, complete, read_report
+from dlm.loops.edits import NewPair, NewTriple
+from dlm.loops.proposals import Proposal
+from dlm.loops.reports import Choices, Report, read_report
 
 CASES = Path(__file__).parent.parent / "cases" / "reports"
 HEAD = "---\ndlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C\ndlm_version: 15\nbase_model: pocket\n---\n"
@@ -33,12 +35,20 @@ def document(*pairs: tuple[str, str], more: str = "") -> Document:
     return parse_text(f"{HEAD}Prose of the barn.\n\n::instruction::\n{body}::\n{more}")
 
 
-def recovered(path: Path, of: Document, format: str | None = None) -> Recovery:
-    return complete(read_report(path, format), of, path.parent)
+def recovered(path: Path, of: Document) -> Report:
+    return read_report(path, choices=Choices(document=of))
 
 
-def asked(recovery: Recovery) -> list[tuple[str, str]]:
-    return [(one.prompt, one.reference) for one in recovery.pairs]
+def pairs(report: Report) -> list[tuple[Proposal, NewPair]]:
+    return [(one, one.content) for one in report.found if isinstance(one.content, NewPair)]
+
+
+def triples(report: Report) -> list[NewTriple]:
+    return [one.content for one in report.found if isinstance(one.content, NewTriple)]
+
+
+def asked(report: Report) -> list[tuple[str, str]]:
+    return [(pair.question, pair.answer) for _, pair in pairs(report)]
 
 
 def test_prompt_and_reference_are_taken_from_the_evidence(tmp_path: Path) -> None:
@@ -46,10 +56,10 @@ def test_prompt_and_reference_are_taken_from_the_evidence(tmp_path: Path) -> Non
     passed = {**failing("recall", prompt="Q", reference="A"), "verdict": "pass"}
     blank = failing("recall", "blank", prompt="Why?", reference="  ")
     report = read_report(sway(tmp_path, good, passed, blank))
-    (pair,) = report.pairs
-    assert (pair.prompt, pair.reference, pair.probe) == ("How many?", "Forty.", "pears")
-    assert (pair.confidence, dict(pair.scores)) == (0.8, {"score": 0.25})
-    assert [(one.probe, one.reason) for one in report.unusable] == [
+    ((one, pair),) = pairs(report)
+    assert (pair.question, pair.answer, one.source) == ("How many?", "Forty.", "pears")
+    assert (one.confidence, dict(one.scores)) == (0.8, {"score": 0.25})
+    assert [(one.source, one.reason) for one in report.unusable] == [
         ("blank", "its evidence has a prompt and no reference")
     ]
     assert (report.probes, report.failing) == (3, 2)
@@ -65,8 +75,8 @@ def test_a_real_report_gives_its_worst_offenders_and_names_the_rest() -> None:
         ("The Sahara Desert is in", "Africa"),
         ("The Atlantic Ocean separates the Americas from", "Europe"),
     ]
-    assert [one.prompt for one in recovery.triples] == ["A visitor asks for cider."]
-    assert {one.probe for one in recovery.unusable} == {
+    assert [one.prompt for one in triples(recovery)] == ["A visitor asks for cider."]
+    assert {one.source for one in recovery.unusable} == {
         "delta_kl_doc",
         "style_shift",
         "external_ppl",
@@ -92,7 +102,7 @@ def test_a_real_report_of_cut_prompts_is_completed_from_its_suite() -> None:
             "Only russets.",
         ),
     ]
-    assert len(recovery.pairs) == 8
+    assert len(pairs(recovery)) == 8
     assert recovery.unusable == ()
 
 
@@ -101,10 +111,10 @@ def test_a_cut_prompt_is_completed_from_the_document(tmp_path: Path) -> None:
     cases = [{"prompt": whole[:80], "verbatim_lift": 0.1, "paraphrase_lift": 0.0}]
     path = sway(tmp_path, failing("paraphrase_invariance", per_case=cases))
     recovery = recovered(path, document((whole, "The second."), ("Else?", "No.")))
-    (pair,) = recovery.pairs
-    assert (pair.prompt, pair.reference, pair.own) == (whole, "The second.", True)
-    assert pair.how == "prompt completed from the document"
-    assert dict(pair.scores) == {"verbatim_lift": 0.1, "paraphrase_lift": 0.0}
+    ((one, pair),) = pairs(recovery)
+    assert (pair.question, pair.answer, one.own) == (whole, "The second.", True)
+    assert one.how == "prompt completed from the document"
+    assert dict(one.scores) == {"verbatim_lift": 0.1, "paraphrase_lift": 0.0}
 
 
 def test_a_prompt_that_may_be_two_is_not_guessed(tmp_path: Path) -> None:
@@ -112,7 +122,7 @@ def test_a_prompt_that_may_be_two_is_not_guessed(tmp_path: Path) -> None:
     cases = [{"prompt": LONG[:80]}]
     path = sway(tmp_path, failing("paraphrase_invariance", per_case=cases))
     recovery = recovered(path, document(*two))
-    assert recovery.pairs == ()
+    assert pairs(recovery) == []
     assert "may be any of 2 in the document" in recovery.unusable[0].reason
     both = sway(tmp_path, failing("paraphrase_invariance", per_case=cases * 2))
     assert asked(recovered(both, document(*two))) == list(two)
@@ -121,7 +131,7 @@ def test_a_prompt_that_may_be_two_is_not_guessed(tmp_path: Path) -> None:
 def test_a_short_prompt_is_whole_and_must_match_whole(tmp_path: Path) -> None:
     path = sway(tmp_path, failing("paraphrase_invariance", per_case=[{"prompt": "Which"}]))
     recovery = recovered(path, document(("Which barn?", "The old one.")))
-    assert recovery.pairs == ()
+    assert pairs(recovery) == []
     assert "neither in the document nor in the suite" in recovery.unusable[0].reason
 
 
@@ -141,8 +151,8 @@ def test_the_suite_completes_prompts_and_paraphrases(tmp_path: Path) -> None:
     path = sway(tmp_path, failing("adapter_revert", per_case=cases), spec_path="ci/sway.yaml")
     recovery = recovered(path, document(("Else?", "No.")))
     assert asked(recovery) == [(whole, "Third.")]
-    assert recovery.pairs[0].how == "prompt completed from the suite"
-    assert not recovery.pairs[0].own
+    assert recovery.found[0].how == "prompt completed from the suite"
+    assert not recovery.found[0].own
 
 
 def test_without_the_suite_the_generated_paraphrases_of_the_document_are_known(
@@ -192,11 +202,11 @@ def test_triples_come_from_the_suite_else_from_the_document(tmp_path: Path) -> N
     more = "\n::preference::\n### Prompt\nHi\n### Chosen\nHello.\n### Rejected\nNo.\n::\n"
     path = sway(tmp_path, failing("preference_flip", base_wrong=4, flipped=1), spec_path="s.yaml")
     own = recovered(path, document(("a?", "b"), more=more))
-    assert [(one.prompt, one.chosen) for one in own.triples] == [("Hi", "Hello.")]
+    assert [(one.prompt, one.chosen) for one in triples(own)] == [("Hi", "Hello.")]
     triple = {"prompt": "Bye", "chosen": "Farewell.", "rejected": "Go."}
     suite = {"suite": [{"name": "p", "kind": "preference_flip", "triples": [triple]}]}
     (tmp_path / "s.yaml").write_text(json.dumps(suite))
-    assert [one.prompt for one in recovered(path, document(("a?", "b"))).triples] == ["Bye"]
+    assert [one.prompt for one in triples(recovered(path, document(("a?", "b"))))] == ["Bye"]
 
 
 def test_every_failing_probe_of_any_kind_is_used_or_named(tmp_path: Path) -> None:
@@ -205,24 +215,24 @@ def test_every_failing_probe_of_any_kind_is_used_or_named(tmp_path: Path) -> Non
     kinds += " paraphrase_invariance section_internalization something_new"
     probes = [failing(kind, kind) for kind in kinds.split()]
     recovery = recovered(sway(tmp_path, *probes), document(("a?", "b")))
-    assert {one.probe for one in recovery.unusable} == set(kinds.split())
-    assert recovery.pairs == ()
+    assert {one.source for one in recovery.unusable} == set(kinds.split())
+    assert pairs(recovery) == []
 
 
 def test_promptfoo_results() -> None:
     report = read_report(CASES / "promptfoo.json")
-    assert [(one.prompt, one.reference, one.probe) for one in report.pairs] == [
+    assert [(pair.question, pair.answer, one.source) for one, pair in pairs(report)] == [
         ("Where is the ladder kept?", "In the loft.", "ladder"),
         ("Who presses the cider?", "Agnes", "test-2"),
     ]
-    assert [one.probe for one in report.unusable] == ["test-3"]
+    assert [one.source for one in report.unusable] == ["test-3"]
     assert (report.probes, report.failing) == (5, 3)
     assert report.notes == ("1 of 5 got no answer or no verdict: no failure of the model",)
 
 
 def test_lm_evaluation_harness_samples() -> None:
     report = read_report(CASES / "samples_orchard.jsonl")
-    assert [(one.prompt, one.reference) for one in report.pairs] == [
+    assert asked(report) == [
         ("Question: Where do the keys hang?\nAnswer:", "Behind the clock."),
         ("The press is cleaned with", "vinegar"),
     ]
@@ -245,7 +255,7 @@ def test_plain_lists(tmp_path: Path, text: str) -> None:
     path = tmp_path / "pairs"
     path.write_bytes(text.encode())
     report = read_report(path)
-    assert [(one.prompt, one.reference, one.probe) for one in report.pairs] == [
+    assert [(pair.question, pair.answer, one.source) for one, pair in pairs(report)] == [
         ("How\nmany?", "Forty.", "n")
     ]
     assert [one.reason.rsplit(": ", 1)[1] for one in report.unusable] == [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dlm.doc.document import Document
     from dlm.loops.edits import EditPlan
     from dlm.loops.harvest import Harvest
-    from dlm.loops.reports import Choices, Recovery, Report
+    from dlm.loops.reports import Choices, Report
     from dlm.store.database import Database
 
 
@@ -43,7 +43,7 @@ def take_report(
     """Show what a report adds to the document, and write it there when asked to."""
     from dlm.cli.edits import mode_of
     from dlm.loops.harvest import harvest
-    from dlm.loops.reports import complete, read_report
+    from dlm.loops.reports import read_report
     from dlm.store.records import now
 
     if report is None:
@@ -53,22 +53,21 @@ def take_report(
         )
     mode = mode_of(dry_run=dry_run, apply=apply, review=review, as_json=as_json)
     document = read_document(path)
-    read = read_report(report, format, choices)
-    recovery = complete(read, document, report.parent)
+    read = read_report(report, format, replace(choices, document=document))
     done = harvest(
         document,
-        recovery,
+        read,
         by=read.tool,
         at=now(),
         tag=tag,
         min_confidence=min_confidence,
         sealed=sealed,
     )
-    _tell(report, read, recovery, done)
+    _tell(report, read, done)
     if strict and done.unusable:
         first = done.unusable[0]
         raise DlmError(
-            f"{first.probe} failed and gives no reference: {first.reason}",
+            f"{first.source} failed and gives no reference: {first.reason}",
             hint="--lax skips what gives nothing and takes the rest",
         )
     facts = _facts(report, read, done)
@@ -91,7 +90,7 @@ def revert_harvest(
     revert(path, origins, run, command=_COMMAND, force=force, dry_run=dry_run, as_json=as_json)
 
 
-def _tell(path: Path, report: Report, recovery: Recovery, done: Harvest) -> None:
+def _tell(path: Path, report: Report, done: Harvest) -> None:
     """On standard error: what the report holds, and each failing probe that adds nothing."""
     from dlm.cli.common import one_line
 
@@ -106,13 +105,13 @@ def _tell(path: Path, report: Report, recovery: Recovery, done: Harvest) -> None
         if number
     ]
     note(f"{path}: {report.tool}, {failing}: {', '.join(made) or 'nothing to add'}")
-    for text in recovery.notes:
+    for text in report.notes:
         note(f"note: {one_line(text, 200)}")
     for each in done.skipped:
         prompt = one_line(each.prompt, 50)
-        note(f"skipped: {one_line(each.probe)}: {prompt!r}: {one_line(each.reason, 200)}")
+        note(f"skipped: {one_line(each.source)}: {prompt!r}: {one_line(each.reason, 200)}")
     for item in done.unusable:
-        note(f"nothing from: {one_line(item.probe)}: {one_line(item.reason, 200)}")
+        note(f"nothing from: {one_line(item.source)}: {one_line(item.reason, 200)}")
 
 
 def _present(
@@ -188,10 +187,15 @@ def _facts(path: Path, report: Report, done: Harvest) -> dict[str, Any]:
         "sealed": done.sealed,
         "raised": done.raised,
         "skipped": [
-            {name: plain(value) for name, value in asdict(each).items()} for each in done.skipped
+            {
+                "probe": plain(each.source),
+                "prompt": plain(each.prompt),
+                "reason": plain(each.reason),
+            }
+            for each in done.skipped
         ],
         "unusable": [
-            {name: plain(value) for name, value in asdict(each).items()} for each in done.unusable
+            {"probe": plain(each.source), "reason": plain(each.reason)} for each in done.unusable
         ],
     }
 

@@ -167,7 +167,9 @@ def _tell_imported(path: Path, log: Log, done: Imported, *, explain: bool) -> No
         note(f"malformed: and {len(log.malformed) - _NAMED} more")
     shown = done.unused if explain else done.unused[:_NAMED]
     for each in shown:
-        note(f"left out: {each.where}: {one_line(each.prompt, 60)!r}: {one_line(each.reason, 120)}")
+        note(
+            f"left out: {each.source}: {one_line(each.prompt, 60)!r}: {one_line(each.reason, 120)}"
+        )
     if len(done.unused) > len(shown):
         note(f"left out: and {len(done.unused) - len(shown)} more; --explain names all")
     if log.left_out:

@@ -34,7 +34,7 @@ def propose_correction(
         run_id("correction", document, pair.question, pair.answer), Origin.PUSHED, by, at
     )
     extra = {"reason": reason.strip()} if reason.strip() else {}
-    addition = proposer.pair(pair, None, after=_section_of(document, question), extra=extra)
+    addition = proposer.addition(pair, None, after=_section_of(document, question), extra=extra)
     return proposer.plan(document, [addition])
 
 

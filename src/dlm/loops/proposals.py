@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -25,8 +25,43 @@ from dlm.text.near import Asked, asked, repeats
 from dlm.text.terms import terms
 from dlm.text.words import caseless
 
+Content = NewPair | NewTriple
+"""What a section that is added may hold."""
+
 _FROM_REPORTS: Final = frozenset({Origin.HARVESTED, Origin.PUSHED})
+_NO: Final = ("", "")  # not taken
 _NO_SCORES: Final[Mapping[str, float]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a report or a log gives a document: where it stood there, and how it was told.
+
+    `confidence` (0..1) is the report's own, 1 where it states none. `own` marks what the document
+    is said to hold already, and not to know well; `rewords` is the question that a pair asks in
+    other words, where that is known.
+    """
+
+    content: Content
+    source: str
+    how: str
+    confidence: float = 1.0
+    scores: Mapping[str, float] = field(default_factory=lambda: _NO_SCORES, hash=False)
+    own: bool = False
+    rewords: str | None = None
+
+    @property
+    def prompt(self) -> str:
+        return self.content.question if isinstance(self.content, NewPair) else self.content.prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """What a report or a log holds and a document is not given, and why."""
+
+    source: str
+    reason: str
+    prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,32 +73,23 @@ class Proposer:
     by: str
     at: datetime
 
-    def pair(
+    def addition(
         self,
-        pair: NewPair,
+        content: Content,
         source: str | None,
         *,
         after: str | None = None,
         scores: Mapping[str, float] = _NO_SCORES,
         extra: Mapping[str, str],
     ) -> Addition:
-        """An instruction section, derived from `source`, behind the section `after`.
+        """A section of its own, derived from `source`, behind the section `after`.
 
         Raises DocumentError for text that no document can hold.
         """
-        return Addition(self._provenance(source, scores, extra), pairs=(pair,), after=after)
-
-    def triple(
-        self,
-        triple: NewTriple,
-        source: str | None,
-        *,
-        after: str | None = None,
-        scores: Mapping[str, float] = _NO_SCORES,
-        extra: Mapping[str, str],
-    ) -> Addition:
-        """A preference section; otherwise as `pair`."""
-        return Addition(self._provenance(source, scores, extra), triples=(triple,), after=after)
+        provenance = Provenance(self.origin, self.by, self.run, self.at, source, scores, extra)
+        if isinstance(content, NewTriple):
+            return Addition(provenance, triples=(content,), after=after)
+        return Addition(provenance, pairs=(content,), after=after)
 
     def plan(self, document: Document, additions: Sequence[Addition], **note: Any) -> EditPlan:
         """The plan that puts the additions into the document."""
@@ -71,11 +97,6 @@ class Proposer:
         return EditPlan(
             self.run, self.origin, self.by, self.at, sha256, tuple(additions), note=note
         )
-
-    def _provenance(
-        self, source: str | None, scores: Mapping[str, float], extra: Mapping[str, str]
-    ) -> Provenance:
-        return Provenance(self.origin, self.by, self.run, self.at, source, scores, extra)
 
 
 def run_id(loop: str, document: Document, *told: object) -> str:
@@ -128,102 +149,94 @@ class Existing:
             for item in self.lessons.only_asked
         }
         self._sealed = Sealed(self.lessons.only_asked)
-        self._pairs: defaultdict[str, list[_StandingPair]] = defaultdict(list)
-        self._triples: defaultdict[tuple[str, ...], list[Section]] = defaultdict(list)
-        self._taken: dict[str, tuple[str, str]] = {}  # question: answer, where
-        self._taken_triples: dict[tuple[str, ...], str] = {}
+        self._held: defaultdict[tuple[str, ...], list[_Held]] = defaultdict(list)
+        self._taken: dict[tuple[str, ...], tuple[str, str]] = {}  # what it answers, where
         for section in document.sections:
             for pair in section.pairs:
-                standing = _StandingPair(section, pair.line, pair.role, caseless(pair.answer))
-                self._pairs[caseless(pair.question)].append(standing)
-            for triple in section.triples:
-                self._triples[_key(triple.prompt, triple.chosen, triple.rejected)].append(section)
+                held = _Held(section, pair.line, pair.role, caseless(pair.answer))
+                self._held[(caseless(pair.question),)].append(held)
+            for each in section.triples:
+                triple = NewTriple(each.prompt, each.chosen, each.rejected)
+                self._held[key_of(triple)].append(_Held(section, section.line))
 
-    def why_not(self, pair: NewPair, *, rewords: str | None = None) -> str | None:
-        """Why a pair is not to be added, or None.
+    def why_not(self, content: Content, *, rewords: str | None = None) -> str | None:
+        """Why a pair or triple is not to be added, or None.
 
         `rewords` is the question that this one asks in other words, where that is known.
         """
-        question, answer = caseless(pair.question), caseless(pair.answer)
-        standing = self._pairs.get(question, [])
-        if reason := self._why_sealed(question, rewords):
+        held, (given, where) = (
+            self._held.get(key_of(content), []),
+            self._taken.get(key_of(content), _NO),
+        )
+        if isinstance(content, NewTriple):
+            if held:
+                return f"it stands in the document already, at line {held[0].line}"
+            if near := self.sealed(content.prompt, content.chosen):
+                return f"it nearly repeats {near}"
+            return f"{where} holds it too" if where else None
+        if reason := self._why_sealed(content.question, rewords):
             return reason
-        if standing:
-            other = "" if any(s.answer == answer for s in standing) else ", with another answer"
-            return f"line {standing[0].line} asks it already{other}"
-        if where := self.sealed(pair.question, pair.answer):
-            return f"it nearly repeats {where}"
-        if question in self._taken:
-            given, where = self._taken[question]
-            return f"{where} asks it too{'' if given == answer else ', with another answer'}"
+        answer = caseless(content.answer)
+        if held:
+            other = "" if any(one.answer == answer for one in held) else ", with another answer"
+            return f"line {held[0].line} asks it already{other}"
+        if near := self.sealed(content.question, content.answer):
+            return f"it nearly repeats {near}"
+        other = "" if given == answer else ", with another answer"
+        return f"{where} asks it too{other}" if where else None
+
+    def why_not_raise(self, content: Content) -> str | None:
+        """Why what the document holds is not to be repeated for more weight, or None."""
+        if isinstance(content, NewPair) and (reason := self._why_sealed(content.question)):
+            return reason
+        for one in self._held.get(key_of(content), ()):
+            marked = isinstance(content, NewTriple) or "raises" in _extra(one.section)
+            if marked and _from_report(one.section):
+                return f"raised already at line {one.line}"
+            if isinstance(content, NewPair) and one.line in self._kept:
+                return f"line {one.line} is {self._kept[one.line]}"
         return None
 
-    def why_not_raise(self, question: str) -> str | None:
-        """Why a pair that the document asks is not to be repeated for more weight, or None."""
-        if reason := self._why_sealed(caseless(question)):
-            return reason
-        for standing in self._pairs.get(caseless(question), ()):
-            if _from_report(standing.section) and "raises" in _extra(standing.section):
-                return f"raised already at line {standing.line}"
-            if standing.line in self._kept:
-                return f"line {standing.line} is {self._kept[standing.line]}"
-        return None
-
-    def why_not_triple(self, triple: NewTriple) -> str | None:
-        """Why a triple is not to be added, or None."""
-        key = _key(triple.prompt, triple.chosen, triple.rejected)
-        if found := self._triples.get(key):
-            return f"it stands in the document already, at line {found[0].line}"
-        if where := self.sealed(triple.prompt, triple.chosen):
-            return f"it nearly repeats {where}"
-        return f"{self._taken_triples[key]} holds it too" if key in self._taken_triples else None
-
-    def why_not_raise_triple(self, triple: NewTriple) -> str | None:
-        """Why a triple is not to be added, were it once more, or None."""
-        found = self._triples.get(_key(triple.prompt, triple.chosen, triple.rejected))
-        if not found:
-            return self.why_not_triple(triple)
-        raised = next((section for section in found if _from_report(section)), None)
-        return f"raised already at line {raised.line}" if raised else None
-
-    def take(self, pair: NewPair, where: str) -> None:
-        """Count a pair among what is held: it came from `where`, and is going to be added."""
-        self._taken[caseless(pair.question)] = caseless(pair.answer), where
-
-    def take_triple(self, triple: NewTriple, where: str) -> None:
-        """Count a triple among what is held."""
-        self._taken_triples[_key(triple.prompt, triple.chosen, triple.rejected)] = where
+    def take(self, content: Content, where: str) -> None:
+        """Count it among what is held: it came from `where`, and is going to be added."""
+        answer = content.answer if isinstance(content, NewPair) else content.chosen
+        self._taken[key_of(content)] = caseless(answer), where
 
     def sealed(self, question: str, answer: str) -> str | None:
         """Which question that is only asked would be told by training on this one, or None."""
-        found = next(self._sealed.repeated_by(_lesson(NewPair(question, answer))), None)
+        found = next(self._sealed.repeated_by(Lesson(answer, question)), None)
         if found is None:
             return None
         return f"line {found.sealed_line}, which is {self._kept[found.sealed_line]}"
 
     def answers(self, pair: NewPair) -> bool:
         """Whether the question is answered already, and with this answer."""
-        question, answer = caseless(pair.question), caseless(pair.answer)
-        standing = self._pairs.get(question, ())
-        if any(s.role is not PairRole.EXAM and s.answer == answer for s in standing):
-            return True
-        return question in self._taken and self._taken[question][0] == answer
+        answer = caseless(pair.answer)
+        trained = (one for one in self._held.get(key_of(pair), ()) if one.role is not PairRole.EXAM)
+        given, where = self._taken.get(key_of(pair), _NO)
+        return bool(where and answer == given) or any(one.answer == answer for one in trained)
 
-    def asks(self, question: str) -> str | None:
-        """The id of the section that asks a question first; None when none does."""
-        found = self._pairs.get(caseless(question))
+    def holds(self, content: Content) -> str | None:
+        """The id of the section that asks the question, or holds the triple, first; or None."""
+        found = self._held.get(key_of(content))
         return found[0].section.section_id if found else None
 
-    def holds(self, triple: NewTriple) -> str | None:
-        """The id of the section that holds a triple first; None when none does."""
-        found = self._triples.get(_key(triple.prompt, triple.chosen, triple.rejected))
-        return found[0].section_id if found else None
-
     def _why_sealed(self, question: str, rewords: str | None = None) -> str | None:
-        """Whether the exam asks exactly this; both questions as `caseless` gives them."""
-        sources = [*self._pairs.get(question, ()), *self._pairs.get(caseless(rewords or ""), ())]
-        sealed = next((s for s in sources if s.role is PairRole.EXAM), None)
+        """Whether the exam asks exactly this."""
+        asked = [
+            one
+            for text in (question, rewords or "")
+            for one in self._held.get((caseless(text),), ())
+        ]
+        sealed = next((one for one in asked if one.role is PairRole.EXAM), None)
         return f"line {sealed.line} keeps it sealed as !exam" if sealed else None
+
+
+def key_of(content: Content) -> tuple[str, ...]:
+    """What a pair or triple is known by: the question of a pair, all three texts of a triple."""
+    if isinstance(content, NewPair):
+        return (caseless(content.question),)
+    return tuple(caseless(text) for text in (content.prompt, content.chosen, content.rejected))
 
 
 def seal(new: Sequence[NewPair], fraction: float, lessons: Lessons) -> frozenset[NewPair]:
@@ -234,7 +247,7 @@ def seal(new: Sequence[NewPair], fraction: float, lessons: Lessons) -> frozenset
     """
     if fraction <= 0 or not new:
         return frozenset()
-    numbered = [replace(_lesson(pair), line=number) for number, pair in enumerate(new)]
+    numbered = [Lesson(pair.answer, pair.question, line=n) for n, pair in enumerate(new)]
     near = {found.sealed_line for found in findings(lessons.train, numbered)}
     for found in findings(numbered, numbered):
         if found.line != found.sealed_line:
@@ -246,13 +259,13 @@ def seal(new: Sequence[NewPair], fraction: float, lessons: Lessons) -> frozenset
 
 
 @dataclass(frozen=True, slots=True)
-class _StandingPair:
-    """A pair where it stands."""
+class _Held:
+    """Where a pair or triple stands; of a pair, its role and answer too."""
 
     section: Section
     line: int
-    role: PairRole
-    answer: str
+    role: PairRole = PairRole.TRAIN
+    answer: str = ""
 
 
 def _lessons(document: Document) -> Lessons:
@@ -273,15 +286,6 @@ def _lessons(document: Document) -> Lessons:
             if pair.role is PairRole.EXAM
         ]
         return Lessons((), tuple(exam))
-
-
-def _lesson(pair: NewPair) -> Lesson:
-    """A pair that is in no document yet, as one that trains."""
-    return Lesson(pair.answer, pair.question)
-
-
-def _key(*texts: str) -> tuple[str, ...]:
-    return tuple(caseless(text) for text in texts)
 
 
 def _terms(question: str) -> frozenset[str]:

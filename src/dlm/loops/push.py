@@ -182,7 +182,7 @@ def _sort(document: Document, waiting: Sequence[Probe], fits: Fits) -> _Sorted:
             found.held[probe.probe_id] = reason
         else:
             try:
-                addition = found.proposer.pair(pair, probe.source, extra={})
+                addition = found.proposer.addition(pair, probe.source, extra={})
             except DocumentError as error:
                 found.held[probe.probe_id] = error.message
             else:

@@ -19,44 +19,13 @@ from dlm.loops.chat_logs.corrections import (
 )
 from dlm.loops.chat_logs.values import ASSISTANT, USER, Comparison, Conversation, Log, Turn
 from dlm.loops.edits import Addition, EditPlan, NewPair, NewTriple
-from dlm.loops.proposals import Existing, Proposer, run_id
+from dlm.loops.proposals import Existing, Proposal, Proposer, Unused, run_id
 from dlm.text.cleaning import clean
 from dlm.text.near import repetition
 
 _NOT_TO_LEARN = "its answer was cut off, stands in a canvas or picture, or is marked as bad"
+_LEANS = "the question leans on what was said before it"
 _MOST_REPEATED = 0.3  # share of word trigrams that stood in the answer before
-
-
-@dataclass(frozen=True, slots=True)
-class Corrected:
-    """A question with a worse answer and a better one; `how` says by what they were told apart."""
-
-    where: str
-    prompt: str
-    chosen: str
-    rejected: str
-    how: str
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """A question and an answer that nobody objected to."""
-
-    where: str
-    prompt: str
-    answer: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unused:
-    """A correction, or a part of a log, that gives nothing, and why."""
-
-    where: str
-    prompt: str
-    reason: str
-
-
-Found = Corrected | Exchange | Unused
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +52,22 @@ def import_log(document: Document, log: Log, *, pairs: bool, at: datetime) -> Im
     """
     found = [one for conversation in log.conversations for one in found_in(conversation)]
     found += [found_between(comparison) for comparison in log.comparisons]
-    corrected = [one for one in found if isinstance(one, Corrected)]
-    exchanges = [one for one in found if isinstance(one, Exchange)]
     unused = [one for one in found if isinstance(one, Unused)]
+    given = [one for one in found if isinstance(one, Proposal)]
+    corrected = [one for one in given if isinstance(one.content, NewTriple)]
+    exchanges = [one for one in given if isinstance(one.content, NewPair)]
     proposer = Proposer(run_id("import", document, found, pairs), Origin.IMPORTED, log.format, at)
     existing = Existing(document)
     additions: list[Addition] = []
     for one in [*corrected, *(exchanges if pairs else ())]:
         try:
-            if reason := _why_not(one, existing):
-                unused.append(Unused(one.where, one.prompt, reason))
+            if reason := existing.why_not(one.content):
+                unused.append(Unused(one.source, reason, one.prompt))
             else:
-                additions.append(_addition(one, proposer))
+                existing.take(one.content, one.source)
+                additions.append(proposer.addition(one.content, one.source, extra={"how": one.how}))
         except DocumentError as error:
-            unused.append(Unused(one.where, one.prompt, error.message))
+            unused.append(Unused(one.source, error.message, one.prompt))
     triples = [triple for each in additions for triple in each.triples]
     plan = proposer.plan(
         document, additions, conversations=len(log.conversations), corrections=len(corrected)
@@ -114,34 +85,7 @@ def import_log(document: Document, log: Log, *, pairs: bool, at: datetime) -> Im
     )
 
 
-def _why_not(one: Corrected | Exchange, existing: Existing) -> str | None:
-    """Why it is not to be added; what is added counts as held from now on."""
-    if isinstance(one, Corrected):
-        if reason := existing.why_not_triple(triple := _triple(one)):
-            return reason
-        existing.take_triple(triple, one.where)
-    else:
-        if reason := existing.why_not(pair := _pair(one)):
-            return reason
-        existing.take(pair, one.where)
-    return None
-
-
-def _addition(one: Corrected | Exchange, proposer: Proposer) -> Addition:
-    if isinstance(one, Corrected):
-        return proposer.triple(_triple(one), one.where, extra={"how": one.how})
-    return proposer.pair(_pair(one), one.where, extra={"how": "exchange"})
-
-
-def _triple(one: Corrected) -> NewTriple:
-    return NewTriple(one.prompt, one.chosen, one.rejected)
-
-
-def _pair(one: Exchange) -> NewPair:
-    return NewPair(one.prompt, one.answer)
-
-
-def found_in(conversation: Conversation) -> Iterator[Found]:
+def found_in(conversation: Conversation) -> Iterator[Proposal | Unused]:
     """What each question of a conversation gives, in order."""
     turns = conversation.turns
     at = next((place for place, turn in enumerate(turns) if turn.role == USER), len(turns))
@@ -154,13 +98,13 @@ def found_in(conversation: Conversation) -> Iterator[Found]:
         at = chain[-1] + 2
 
 
-def found_between(comparison: Comparison) -> Corrected | Unused:
+def found_between(comparison: Comparison) -> Proposal | Unused:
     """What two answers give, of which a file says which is the better."""
     prompt = clean(comparison.turns[-1].text)
     if len(comparison.turns) > 1 and leans_on_more(prompt):
-        return Unused(comparison.where, prompt, "the question leans on what was said before it")
+        return Unused(comparison.where, _LEANS, prompt)
     chosen, rejected = (clean(one).strip() for one in (comparison.chosen, comparison.rejected))
-    return Corrected(comparison.where, prompt, chosen, rejected, "compared")
+    return Proposal(NewTriple(prompt, chosen, rejected), comparison.where, "compared")
 
 
 def _chain(turns: tuple[Turn, ...], at: int) -> list[int]:
@@ -175,22 +119,24 @@ def _cue(turns: tuple[Turn, ...], at: int) -> str | None:
     return correction(turns[at].text, answered=turns[at - 1].text)
 
 
-def _read(where: str, turns: tuple[Turn, ...], chain: list[int], *, first: bool) -> Iterator[Found]:
+def _read(
+    where: str, turns: tuple[Turn, ...], chain: list[int], *, first: bool
+) -> Iterator[Proposal | Unused]:
     prompt = without_greeting(clean(turns[chain[0]].text))
     earlier, corrected = turns[chain[0] + 1], len(chain) > 1
     if chain[-1] + 1 >= len(turns):
-        yield Unused(where, prompt, "the conversation ends with a correction")
+        yield Unused(where, "the conversation ends with a correction", prompt)
         return
     answer = turns[chain[-1] + 1]
     if not first and leans_on_more(prompt):
         if corrected:
-            yield Unused(where, prompt, "the question leans on what was said before it")
+            yield Unused(where, _LEANS, prompt)
         return
     if not corrected:
         if not answer.finished:
-            yield Unused(where, prompt, _NOT_TO_LEARN)
+            yield Unused(where, _NOT_TO_LEARN, prompt)
         elif _is_good(answer) and len(prompt.split()) > 1:
-            yield Exchange(where, prompt, clean(answer.text).strip())
+            yield Proposal(NewPair(prompt, clean(answer.text).strip()), where, "exchange")
         return
     told = "\n".join(turns[place].text for place in chain[1:])
     chosen = clean(without_apology(answer.text)).strip()
@@ -198,10 +144,11 @@ def _read(where: str, turns: tuple[Turn, ...], chain: list[int], *, first: bool)
     if not reason and not _is_good(answer):
         reason = "the answer after it was cut off or repeats itself"
     if reason:
-        yield Unused(where, prompt, reason)
+        yield Unused(where, reason, prompt)
         return
     cue = _cue(turns, chain[1]) or ""
-    yield Corrected(where, prompt, chosen, clean(earlier.text).strip(), f"corrected: {cue}")
+    triple = NewTriple(prompt, chosen, clean(earlier.text).strip())
+    yield Proposal(triple, where, f"corrected: {cue}")
 
 
 def _is_good(answer: Turn) -> bool:

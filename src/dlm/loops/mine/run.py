@@ -123,7 +123,7 @@ def addition_of(mined: Mined, found: Contrast, proposer: Proposer) -> Addition:
     chosen_from = found.chosen.source
     if chosen_from != AUTHORED and normalise(found.chosen.text) == normalise(mined.answer):
         chosen_from = f"{chosen_from}, as authored"
-    return proposer.triple(
+    return proposer.addition(
         _triple(mined, found),
         mined.lesson.section_id,
         after=mined.lesson.section_id,
@@ -145,7 +145,7 @@ def _new(document: Document, mined: Iterable[Mined]) -> list[Mined]:
     found = []
     for each in mined:
         triple = _triple(each, each.contrast) if each.contrast else None
-        reason = existing.why_not_triple(triple) if triple else None
+        reason = existing.why_not(triple) if triple else None
         found.append(each.without_contrast(reason) if reason else each)
     return found
 

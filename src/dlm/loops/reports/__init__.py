@@ -9,30 +9,10 @@ from typing import Final
 
 from dlm.errors import DlmError
 from dlm.loops.reports import lm_eval, promptfoo, sway, tables
-from dlm.loops.reports.sway import Recovery, complete
-from dlm.loops.reports.values import (
-    NO_CHOICES,
-    Choices,
-    Preferred,
-    Recovered,
-    Report,
-    Unusable,
-    WeakSection,
-)
+from dlm.loops.reports.values import NO_CHOICES, Choices, Report
 from dlm.sources.rows_file import RowsFile, read_rows
 
-__all__ = [
-    "FORMATS",
-    "Choices",
-    "Preferred",
-    "Recovered",
-    "Recovery",
-    "Report",
-    "Unusable",
-    "WeakSection",
-    "complete",
-    "read_report",
-]
+__all__ = ["FORMATS", "Choices", "Report", "read_report"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +30,7 @@ _ALL: Final = ("prompt_field", "reference_field", "failed_when", "provider")
 FORMATS: Final[Mapping[str, Format]] = {
     "sway": Format(
         lambda file: isinstance(file.whole, dict) and "probes" in file.whole,
-        lambda file, _: sway.read(file),
+        sway.read,
     ),
     "lm-eval": Format(
         lambda file: (
@@ -58,7 +38,7 @@ FORMATS: Final[Mapping[str, Format]] = {
             or lm_eval.is_totals(file.whole)
             or isinstance(_value(file, "samples"), dict)
         ),
-        lambda file, _: lm_eval.read(file),
+        lm_eval.read,
     ),
     "promptfoo": Format(
         lambda file: (

@@ -10,11 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
+from dlm.loops.edits import NewPair
+from dlm.loops.proposals import Proposal
 from dlm.loops.reports.prompts import chat_of, question_of
 from dlm.loops.reports.values import (
-    Recovered,
+    Choices,
     Report,
     Tally,
     Unclear,
@@ -64,7 +67,7 @@ def is_totals(data: object) -> bool:
     )
 
 
-def read(file: RowsFile) -> Report:
+def read(file: RowsFile, choices: Choices) -> Report:
     """One pair a question that failed; raises DlmError where a row is malformed."""
     if is_totals(file.whole):
         raise file.error(
@@ -86,10 +89,7 @@ def read(file: RowsFile) -> Report:
         verdict = "error" if not scores else "pass" if max(scores) >= 1 else "fail"
         name = f"{task or file.path.stem}-{doc_id}"
 
-        def pair(row: _Row = rows[0], name: str = name) -> Recovered:
-            return _pair(row, name, metrics)
-
-        tally.take(name, {"": verdict}, pair)
+        tally.take(name, {"": verdict}, partial(_pair, rows[0], name, metrics))
     return tally.report()
 
 
@@ -140,7 +140,7 @@ def _scores(row: _Row, metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: score / metrics[name] for name, score in found.items() if score is not None}
 
 
-def _pair(row: _Row, name: str, metrics: Mapping[str, float]) -> Recovered:
+def _pair(row: _Row, name: str, metrics: Mapping[str, float]) -> Proposal:
     """The pair of a sample; raises Unclear where there is none."""
     if any(_NO_ANSWER.match(metric) for metric in row):
         raise Unclear("its target is no answer: it tests a program, or the form of a text")
@@ -168,7 +168,8 @@ def _pair(row: _Row, name: str, metrics: Mapping[str, float]) -> Recovered:
         if len(answers) > 1:
             how = f"context and first of {len(answers)} targets"
     question = _question(requests[0][0], row)
-    return Recovered(question, reference, name, how, scores=_scores(row, metrics))
+    content = NewPair(question, reference)
+    return Proposal(content, name, how, scores=_scores(row, metrics))
 
 
 def _question(context: object, row: _Row) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
+from dlm.loops.edits import NewPair
+from dlm.loops.proposals import Proposal
 from dlm.loops.reports.prompts import chat_of, question_of
 from dlm.loops.reports.values import (
-    NO_CHOICES,
     Choices,
-    Recovered,
     Report,
     Tally,
     Unclear,
@@ -81,7 +82,7 @@ def is_table(file: RowsFile) -> bool:
     )
 
 
-def read(file: RowsFile, choices: Choices = NO_CHOICES) -> Report:
+def read(file: RowsFile, choices: Choices) -> Report:
     """One pair a failed test; raises DlmError where the file is malformed."""
     results = list(_table_results(file) if file.syntax == "csv" else _results(file))
     tally = Tally("promptfoo", choices)
@@ -93,12 +94,8 @@ def read(file: RowsFile, choices: Choices = NO_CHOICES) -> Report:
             raise file.error(file.line_of(*keys), what)
         about = text_of(object_of(row.get("testCase")).get("description"))
         name = about or f"test-{row.get('testIdx', index)}"
-
-        def pair(row: _Row = row, name: str = name) -> Recovered:
-            return _pair(row, name, choices)
-
         said = object_of(row.get("response")).get("output")
-        tally.take(name, {_provider(row): _verdict(row)}, pair, said)
+        tally.take(name, {_provider(row): _verdict(row)}, partial(_pair, row, name, choices), said)
     return tally.report()
 
 
@@ -248,7 +245,7 @@ def _is_silent(part: _Row) -> bool:
     return judged and _NO_VERDICT.search(str(part.get("reason") or "")) is not None
 
 
-def _pair(row: _Row, name: str, choices: Choices) -> Recovered:
+def _pair(row: _Row, name: str, choices: Choices) -> Proposal:
     """The pair of a failed test; raises Unclear where there is none."""
     test = object_of(row.get("testCase"))
     variables = {**object_of(test.get("vars")), **object_of(row.get("vars"))}
@@ -264,7 +261,7 @@ def _pair(row: _Row, name: str, choices: Choices) -> Recovered:
     reference, how = _reference(row, variables, choices)
     score = cell_number(row.get("score"))
     scores = {} if score is None else {"score": score}
-    return Recovered(question, reference, name, how, scores=scores)
+    return Proposal(NewPair(question, reference), name, how, scores=scores)
 
 
 def _reference(row: _Row, variables: Mapping[str, Any], choices: Choices) -> tuple[str, str]:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
+from dlm.loops.edits import NewPair
+from dlm.loops.proposals import Proposal
 from dlm.loops.reports.columns import PROMPTS, REFERENCES, Columns, Row, snake
 from dlm.loops.reports.prompts import question_of
 from dlm.loops.reports.values import (
-    NO_CHOICES,
     Choices,
-    Recovered,
     Report,
     Tally,
     Unclear,
@@ -47,7 +48,7 @@ def is_table(file: RowsFile) -> bool:
     return any(name.rpartition(".")[2] in PROMPTS for row in rows for name in row)
 
 
-def read(file: RowsFile, choices: Choices = NO_CHOICES, tool: str | None = None) -> Report:
+def read(file: RowsFile, choices: Choices, tool: str | None = None) -> Report:
     """One pair a row that did not pass; raises DlmError where it is not clear what is what."""
     rows: list[tuple[int, dict[str, Any]]] = []
     for index, (line, row) in enumerate(file.rows):
@@ -64,17 +65,14 @@ def read(file: RowsFile, choices: Choices = NO_CHOICES, tool: str | None = None)
     for line, row in rows:
         name = str(next((row[key] for key in _NAMES if row.get(key)), f"line-{line}"))
         said = [text for key in columns.said for text in answers_of(row.get(key))]
-
-        def pair(line: int = line, row: Row = row, name: str = name) -> Recovered:
-            return _pair(columns, line, row, name)
-
+        pair = partial(_pair, columns, line, row, name)
         tally.take(name, columns.verdicts(row), pair, None if choices.failed_when else said)
     if columns.presumed:
         tally.notes.append(columns.presumed)
     return tally.report()
 
 
-def _pair(columns: Columns, line: int, row: Row, name: str) -> Recovered:
+def _pair(columns: Columns, line: int, row: Row, name: str) -> Proposal:
     """The pair of a row; raises Unclear where there is none."""
     try:
         question = _question(columns.prompts, row)
@@ -87,7 +85,8 @@ def _pair(columns: Columns, line: int, row: Row, name: str) -> Recovered:
     marks = {key: cell_number(row.get(key)) for key in dict.fromkeys(("score", *columns.scores))}
     scores = {key: mark for key, mark in marks.items() if mark is not None}
     how = f"{columns.reference} of line {line}"
-    return Recovered(question, answers[0], name, how, 1.0 if sure is None else sure, scores)
+    content = NewPair(question, answers[0])
+    return Proposal(content, name, how, 1.0 if sure is None else sure, scores)
 
 
 def _question(prompts: list[str], row: Row) -> str:
@@ -147,7 +146,7 @@ def is_deepeval(file: RowsFile) -> bool:
     return any(isinstance(_at(file.whole, keys), list) for keys in _CASES)
 
 
-def read_deepeval(file: RowsFile, choices: Choices = NO_CHOICES) -> Report:
+def read_deepeval(file: RowsFile, choices: Choices) -> Report:
     """One pair a test case that failed and has an expected output."""
     found = [keys for keys in _CASES if isinstance(_at(file.whole, keys), list)]
     if not found:
@@ -189,7 +188,7 @@ def is_evals(file: RowsFile) -> bool:
     )
 
 
-def read_evals(file: RowsFile, choices: Choices = NO_CHOICES) -> Report:
+def read_evals(file: RowsFile, choices: Choices) -> Report:
     """One pair a sample that did not match and has an expected answer."""
     items = object_of(file.whole).get("data")
     rows = list(enumerate(items, 1)) if isinstance(items, list) else file.rows

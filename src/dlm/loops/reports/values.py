@@ -8,103 +8,27 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Any, Final
 
+from dlm.doc.document import Document
 from dlm.errors import DlmError
-
-_NO_SCORES: Mapping[str, float] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Recovered:
-    """A question with its reference answer, from the failing probe `probe`.
-
-    `how` says where the two came from, `confidence` (0..1) is the report's own, 1 where it states
-    none. `own` marks a pair that the document asks already and that the report names as weak;
-    `rewords` is the question that the prompt asks in other words, where that is known.
-    """
-
-    prompt: str
-    reference: str
-    probe: str
-    how: str
-    confidence: float = 1.0
-    scores: Mapping[str, float] = field(default_factory=lambda: _NO_SCORES, hash=False)
-    own: bool = False
-    rewords: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """A prompt of which the report holds the first 80 characters, and no reference.
-
-    `part` is what it was cut from in a case of the suite: its prompt or one of its paraphrases.
-    """
-
-    prompt: str
-    probe: str
-    kind: str
-    part: str
-    scores: Mapping[str, float] = field(default_factory=lambda: _NO_SCORES, hash=False)
-
-
-@dataclass(frozen=True, slots=True)
-class WeakSection:
-    """A section of the document, by its id, that a failing probe found wanting."""
-
-    section_id: str
-    probe: str
-    how: str
-    scores: Mapping[str, float] = field(default_factory=lambda: _NO_SCORES, hash=False)
-
-
-@dataclass(frozen=True, slots=True)
-class WeakTriples:
-    """A failing probe over preference triples; `unflipped` is how many, which ones is unknown."""
-
-    probe: str
-    kind: str
-    unflipped: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Preferred:
-    """A preference triple that a failing probe asked for."""
-
-    prompt: str
-    chosen: str
-    rejected: str
-    probe: str
-    how: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unusable:
-    """A failing probe, or a part of one, that gives nothing to train on, and why."""
-
-    probe: str
-    reason: str
+from dlm.loops.edits import NewPair
+from dlm.loops.proposals import Proposal, Unused
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """All that one file says: `probes` were asked, `failing` of them failed.
 
-    `suite` is the file of cases that it names; `notes` are worth saying and no failure.
+    `notes` are worth saying and no failure.
     """
 
     tool: str
     probes: int
     failing: int
-    pairs: tuple[Recovered, ...] = ()
-    cuts: tuple[Cut, ...] = ()
-    sections: tuple[WeakSection, ...] = ()
-    triples: tuple[WeakTriples, ...] = ()
-    unusable: tuple[Unusable, ...] = ()
-    suite: Path | None = None
+    found: tuple[Proposal, ...] = ()
+    unusable: tuple[Unused, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -112,13 +36,15 @@ class Report:
 class Choices:
     """What the user says of a report that does not say it: which column is what, who is asked.
 
-    `failed_when` is a column with `=`, `!=`, `<`, `<=`, `>` or `>=` and a value.
+    `failed_when` is a column with `=`, `!=`, `<`, `<=`, `>` or `>=` and a value; `document` is the
+    one that was evaluated.
     """
 
     prompt_field: str | None = None
     reference_field: str | None = None
     failed_when: str | None = None
     provider: str | None = None
+    document: Document | None = None
 
 
 NO_CHOICES: Final = Choices()
@@ -135,14 +61,14 @@ class Tally:
         self.notes: list[str] = []
         self._tool, self._wanted = tool, choices.provider
         self._seen: dict[str, Counter[str]] = {}
-        self._pairs: list[Recovered] = []
-        self._unusable: list[Unusable] = []
+        self._found: list[Proposal] = []
+        self._unusable: list[Unused] = []
 
     def take(
         self,
         name: str,
         verdicts: Mapping[str, str],
-        pair: Callable[[], Recovered],
+        pair: Callable[[], Proposal],
         said: object = None,
     ) -> None:
         """Count a row: pass, fail or error for each provider; and take its pair where one failed.
@@ -155,11 +81,12 @@ class Tally:
             return
         try:
             found = pair()
-            if len(verdicts) == 1 and plain(found.reference) in map(plain, answers_of(said)):
+            right = found.content.answer if isinstance(found.content, NewPair) else ""
+            if len(verdicts) == 1 and plain(right) in map(plain, answers_of(said)):
                 raise Unclear("the model said the reference: it failed for another reason")
-            self._pairs.append(found)
+            self._found.append(found)
         except Unclear as error:
-            self._unusable.append(Unusable(name, str(error)))
+            self._unusable.append(Unused(name, str(error)))
 
     def report(self) -> Report:
         """All that was gathered; raises DlmError where the wanted provider was not seen."""
@@ -183,8 +110,8 @@ class Tally:
                 f"{errors} of {total} got no answer or no verdict: no failure of the model"
             )
         failing = sum(told["fail"] for told in kept)
-        pairs, unusable = tuple(self._pairs), tuple(self._unusable)
-        return Report(self._tool, total, failing, pairs, unusable=unusable, notes=tuple(notes))
+        found, unusable = tuple(self._found), tuple(self._unusable)
+        return Report(self._tool, total, failing, found, unusable, tuple(notes))
 
     def _is_wanted(self, provider: str) -> bool:
         """Whether a provider is meant: by its label, its id, or the last part of its id."""

@@ -67,7 +67,7 @@ def addition_of(candidate: Candidate, proposer: Proposer, judge: str) -> Additio
         extra[_SOURCE] = candidate.sentence[:_LONGEST_SOURCE]
     if "judge" in candidate.scores:
         extra[_JUDGE] = judge
-    return proposer.pair(
+    return proposer.addition(
         NewPair(candidate.question, candidate.answer),
         candidate.source.id,
         after=candidate.source.id,
