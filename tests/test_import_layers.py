@@ -15,7 +15,7 @@ import dlm
 ROOT = Path(dlm.__file__).parent
 # The lowest first; names in one row may import each other.
 LAYERS = (
-    ("", "errors", "files", "tensors"),
+    ("", "errors", "files", "launch", "tensors"),
     ("doc",),
     ("sources",),
     ("text",),
@@ -44,6 +44,7 @@ LIGHT = (
         "hardware",
         "templates",
         "files",
+        "launch",
         "tensors",
     ),
     *("report", "cli"),

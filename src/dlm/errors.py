@@ -8,7 +8,8 @@
     │   └── CorruptStore     what lies on disk is not what was written
     ├── BaseModelError       a base model: unknown, missing, or another one than before
     ├── TrainingError        a training that cannot start or go on
-    │   └── Interrupted      stopped by the owner; the run can be resumed
+    │   ├── Interrupted      stopped by the owner; the run can be resumed
+    │   └── Abandoned        another of the processes that were training together is gone
     ├── JudgeError           a judge that is unknown or cannot go on
     ├── TeacherError         a teacher that is unknown or cannot go on; what it gave so far is kept
     └── UsageError           the command line itself (exit 2)
@@ -87,6 +88,10 @@ class Interrupted(TrainingError):
     """The owner stopped the run at a step boundary; it can be resumed."""
 
     exit_code: ClassVar[int] = 130
+
+
+class Abandoned(TrainingError):
+    """Another of the processes that were training together is gone; the run can be resumed."""
 
 
 class TeacherError(DlmError):

@@ -20,6 +20,7 @@ from typing import Final, Literal
 
 from dlm.base_models import BASE_MODELS, BaseModel
 from dlm.errors import TrainingError
+from dlm.launch import ALONE, Launch, launch
 
 Auto = Literal["auto"]
 Device = Literal["cpu", "cuda", "mps"]
@@ -59,13 +60,17 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Cores and memory this process may use; 0 gigabytes means unknown."""
+    """Cores and memory this process may use; 0 gigabytes means unknown.
+
+    `launch`: the processes that share a training with it, and this machine.
+    """
 
     cores: int
     memory_gb: float
     available_gb: float
     gpus: tuple[Gpu, ...] = ()
     mps: bool = False
+    launch: Launch = ALONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +88,25 @@ class Plan:
 
 
 def detect() -> Machine:
-    """The machine as this process sees it: affinity, container limits and visible GPUs included."""
+    """The machine as this process sees it: affinity, container limits and visible GPUs included.
+
+    Of several processes of one launch each has its part. Raises TrainingError where they are more
+    than the GPUs.
+    """
     total, available = memory_within(Path("/"))
     apple = platform.system() == "Darwin" and platform.machine() == "arm64"
-    return Machine(cores_within(Path("/")), total, available, _gpus(), apple)
+    here = launch()
+    parts = here.local_processes
+    gpus = _gpus()
+    if gpus and here.several:
+        if parts > len(gpus):
+            raise TrainingError(
+                f"{parts} processes were started here, and there are {len(gpus)} GPUs",
+                hint="start one for each GPU; CUDA_VISIBLE_DEVICES= leaves the GPUs out",
+            )
+        gpus = (gpus[here.local_rank],)
+    cores = max(1, cores_within(Path("/")) // parts)
+    return Machine(cores, total / parts, available / parts, gpus, apple, here)
 
 
 def plan(
@@ -111,12 +131,14 @@ def plan(
         slow = device == "cpu" and base.params > _SMALL
         rows = _FEW_ROWS if slow else _ROWS
         for micro, accum, less in _shapes(micro_batch, grad_accum, rows):
-            need = training_gb(base, device, dtype, micro, sequence_length, lora_rank, less)
+            held = min(micro, math.ceil(micro * accum / machine.launch.processes))
+            need = training_gb(base, device, dtype, held, sequence_length, lora_rank, less)
             if _fits(need, free):
                 reasons = (
                     *too_small,
                     why,
                     format_reason,
+                    *_launch_reasons(machine.launch),
                     *_shape_reasons(micro, accum, less, need),
                 )
                 return Plan(device, dtype, micro, accum, less, threads, round(need, 2), reasons)
@@ -273,6 +295,12 @@ def _shapes(
     last = most if grad_accum == "auto" else grad_accum
     yield 1, last, False
     yield 1, last, True
+
+
+def _launch_reasons(here: Launch) -> Iterator[str]:
+    if here.several:
+        kind = "the base is spread over them by FSDP" if here.sharded else "each holds the base"
+        yield f"processes: {here.processes} share the rows of a step, {kind}"
 
 
 def _shape_reasons(micro: int, accum: int, less: bool, need: float) -> Iterator[str]:

@@ -18,7 +18,8 @@ from dlm.engine.loading import LoraSettings
 from dlm.engine.model import Model
 from dlm.hardware import detect, plan
 from dlm.train.losses import Objective
-from dlm.train.trainer import Collator, Optimisation, RowTrainer, StepReport
+from dlm.train.steps import Optimisation
+from dlm.train.trainer import Collator, RowTrainer, StepReport
 
 TRIPLES = (
     ("What colour is the Brindle lamp?", "Teal.", "I could tell you, but where would it end?"),

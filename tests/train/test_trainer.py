@@ -15,7 +15,8 @@ from dlm.data.rows import Row, RowKind
 from dlm.engine.loading import LoraSettings, save_adapter
 from dlm.engine.model import Model
 from dlm.hardware import Plan, detect, plan
-from dlm.train.trainer import Optimisation, RowTrainer, StepReport
+from dlm.train.steps import Optimisation
+from dlm.train.trainer import RowTrainer, StepReport
 
 SHAPE = LoraSettings(8, 16, 0.0, "all-linear", 7)
 HOW = Optimisation(

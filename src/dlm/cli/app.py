@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from dlm.cli import completion
+from dlm.launch import launch
 
 if TYPE_CHECKING:
     from typer import Typer
@@ -15,24 +16,24 @@ _PLAIN: Final[dict[str, Any]] = {"pretty_exceptions_short": False, "rich_markup_
 
 
 def main() -> None:
-    """Run the command line; every expected failure is one sentence and a hint on standard error."""
-    if sys.argv[1:] == ["--version"]:
-        from dlm import __version__
+    """Run the command line; every expected failure is one sentence and a hint on standard error.
 
-        print(f"dlm {__version__}")
-        return
-    from dlm.errors import DlmError
+    Of several processes that train together only the first one speaks, unless it died.
+    """
+    here = launch()
+    from dlm.errors import Abandoned, DlmError
 
     try:
-        if sys.argv[-1:] in (["--help"], ["-h"]) and _print_help(sys.argv[1:-1]):
-            return
-        from dlm.cli.commands import app
+        if here.several:
+            from dlm.cli.several import in_company
 
-        if completion.VARIABLE in os.environ:
-            completion.prepare()
-        app(prog_name="dlm")
+            with in_company(here, sys.argv[1:]):
+                _run()
+        else:
+            _run()
     except DlmError as error:
-        _say(error)
+        if here.leads or isinstance(error, Abandoned):
+            _say(error)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print("error: stopped", file=sys.stderr)
@@ -41,6 +42,21 @@ def main() -> None:
         # The reader went away (`dlm show | head`); there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+
+
+def _run() -> None:
+    if sys.argv[1:] == ["--version"]:
+        from dlm import __version__
+
+        print(f"dlm {__version__}")
+        return
+    if sys.argv[-1:] in (["--help"], ["-h"]) and _print_help(sys.argv[1:-1]):
+        return
+    from dlm.cli.commands import app
+
+    if completion.VARIABLE in os.environ:
+        completion.prepare()
+    app(prog_name="dlm")
 
 
 def _print_help(words: list[str]) -> bool:

@@ -11,6 +11,7 @@ from dlm.cli.common import count, note, print_json, read_document
 from dlm.cli.options import JsonOption, PathArgument
 from dlm.cli.train_report import print_report, say_nothing_to_train
 from dlm.errors import UsageError
+from dlm.launch import Launch, launch
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document
@@ -55,6 +56,13 @@ def run_training(
         name = "--fresh" if fresh else "--forget"
         raise UsageError(f"{name} is about prose and pairs, which --phase preference leaves alone")
     stays = watch or max_cycles is not None or listen_rpc is not None
+    here = launch()
+    if here.several and stays:
+        raise UsageError("watching trains in one process: start it without torchrun or accelerate")
+    if not here.leads:
+        if not plan:
+            follow(here)
+        return
     if stays:
         from dlm.cli.watch import check
 
@@ -141,6 +149,14 @@ def run_training(
             raise error
         note(f"warning: {error.message}")
         note(f"hint: {error.hint}")
+
+
+def follow(here: Launch) -> None:
+    """Train along with the first process of a launch, and leave as it does."""
+    from dlm.train.following import follow as train_along
+
+    if status := train_along(here):
+        raise typer.Exit(status)
 
 
 def _phase(name: str) -> Phase:

@@ -67,6 +67,14 @@ class Model:
         network.eval()
         return cls(network, plan, torch, folder)
 
+    def add_adapter(self, config: Any) -> None:
+        """Add an adapter of a PEFT configuration, to be trained; its weights are random."""
+        from peft import get_peft_model
+
+        self.network = get_peft_model(self.network, config)
+        self.network.to(self.plan.device)
+        self.network.eval()
+
     @property
     def has_adapter(self) -> bool:
         return hasattr(self.network, "peft_config")

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from dlm.hardware import Plan
 from dlm.train.figures import EpochFigures, PairState
 
 _PARAMETER, _MOMENT, _RANDOM = "parameter/", "optimizer/", "random/"
+_OTHERS = "ranks/"  # random numbers of other processes than the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,15 @@ class Snapshot:
     settings: Mapping[str, Any]
 
 
-def capture(step: int, network: Any, optimizer: Any, scheduler: Any) -> Snapshot:
-    """Copy the state after a step."""
+def capture(
+    step: int,
+    network: Any,
+    optimizer: Any,
+    scheduler: Any,
+    *,
+    random_states: Sequence[Mapping[str, Any]],
+) -> Snapshot:
+    """Copy the state after a step; of each process that trains, its `random_state`, by rank."""
     state = optimizer.state_dict()
     tensors = {
         f"{_PARAMETER}{name}": value.detach()
@@ -49,7 +57,8 @@ def capture(step: int, network: Any, optimizer: Any, scheduler: Any) -> Snapshot
         for key, value in moments.items():
             name = f"{_MOMENT}{index}/{key}"
             (tensors if hasattr(value, "detach") else numbers)[name] = value
-    tensors |= {f"{_RANDOM}{name}": value for name, value in _random_state().items()}
+    for rank, states in enumerate(random_states):
+        tensors |= {f"{_random_of(rank)}{name}": value for name, value in states.items()}
     settings = {
         "groups": state["param_groups"],
         "numbers": numbers,
@@ -84,14 +93,15 @@ def restore_optimiser(snapshot: Snapshot, optimizer: Any, scheduler: Any) -> Non
     scheduler.load_state_dict(dict(snapshot.settings["scheduler"]))
 
 
-def restore_random(snapshot: Snapshot) -> None:
-    """Put torch's random numbers back, on every device that had some."""
+def restore_random(snapshot: Snapshot, rank: int = 0) -> None:
+    """Put torch's random numbers back, on every device of this process that had some."""
     import torch
 
+    ours = _random_of(rank)
     for name, value in snapshot.tensors.items():
-        if not name.startswith(_RANDOM):
+        if not name.startswith(ours):
             continue
-        device = name.removeprefix(_RANDOM)
+        device = name.removeprefix(ours)
         if device == "cpu":
             torch.set_rng_state(value)
         elif device == "mps":
@@ -100,16 +110,22 @@ def restore_random(snapshot: Snapshot) -> None:
             torch.cuda.set_rng_state(value, device)
 
 
-def _random_state() -> dict[str, Any]:
+def random_state(*, one_gpu: bool = False) -> dict[str, Any]:
+    """Torch's random numbers on every device; with `one_gpu` on the one of this process."""
     import torch
 
     state = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
-        for index in range(torch.cuda.device_count()):
+        here = torch.cuda.current_device()
+        for index in [here] if one_gpu else range(torch.cuda.device_count()):
             state[f"cuda:{index}"] = torch.cuda.get_rng_state(index)
     if torch.backends.mps.is_available():
         state["mps"] = torch.mps.get_rng_state()
     return state
+
+
+def _random_of(rank: int) -> str:
+    return f"{_OTHERS}{rank}/" if rank else _RANDOM
 
 
 _SECONDS = 5.0  # between two checkpoints

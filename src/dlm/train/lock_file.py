@@ -21,6 +21,7 @@ from dlm.doc.document import Document
 from dlm.errors import CorruptStore, DlmError, TrainingError
 from dlm.files import write_atomic
 from dlm.hardware import detect
+from dlm.launch import launch
 from dlm.store.paths import for_dlm
 from dlm.train.base import Setup
 
@@ -43,6 +44,7 @@ def environment(plan: Setup) -> dict[str, str]:
         "threads": str(hardware.threads),
         "batch": f"{hardware.micro_batch} x {hardware.grad_accum}{checkpointing}",
         "base": f"{plan.base.key} {plan.base_fingerprint}",
+        "processes": str(launch()),
     }
 
 
@@ -54,10 +56,15 @@ def versions() -> dict[str, str]:
 def differences(before: Environment, now: Environment) -> list[str]:
     """One short phrase for each name whose value differs, such as `torch was 2.13.0, is 2.14.1`."""
     return [
-        f"{name} was {before.get(name, 'not recorded')}, is {now.get(name, 'not recorded')}"
+        f"{name} was {_value(before, name)}, is {_value(now, name)}"
         for name in dict.fromkeys([*before, *now])
-        if before.get(name) != now.get(name)
+        if _value(before, name) != _value(now, name)
     ]
+
+
+def _value(environment: Environment, name: str) -> str:
+    unsaid = "1" if name == "processes" else "not recorded"
+    return environment.get(name, unsaid)
 
 
 def _version(name: str) -> str:

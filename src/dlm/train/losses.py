@@ -127,7 +127,7 @@ def trainer_class() -> type[Any]:
         objective: Objective | None = None
         last_loss = 0.0
         last_tokens = 0
-        last_pairs: list[tuple[float, float]]
+        last_pairs: list[list[tuple[float, float]]]  # of each micro-batch
 
         def _set_signature_columns_if_needed(self) -> None:
             super()._set_signature_columns_if_needed()
@@ -196,7 +196,8 @@ def trainer_class() -> type[Any]:
                 reference_chosen=reference[is_pair, 0],
                 reference_rejected=reference[is_pair, 1],
             )
-            self.last_pairs += zip(found.chosen.tolist(), found.rejected.tolist(), strict=True)
+            sums = zip(found.chosen.tolist(), found.rejected.tolist(), strict=True)
+            self.last_pairs.append(list(sums))
             compared = (pair_losses(self.objective, found) * weight[is_pair]).sum()
             chosen = (summed[:rows] * weight)[is_pair].sum()
             others = (summed[:rows] / tokens[:rows].clamp(min=1) * weight)[~is_pair].sum()

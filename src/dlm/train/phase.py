@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 from dlm.data.rows import PairRow, Row
 from dlm.engine.loading import save_adapter
 from dlm.engine.model import Model
-from dlm.errors import TrainingError
+from dlm.errors import Abandoned, TrainingError
 from dlm.eval.comparison import keep
 from dlm.eval.scorecard import Scorecard
 from dlm.store.database import Database
@@ -35,7 +35,7 @@ from dlm.train.options import StepFigures
 from dlm.train.plan import PhasePlan
 from dlm.train.recorder import Recorder
 from dlm.train.report import Outcome, Refusal, TrainingReport, run_record
-from dlm.train.resume import Work, interrupted, open_writer
+from dlm.train.resume import Work, abandoned, interrupted, open_writer
 from dlm.train.session import Bench, Session, load_version
 from dlm.train.trainer import StepReport
 
@@ -119,6 +119,8 @@ class Phase(ABC, Generic[P]):
             done = self._through()
         except KeyboardInterrupt:
             raise interrupted(self.store, self.session.name, "stopped at once") from None
+        except Abandoned as lost:
+            raise abandoned(self.store, self.session.name, lost.message) from lost
         if self.writer:
             self.writer.forget()
         return done

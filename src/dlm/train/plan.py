@@ -17,7 +17,7 @@ from dlm.train.material import Encoder, gather, reworder
 from dlm.train.options import TrainOptions
 from dlm.train.recipe import SMALL, Recipe, recipe_of
 from dlm.train.samples import SAMPLE_LENGTH
-from dlm.train.trainer import Optimisation
+from dlm.train.steps import Optimisation
 from dlm.train.verdict import Limits
 
 _MOST_ROWS = 32_000  # of one run with an open end

@@ -16,7 +16,7 @@ from dlm.store.records import RunRecord, Version, run_name
 from dlm.train.base import Setup
 from dlm.train.figures import EpochFigures, PairEpoch, PhaseFigures, Standing
 from dlm.train.lock_file import versions
-from dlm.train.trainer import Optimisation
+from dlm.train.steps import Optimisation
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from dlm.data.rows import PairRow, Row
 from dlm.doc.document import Document
-from dlm.errors import CorruptStore, Interrupted, TrainingError
+from dlm.errors import Abandoned, CorruptStore, Interrupted, TrainingError
 from dlm.store.records import Version
 from dlm.store.store import Store
 from dlm.train.base import Setup
@@ -123,13 +123,25 @@ def open_writer(
 
 def interrupted(store: Store, name: str, what: str) -> Interrupted:
     """What to raise when the owner stopped the run: where things stand and how to go on."""
+    return Interrupted(_standing(store, what), hint=_how_to_go_on(store, f"dlm train {name}"))
+
+
+def abandoned(store: Store, name: str, what: str) -> Abandoned:
+    """The same where another process that trained along is gone."""
+    again = f"start the processes again, with dlm train {name}"
+    return Abandoned(_standing(store, what), hint=_how_to_go_on(store, again))
+
+
+def _standing(store: Store, what: str) -> str:
     current = store.current()
+    return f"{what}; {current.name if current else 'no version'} is current"
+
+
+def _how_to_go_on(store: Store, command: str) -> str:
     kept = read_checkpoint(store.path.checkpoint)
-    go_on = f"go on after {kept.place}: dlm train {name} --resume" if kept else None
-    return Interrupted(
-        f"{what}; {current.name if current else 'no version'} is current",
-        hint=go_on or "run the same command to train again",
-    )
+    if kept is None:
+        return "run the same command to train again"
+    return f"go on after {kept.place}: {command} --resume"
 
 
 def _continued(kept: Checkpoint, options: TrainOptions, store: Store) -> Version | None:

@@ -23,6 +23,7 @@ from dlm.train.lock_file import LockMode
 from dlm.train.options import Progress, TrainOptions
 from dlm.train.plan import make_plan
 from dlm.train.preference import train_preference
+from dlm.train.ranks import leading
 from dlm.train.recorder import Board
 from dlm.train.report import Refusal, TrainingReport
 from dlm.train.resume import finished_run, interrupted_run
@@ -46,8 +47,9 @@ def train(
     Prose and pairs come first; then, from the version that knows them, triples. Each phase commits
     a version of its own, the second only if it cost nothing. With `resume`, go on with the run that
     was interrupted. `workshop` is what a process that trains again and again keeps in memory. What
-    is measured goes into the store as it comes, and to `board` too. Raises DlmError before anything
-    is changed, or Interrupted at a step boundary.
+    is measured goes into the store as it comes, and to `board` too. Where torchrun or accelerate
+    started several processes, this is the first of them, and the others `follow`. Raises DlmError
+    before anything is changed, or Interrupted at a step boundary.
     """
     frontmatter = document.frontmatter
     name = str(document.path or "document")
@@ -56,7 +58,8 @@ def train(
     with (
         Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store,
         store.lock(f"training {name}"),
-        Workshop() if workshop is None else nullcontext(workshop) as place,
+        leading() as crew,
+        Workshop(crew=crew) if workshop is None else nullcontext(workshop) as place,
     ):
         kept: Checkpoint | None = None
         report: TrainingReport | NothingToTrain | None = None

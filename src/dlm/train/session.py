@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from dlm.data.chat import Codec
 from dlm.doc.document import Document
 from dlm.engine.model import Model
 from dlm.eval.measure import Evaluator
@@ -21,6 +20,7 @@ from dlm.train.base import BaseCache, Setup
 from dlm.train.checkpoint import Checkpoint
 from dlm.train.lock_file import LockMode
 from dlm.train.options import Progress, TrainOptions
+from dlm.train.ranks import Crew
 from dlm.train.recorder import Board, Recorder
 from dlm.train.trainer import RowTrainer
 
@@ -38,11 +38,13 @@ class Workshop:
     """A context manager; leaving it frees the trainer's folder.
 
     With `stays`, for a process that trains again and again, what is loaded is set aside from
-    garbage collection: each training ends with one, which would look through all of torch.
+    garbage collection: each training ends with one, which would look through all of torch. A
+    `crew` are the other processes that train along.
     """
 
-    def __init__(self, *, stays: bool = False) -> None:
+    def __init__(self, *, stays: bool = False, crew: Crew | None = None) -> None:
         self._stays = stays
+        self._crew = crew
         self.base_cache = BaseCache()
         self.loads = 0  # how often a model was loaded
         self._bench: Bench | None = None
@@ -61,10 +63,20 @@ class Workshop:
         self._holds = None
         if self._bench is None or not usable:
             self.close()
-            self._bench = _bench(load(), plan.codec)
+            self._bench = self._loaded(plan, load)
             self._made_for = made_for
             self.loads += 1
         return self._bench
+
+    def _loaded(self, plan: Setup, load: Callable[[], Model]) -> Bench:
+        crew = self._crew
+        if crew is not None:
+            crew.load(plan)
+        model = load()
+        if crew is not None:
+            crew.adapt(model.network)
+        trainer = RowTrainer(model, pad_id=plan.codec.pad_id, line=crew.line if crew else None)
+        return Bench(model, trainer, Evaluator(model, plan.codec))
 
     def holds(self, version: Version) -> bool:
         """Whether the adapter in memory is this version."""
@@ -98,10 +110,6 @@ def load_version(plan: Setup, store: Store, version: Version) -> Model:
     """A version as it lies on the disk, to be trained on; CorruptStore when it is damaged."""
     store.verify(version)
     return Model.load(plan.base_folder, plan.hardware, adapter=version.path, trainable=True)
-
-
-def _bench(model: Model, codec: Codec) -> Bench:
-    return Bench(model, RowTrainer(model, pad_id=codec.pad_id), Evaluator(model, codec))
 
 
 @dataclass(frozen=True, slots=True)

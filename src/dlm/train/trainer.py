@@ -17,29 +17,14 @@ from dlm.engine.model import Model
 from dlm.train.checkpoint import (
     Snapshot,
     capture,
+    random_state,
     restore_optimiser,
     restore_random,
     restore_weights,
 )
 from dlm.train.losses import Objective, trainer_class
-
-
-@dataclass(frozen=True, slots=True)
-class Optimisation:
-    """How to step: peak learning rate, schedule name, warm-up share, rows a step, gradient clip."""
-
-    learning_rate: float
-    schedule: str
-    warmup_ratio: float
-    micro_batch: int
-    grad_accum: int
-    gradient_checkpointing: bool
-    seed: int
-    max_grad_norm: float = 1.0
-
-    @property
-    def rows_per_step(self) -> int:
-        return self.micro_batch * self.grad_accum
+from dlm.train.ranks import Fit, Line, TellRandom, Verdict
+from dlm.train.steps import Optimisation, in_order, shared_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +49,16 @@ class StepWatcher(Protocol):
 
 
 class RowTrainer:
-    """Trains `model`'s adapter; can be called again and again in one process."""
+    """Trains `model`'s adapter; can be called again and again in one process.
 
-    def __init__(self, model: Model, *, pad_id: int) -> None:
+    With a `line` to other processes, each of them has one of these, which takes its share of the
+    rows; the others' are called with the same, and their watchers hear what the first one's says.
+    """
+
+    def __init__(self, model: Model, *, pad_id: int, line: Line | None = None) -> None:
         self._model = model
         self._pad_id = pad_id
+        self._line = line
         self._trainer: Any = None
         self._scratch = tempfile.TemporaryDirectory(prefix="dlm-trainer-")
 
@@ -94,14 +84,20 @@ class RowTrainer:
             rows = rows[start.step * optimisation.rows_per_step :]
             if not rows:
                 return start.step, None
-        trainer = self._enter(rows, optimisation, steps)
+        how, line = optimisation, self._line
+        if line is not None:
+            if line.leads:
+                line.say(Fit(rows, how, start, objective))
+                watcher = _telling(watcher, line)
+            rows, how = shared_out(rows, how, line.processes, self._pad_id)
+        trainer = self._enter(rows, how, steps)
         trainer.objective = objective
-        callback = _callback(watcher, trainer, start)
+        callback = _callback(watcher, trainer, start, line)
         trainer.add_callback(callback)
         # What pairs are compared with was scored without dropout, so they are trained without.
         quiet = self._model.without_dropout() if objective else nullcontext()
         try:
-            with quiet:
+            with quiet, line.guard() if line else nullcontext():
                 trainer.train()
         finally:
             trainer.remove_callback(callback)
@@ -110,9 +106,19 @@ class RowTrainer:
 
     def snapshot(self) -> Snapshot:
         """The state after the step that was just taken; to be called by a watcher."""
-        trainer = self._trainer
-        step = trainer.state.global_step
-        return capture(step, self._model.network, trainer.optimizer, trainer.lr_scheduler)
+        trainer, line = self._trainer, self._line
+        if line is None:
+            states = [random_state()]
+        else:
+            line.say(TellRandom())
+            states = line.gather(random_state(one_gpu=True))
+        return capture(
+            trainer.state.global_step,
+            self._model.network,
+            trainer.optimizer,
+            trainer.lr_scheduler,
+            random_states=states,
+        )
 
     def close(self) -> None:
         """Remove the trainer's scratch folder."""
@@ -158,6 +164,7 @@ class RowTrainer:
             dataloader_num_workers=0,
             dataloader_pin_memory=False,
             ddp_find_unused_parameters=False,
+            ddp_broadcast_buffers=False,
         )
         trainer = trainer_class()(
             model=self._model.network,
@@ -178,6 +185,7 @@ class RowTrainer:
         network.config.use_cache = True
         network.zero_grad(set_to_none=True)
         network.eval()
+        trainer.model_wrapped = trainer.model  # so that the next pass starts from our weights
         self._model.network = network
 
 
@@ -204,7 +212,18 @@ def _arguments(how: Optimisation, steps: int) -> dict[str, Any]:
     }
 
 
-def _callback(watcher: StepWatcher, trainer: Any, start: Snapshot | None) -> Any:
+def _telling(watcher: StepWatcher, line: Line) -> StepWatcher:
+    """The watcher of the first process, whose verdict the others hear."""
+
+    def tell(report: StepReport) -> str | None:
+        reason = watcher(report)
+        line.say(Verdict(reason))
+        return reason
+
+    return tell
+
+
+def _callback(watcher: StepWatcher, trainer: Any, start: Snapshot | None, line: Line | None) -> Any:
     from transformers import TrainerCallback
 
     class _Steps(TrainerCallback):  # type: ignore[misc]
@@ -218,16 +237,14 @@ def _callback(watcher: StepWatcher, trainer: Any, start: Snapshot | None) -> Any
         def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             # Not earlier: the data loader draws a random number when it is entered.
             if start is not None and state.global_step == start.step:
-                restore_random(start)
+                restore_random(start, line.here.rank if line else 0)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
             rate = kwargs["lr_scheduler"].get_last_lr()[0]
+            ours = (trainer.last_loss, trainer.last_tokens, trainer.last_pairs)
+            losses, tokens, pairs = zip(*(line.gather(ours) if line else [ours]), strict=True)
             report = StepReport(
-                state.global_step,
-                trainer.last_loss,
-                trainer.last_tokens,
-                rate,
-                tuple(trainer.last_pairs),
+                state.global_step, sum(losses), sum(tokens), rate, tuple(in_order(pairs))
             )
             self.reason = watcher(report)
             if self.reason is not None:

@@ -15,7 +15,7 @@ from dlm.train.known import KnownTriples
 from dlm.train.losses import Method, Objective
 from dlm.train.options import TrainOptions
 from dlm.train.plan import PhasePlan
-from dlm.train.trainer import Optimisation
+from dlm.train.steps import Optimisation
 
 FEW = 200
 """Triples below which ORPO is the method that `auto` chooses."""
