@@ -7,15 +7,15 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from dlm.loops.chat_logs.corrections import (
+from dlm.loops.chat_logs.messages import Conversation, Turn, joined
+from dlm.loops.chat_logs.run import (
     correction,
+    found_in,
     leans_on_more,
     why_not_better,
     without_apology,
     without_greeting,
 )
-from dlm.loops.chat_logs.run import found_in
-from dlm.loops.chat_logs.values import Conversation, Turn, joined
 from dlm.loops.edits import NewPair, NewTriple
 from dlm.loops.proposals import Proposal, Unused
 

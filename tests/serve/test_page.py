@@ -15,8 +15,8 @@ from selenium.webdriver import ActionChains, Keys
 from serve_kit import FACTS, Served, document, serving
 
 from dlm.doc.document import Document
-from dlm.loops.corrections import propose_correction
 from dlm.loops.edits import stage
+from dlm.loops.push import propose_correction
 from dlm.store.edits import waiting_probes
 from dlm.store.records import now
 from dlm.store.store import open_store

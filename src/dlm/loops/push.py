@@ -1,4 +1,4 @@
-"""Pushed probes go from the queue into the document, each exactly once.
+"""What programs and readers push: probes from the queue, each exactly once, and corrections.
 
 The marker of a section carries the id of its probe. So what stands in the document is known from
 the document alone, and a kill between writing the file and marking the queue changes nothing.
@@ -18,8 +18,9 @@ from dlm.doc.parser import parse_file
 from dlm.doc.provenance import Origin
 from dlm.doc.sections import PairRole
 from dlm.errors import DlmError, DocumentError, EditConflict
-from dlm.loops.edits import Addition, Applied, NewPair, apply_to_file, new_run_id
-from dlm.loops.proposals import Existing, Proposer
+from dlm.index import Index
+from dlm.loops.edits import Addition, Applied, EditPlan, NewPair, apply_to_file, new_run_id
+from dlm.loops.proposals import Existing, Proposer, run_id
 from dlm.store.database import Database
 from dlm.store.edits import (
     DocumentEdit,
@@ -92,6 +93,32 @@ def drain(
             if turn + 1 == _TRIES:
                 raise
     raise AssertionError("not reached")
+
+
+def propose_correction(
+    document: Document, question: str, answer: str, *, by: str, at: datetime, reason: str = ""
+) -> EditPlan:
+    """The plan that adds the pair, behind the section that speaks of it, else at the end.
+
+    The same correction makes the same run, so that it waits once. Raises EditConflict when the
+    document or its exam asks the question already, or a text is empty, and DocumentError for
+    text that no document can hold.
+    """
+    pair = NewPair(question.strip(), answer.strip())
+    if not pair.question or not pair.answer:
+        raise EditConflict("a correction needs a question and an answer")
+    why_not = Existing(document).why_not(pair)
+    if why_not is not None:
+        raise EditConflict(
+            f"the correction is not taken: {why_not}",
+            hint="what stands in the document is changed by its owner, in an editor",
+        )
+    proposer = Proposer(
+        run_id("correction", document, pair.question, pair.answer), Origin.PUSHED, by, at
+    )
+    extra = {"reason": reason.strip()} if reason.strip() else {}
+    addition = proposer.addition(pair, None, after=_section_of(document, question), extra=extra)
+    return proposer.plan(document, [addition])
 
 
 def _settle(database: Database, document: Document) -> tuple[Probe, ...]:
@@ -231,3 +258,12 @@ def _by_run(probes: Iterable[Probe]) -> dict[str, list[Probe]]:
         if probe.run is not None:
             runs[probe.run].append(probe)
     return runs
+
+
+def _section_of(document: Document, question: str) -> str | None:
+    """The section that speaks of what is asked, None when none does."""
+    index = Index(document)
+    best = next(iter(index.quotes(question)), None)
+    if best is None or index.fit(question, best) < 0:
+        return None
+    return best.passage.section_id

@@ -95,8 +95,8 @@ class _Tools:
     def propose_correction(
         self, question: Question, answer: Corrected, context: Context, reason: Reason = ""
     ) -> dict[str, Any]:
-        from dlm.loops.corrections import propose_correction
         from dlm.loops.edits import diff, stage
+        from dlm.loops.push import propose_correction
         from dlm.store.records import now
         from dlm.store.store import open_store
 

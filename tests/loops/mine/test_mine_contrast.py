@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 
 from dlm.data.lessons import Lesson
 from dlm.loops.mine.candidates import Candidate, Drop, Funnel, Mined
-from dlm.loops.mine.judging import contrasted
+from dlm.loops.mine.run import contrasted
 
 ASKED = "How long does the dryer take to warm up?"
 KNOWN = "The dryer takes nine minutes to warm up."

@@ -10,10 +10,9 @@ import pytest
 
 from dlm.data.lessons import Lesson
 from dlm.errors import JudgeError
-from dlm.loops.judges import Judge
-from dlm.loops.judges.spec import CommandJudge
+from dlm.loops.judges import CommandJudge, Judge
 from dlm.loops.mine.candidates import Candidate, Mined
-from dlm.loops.mine.judging import judged
+from dlm.loops.mine.run import judged
 from dlm.testing import FixedJudge
 
 ASKED = ("Who rows?", "Who mends?", "Who counts?")

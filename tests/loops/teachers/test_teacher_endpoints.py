@@ -19,10 +19,9 @@ from dlm.doc.document import Document
 from dlm.doc.parser import parse_text
 from dlm.errors import TeacherError
 from dlm.loops.teachers import open_teacher
-from dlm.loops.teachers.addresses import addresses_of, server_addresses
 from dlm.loops.teachers.endpoints import Endpoint
 from dlm.loops.teachers.http import Address, Connection, Failure, Unreachable
-from dlm.loops.teachers.remote import RemoteTeacher
+from dlm.loops.teachers.remote import RemoteTeacher, addresses_of, server_addresses
 from dlm.testing import Body, ChatServer, Reply, answer, failure
 
 BACKOFF = 0.02

@@ -15,9 +15,8 @@ import pytest
 
 from dlm.data.completion import Completion, Refused, Request
 from dlm.errors import TeacherError
-from dlm.loops.teachers.addresses import openai_address, server_address
 from dlm.loops.teachers.http import Address
-from dlm.loops.teachers.remote import RemoteTeacher
+from dlm.loops.teachers.remote import RemoteTeacher, openai_address, server_address
 from dlm.testing import Body, ChatServer, Reply, answer, failure
 
 KEY = "sk-secret-0123456789"

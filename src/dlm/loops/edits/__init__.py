@@ -5,11 +5,12 @@ from dlm.loops.edits.applying import (
     Refusal,
     Reverted,
     applied,
+    diff,
     rebase,
     reverted,
     summary_of,
+    unified,
 )
-from dlm.loops.edits.diffing import diff, unified
 from dlm.loops.edits.files import (
     Applied,
     TakenBack,

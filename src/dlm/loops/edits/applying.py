@@ -7,9 +7,11 @@ read anew and must hold exactly the sections it was meant to hold.
 
 from __future__ import annotations
 
+import difflib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from dlm.doc.document import Document
 from dlm.doc.provenance import Origin
@@ -28,6 +30,8 @@ from dlm.loops.edits.places import (
     usual_gap,
 )
 from dlm.loops.edits.plan import Addition, EditPlan, Place, Removal
+
+_NO_NEWLINE: Final = "\n\\ No newline at end of file\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +165,23 @@ def without(document: Document, positions: Collection[int]) -> Document:
     return _checked(document, deletions(document, gone), stay)
 
 
+def diff(
+    document: Document,
+    plan: EditPlan,
+    only: Collection[str] | None = None,
+    place: Place = "after",
+) -> str:
+    """What the plan, as far as it fits, would change in the document; empty when nothing."""
+    return unified(document, fitted(document, rebase(document, plan, only, place).plan, place))
+
+
+def unified(before: Document, after: Document) -> str:
+    """The unified diff of two documents, lines of the file with their own newlines."""
+    name = str(after.path or "document.dlm")
+    found = difflib.unified_diff(_lines(before.text), _lines(after.text), name, name)
+    return "".join(line if line.endswith("\n") else f"{line}{_NO_NEWLINE}" for line in found)
+
+
 def summary_of(section: Section) -> str:
     """One line that tells a section from others: its first question, prompt, or line of text."""
     asked = [pair.question for pair in section.pairs] + [each.prompt for each in section.triples]
@@ -250,3 +271,9 @@ def _unexpected(document: Document, reason: str) -> EditConflict:
         f"{document.path or 'the document'} would not come out as planned: {reason}",
         hint="nothing was written; this is a bug in dlm, or the file is unusual: please report it",
     )
+
+
+def _lines(text: str) -> list[str]:
+    # Not `splitlines`: a line of a document ends at "\n" and nothing else.
+    lines = text.split("\n")
+    return [f"{line}\n" for line in lines[:-1]] + [line for line in lines[-1:] if line]

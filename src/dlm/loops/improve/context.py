@@ -62,6 +62,11 @@ class Context:
     def database(self) -> Database:
         return self.store.database
 
+    def on(self, document: Document) -> Context:
+        """The same for the document as it is now, with its exam."""
+        exam = exam_of(document, self.options.benchmark_samples)
+        return replace(self, document=document, exam=exam)
+
     def advance(self, one: Round, step: Step, **facts: Any) -> Round:
         """Note how far a round has come, in one transaction."""
         with self.database.transaction():

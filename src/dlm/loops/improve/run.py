@@ -97,7 +97,7 @@ def improve(
     """
     progress = progress or ImproveProgress()
     document = parse_file(path)
-    exam_of(document, options.benchmark_samples)
+    exam = exam_of(document, options.benchmark_samples)
     if options.teacher is not None and is_external(options.teacher):
         with open_teacher(options.teacher, document):
             pass  # one that does not exist should not cost a training first
@@ -105,9 +105,9 @@ def improve(
         run = _run_to_do(store, options, progress, resume=resume)
         options = replace(ImproveOptions.from_json(run.options), max_minutes=options.max_minutes)
         clock = Clock(options.max_minutes)
-        loop = _Loop(path, options, store, run, progress, clock, checkpoint)
+        context = Context(path, document, options, store, exam, progress, clock, checkpoint)
         try:
-            outcome, ended = loop.execute(), True
+            outcome, ended = _all_rounds(context, run.id), True
         except TimeIsUp as error:
             outcome, ended = error.message, False
         except Interrupted:
@@ -184,127 +184,97 @@ def _run_to_do(
         return improving.begin_run(store.database, options.to_json())
 
 
-@dataclass(slots=True)
-class _Loop:
-    """One run while it lasts."""
-
-    path: Path
-    options: ImproveOptions
-    store: Store
-    run: ImproveRun
-    progress: ImproveProgress
-    clock: Clock
-    checkpoint: Callable[[str], None]
-
-    def execute(self) -> str:
-        """All rounds that are left; returns why the run is over."""
-        while True:
-            done = improving.rounds(self.store.database, self.run.id)
-            one = next((each for each in done if not each.step.ends), None)
-            if one is None:
-                if (reason := self._why_over(done)) is not None:
-                    with self.store.database.transaction():
-                        improving.end_run(self.store.database, self.run.id, reason)
-                    return reason
-                self.clock.check()
-                one = self._begin(done)
-            document = self._document_of(one)
-            if document is None:
-                continue
-            self.progress.round(
-                one.name, one.number, self.options.rounds, one.teacher, one.strategy
-            )
-            one = go_on(self._context(document), one)
-            self._close(one)
-
-    def _why_over(self, done: Sequence[Round]) -> str | None:
-        counted = [one for one in done if one.step is not Step.ABANDONED]
-        if counted and (fallen := counted[-1].facts.get("collapsed")):
-            return f"stopped: {fallen}"
-        last = counted[-_REFUSALS:]
-        if len(last) == _REFUSALS and all(one.step is Step.REFUSED for one in last):
-            return f"{_REFUSALS} challengers in a row were refused"
-        if len(counted) >= self.options.rounds:
-            count = len(counted)
-            return f"{count} round{'s' if count != 1 else ''} done"
-        return None
-
-    def _begin(self, done: Sequence[Round]) -> Round:
-        """Open the next round on the document as it is, with the version that knows it."""
-        document = parse_file(self.path)
-        context = self._context(document)
-        champion = self._champion(context)
-        teacher = choose_teacher(context, champion, done)
-        ordinal = len(improving.rounds(self.store.database)) + 1
-        card = context.card_of(champion.number, document)
-        seed = document.frontmatter.training.seed
-        seed = (seed if self.options.seed is None else self.options.seed) + ordinal
-        name = round_name(document.frontmatter.dlm_id, ordinal)
+def _all_rounds(context: Context, run: int) -> str:
+    """All rounds of a run that are left; returns why the run is over."""
+    while True:
+        done = improving.rounds(context.database, run)
+        one = next((each for each in done if not each.step.ends), None)
         counted = [each for each in done if each.step is not Step.ABANDONED]
-        given = writing.handed_on(document, counted, name)
-        facts = {
-            "handed_on": plan_to_json(given) if given else None,
-            "sections": writing.focus(document, card, ordinal),
-            "seed": seed,
-            "after": self.store.versions()[-1].number,
-        }
-        with self.store.database.transaction():
-            one = improving.begin_round(
-                self.store.database,
-                self.run.id,
-                name=name,
-                teacher=teacher,
-                strategy=self.options.strategy_of(len(counted) + 1).value,
-                document_sha256=document.sha256,
-                champion=champion.number,
-                facts=facts,
-            )
-        self.checkpoint("opened")
-        return one
+        if one is None:
+            if (reason := _why_over(counted, context.options.rounds)) is not None:
+                with context.database.transaction():
+                    improving.end_run(context.database, run, reason)
+                return reason
+            context.clock.check()
+            one = _begin(context.on(parse_file(context.path)), run, done, counted)
+        if (document := _document_of(context, one)) is None:
+            continue
+        rounds = context.options.rounds
+        context.progress.round(one.name, one.number, rounds, one.teacher, one.strategy)
+        one = go_on(context.on(document), one)
+        context.progress.ended(one)
+        with context.store.lock("improve"):
+            context.store.prune(context.options.keep_last_n)
+        context.checkpoint("pruned")
 
-    def _champion(self, context: Context) -> Version:
-        """The current version, once it was taught what the document says."""
-        self.progress.step("the champion: the current version, taught what the document says now")
-        options = TrainOptions(seed=self.options.seed, max_steps=self.options.max_steps)
-        if (current := self.store.current()) is not None:
-            if self.store.run_of(current).document_sha256 == context.document.sha256:
-                return current
-            options = TrainOptions()
-        context.train(context.document, options)
-        champion = self.store.current()
-        assert champion is not None
-        self.checkpoint("champion")
-        return champion
 
-    def _document_of(self, one: Round) -> Document | None:
-        """The document of an open round; None, and the round is over, where it is another now."""
-        document, current = parse_file(self.path), self.store.current()
-        changed = None
-        if current is None or current.number != one.champion:
-            changed = "another version became current"
-        elif one.step is not Step.DECIDED and document.sha256 != one.document_sha256:
-            changed = "the document was edited"
-        if changed is None:
-            return document
-        self.progress.note(f"round {one.name} is given up: {changed} since it began")
-        with self.store.database.transaction():
-            improving.advance(self.store.database, one, Step.ABANDONED, reasons=[changed])
-        return None
+def _why_over(counted: Sequence[Round], most: int) -> str | None:
+    if counted and (fallen := counted[-1].facts.get("collapsed")):
+        return f"stopped: {fallen}"
+    last = counted[-_REFUSALS:]
+    if len(last) == _REFUSALS and all(one.step is Step.REFUSED for one in last):
+        return f"{_REFUSALS} challengers in a row were refused"
+    if len(counted) >= most:
+        return f"{len(counted)} round{'s' if len(counted) != 1 else ''} done"
+    return None
 
-    def _close(self, one: Round) -> None:
-        self.progress.ended(one)
-        with self.store.lock("improve"):
-            self.store.prune(self.options.keep_last_n)
-        self.checkpoint("pruned")
 
-    def _context(self, document: Document) -> Context:
-        return Context(
-            self.path,
-            document,
-            self.options,
-            self.store,
-            exam_of(document, self.options.benchmark_samples),
-            self.progress,
-            self.clock,
-            self.checkpoint,
+def _begin(context: Context, run: int, done: Sequence[Round], counted: Sequence[Round]) -> Round:
+    """Open the next round on the document as it is, with the version that knows it."""
+    document, options, database = context.document, context.options, context.database
+    champion = _champion(context)
+    teacher = choose_teacher(context, champion, done)
+    ordinal = len(improving.rounds(database)) + 1
+    card = context.card_of(champion.number, document)
+    seed = document.frontmatter.training.seed if options.seed is None else options.seed
+    name = round_name(document.frontmatter.dlm_id, ordinal)
+    given = writing.handed_on(document, counted, name)
+    facts = {
+        "handed_on": plan_to_json(given) if given else None,
+        "sections": writing.focus(document, card, ordinal),
+        "seed": seed + ordinal,
+        "after": context.store.versions()[-1].number,
+    }
+    with database.transaction():
+        one = improving.begin_round(
+            database,
+            run,
+            name=name,
+            teacher=teacher,
+            strategy=options.strategy_of(len(counted) + 1).value,
+            document_sha256=document.sha256,
+            champion=champion.number,
+            facts=facts,
         )
+    context.checkpoint("opened")
+    return one
+
+
+def _champion(context: Context) -> Version:
+    """The current version, once it was taught what the document says."""
+    context.progress.step("the champion: the current version, taught what the document says now")
+    store = context.store
+    options = TrainOptions(seed=context.options.seed, max_steps=context.options.max_steps)
+    if (current := store.current()) is not None:
+        if store.run_of(current).document_sha256 == context.document.sha256:
+            return current
+        options = TrainOptions()
+    context.train(context.document, options)
+    champion = store.current()
+    assert champion is not None
+    context.checkpoint("champion")
+    return champion
+
+
+def _document_of(context: Context, one: Round) -> Document | None:
+    """The document of an open round; None, and the round is over, where it is another now."""
+    document, current = parse_file(context.path), context.store.current()
+    if current is None or current.number != one.champion:
+        changed = "another version became current"
+    elif one.step is not Step.DECIDED and document.sha256 != one.document_sha256:
+        changed = "the document was edited"
+    else:
+        return document
+    context.progress.note(f"round {one.name} is given up: {changed} since it began")
+    context.advance(one, Step.ABANDONED, reasons=[changed])
+    return None

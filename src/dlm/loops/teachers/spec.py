@@ -65,9 +65,8 @@ def open_teacher(
 
         yield CommandTeacher(rest, at_once=at_once or 1, timeout=timeout or TIMEOUT)
     elif kind in ("openai", "vllm-server", "http", "https"):
-        from dlm.loops.teachers.addresses import addresses_of
         from dlm.loops.teachers.http import TIMEOUT
-        from dlm.loops.teachers.remote import AT_ONCE, RemoteTeacher
+        from dlm.loops.teachers.remote import AT_ONCE, RemoteTeacher, addresses_of
 
         yield RemoteTeacher(
             *addresses_of(kind, spec if kind.startswith("http") else rest, api_key_env),

@@ -1,0 +1,264 @@
+"""Judges: whoever scores candidate answers for the loops, behind one class.
+
+The judge that is always there is the document's own model. It looks how far the passage, and the
+adapter, sway the base to an answer. A good pair is one whose answer the frozen base finds likelier
+when it may read the passage, and the adapter, which learned the document, finds likelier than the
+base. Both are differences of the same answer under the same words, so that neither its length nor
+its fluency counts. Programs and reward models judge too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from dlm.data.chat import Message
+from dlm.errors import JudgeError
+from dlm.loops.programs import Program, Unusable
+
+if TYPE_CHECKING:
+    from dlm.engine.resident import Resident, RewardModel
+
+KINDS: Final = {
+    "sway": "the document's own base and adapter",
+    "hf:<model>": "a reward model of the hub, or of a folder as in hf:./reward",
+    "cli:<command>": "a program, run once a candidate",
+}
+READING: Final = (
+    "Answer the question using the passage.\n\nPassage:\n{text}\n\nQuestion: {question}"
+)
+_LIFT_WEIGHT: Final = 0.25  # an adapter knows little yet of what no pair taught it
+_TIMEOUT: Final = 120.0  # seconds a candidate
+_PATIENCE: Final = 3  # failures in a row
+_SHAPE: Final = 'it reads JSON with "prompt" and "candidate", and prints {"score": 0.7}'
+
+
+def open_judge(spec: str, resident: Resident, *, timeout: float | None = None) -> Judge:
+    """The judge that `spec` names; a program may take `timeout` seconds a candidate.
+
+    Raises JudgeError or BaseModelError when there is none.
+    """
+    kind, _, rest = spec.strip().partition(":")
+    if spec.strip() == "sway":
+        return SwayJudge(resident)
+    if kind == "cli":
+        return CommandJudge(rest, timeout=timeout or _TIMEOUT)
+    if kind == "hf" and rest:
+        from dlm.engine.resident import RewardModel
+
+        is_folder = rest.startswith(("./", "../", "~", "/"))
+        return RewardJudge(RewardModel.load(rest if is_folder else spec.strip()), spec.strip())
+    raise JudgeError(f"there is no judge {spec!r}", hint=f"known: {', '.join(KINDS)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A prompt with the candidates that answer it.
+
+    `passage` is the text the answer should rest on, `reference` an answer that is known to be good;
+    a judge may use either.
+    """
+
+    prompt: str
+    candidates: tuple[str, ...]
+    reference: str | None = None
+    passage: str | None = None
+
+
+class Judge(ABC):
+    """Scores candidates; higher is better. Scores of one judge can be compared with each other.
+
+    `name` is for people and for provenance, `threshold` what a candidate needs unless the owner
+    says otherwise, `margin` by how much one must lead another to be preferred. A judge that is not
+    `repeatable` may score otherwise when asked again or after something else.
+    """
+
+    name: str
+    threshold: float
+    margin: float
+    repeatable: bool = True
+
+    @abstractmethod
+    def score_all(self, questions: Sequence[Question]) -> list[list[float]]:
+        """A score for every candidate of every question; NaN where none could be had.
+
+        Raises JudgeError when the judge cannot go on.
+        """
+
+    def why(self, prompt: str, candidate: str) -> str:
+        """What the judge says about a candidate it scored; nothing where it only scores."""
+        return ""
+
+    def score(
+        self,
+        prompt: str,
+        candidates: Sequence[str],
+        *,
+        reference: str | None = None,
+        passage: str | None = None,
+    ) -> list[float]:
+        """The scores of the candidates for one prompt."""
+        return self.score_all([Question(prompt, tuple(candidates), reference, passage)])[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Sway:
+    """Losses in nats per token of one answer; NaN where there is no passage or no adapter."""
+
+    alone: float
+    reading: float
+    adapted: float
+
+    @property
+    def support(self) -> float:
+        """What reading the passage saves the base."""
+        return self.alone - self.reading
+
+    @property
+    def lift(self) -> float:
+        """What the adapter saves over the base, without the passage."""
+        return self.alone - self.adapted
+
+    @property
+    def score(self) -> float:
+        """Support and a share of lift; what is not known counts nothing, and nothing is NaN."""
+        if self.support != self.support:
+            return self.lift
+        return self.support + (_LIFT_WEIGHT * self.lift if self.lift == self.lift else 0.0)
+
+
+class SwayJudge(Judge):
+    """The base and the current adapter of the document."""
+
+    name = "sway"
+    threshold = 0.5  # nats per token
+    margin = 0.5
+
+    def __init__(self, resident: Resident) -> None:
+        self._resident = resident
+
+    def score_all(self, questions: Sequence[Question]) -> list[list[float]]:
+        """Support of the passage, or of the reference, and lift of the adapter, in nats a token."""
+        return [[sway.score for sway in row] for row in self.sway(questions)]
+
+    def sway(self, questions: Sequence[Question]) -> list[list[Sway]]:
+        """The losses behind the scores."""
+        from dlm.engine.resident import Scored
+
+        flat = [(question, text) for question in questions for text in question.candidates]
+        alone = [Scored(asked(question.prompt), text) for question, text in flat]
+        reading = [
+            Scored(asked_with(known, question.prompt), text)
+            for question, text in flat
+            if (known := _known(question))
+        ]
+        resident = self._resident
+        scores = [score.nll for score in resident.score([*alone, *reading], adapter=False)]
+        adapted = (
+            [score.nll for score in resident.score(alone, adapter=True)]
+            if (resident.version)
+            else [float("nan")] * len(flat)
+        )
+        read = iter(scores[len(flat) :])
+        swayed = iter(
+            Sway(one, next(read) if _known(question) else float("nan"), other)
+            for (question, _), one, other in zip(flat, scores, adapted, strict=False)
+        )
+        return [[next(swayed) for _ in question.candidates] for question in questions]
+
+
+class CommandJudge(Judge):
+    """Runs a command once a candidate; it scores from 0 to 1.
+
+    stdin   {"prompt", "candidate"}, with "passage" and "reference" where there are any
+    stdout  {"score": 0.7, "reasoning": "…"}
+    """
+
+    threshold = 0.5
+    margin = 0.2
+    repeatable = False
+
+    def __init__(self, command: str, *, timeout: float = _TIMEOUT) -> None:
+        """Raises JudgeError when there is no such command."""
+        self.name = f"cli:{command}"
+        self._reasoning: dict[tuple[str, str], str] = {}
+        example = '--judge "cli:./judge.py"'
+        self._program = Program(command, JudgeError, example=example, timeout=timeout)
+        self._failures = 0
+
+    def score_all(self, questions: Sequence[Question]) -> list[list[float]]:
+        """One process a candidate; one that fails, hangs or prints something else scores NaN."""
+        return [
+            [self._ask(question, text) for text in question.candidates] for question in questions
+        ]
+
+    def why(self, prompt: str, candidate: str) -> str:
+        """The "reasoning" that the program printed with its last score."""
+        return self._reasoning.get((prompt, candidate), "")
+
+    def _ask(self, question: Question, candidate: str) -> float:
+        told = {"prompt": question.prompt, "candidate": candidate}
+        told |= {"passage": question.passage} if question.passage else {}
+        told |= {"reference": question.reference} if question.reference else {}
+        try:
+            asking = self._program.ask(told, _score, '{"score": 0.7}')
+            score, reasoning = asyncio.run(asking)
+        except Unusable as error:
+            self._failures += 1
+            if self._failures >= _PATIENCE:
+                raise JudgeError(
+                    f"{self.name} failed {self._failures} times in a row; the last time it {error}",
+                    hint=_SHAPE,
+                ) from error
+            return math.nan
+        self._failures = 0
+        self._reasoning[question.prompt, candidate] = reasoning
+        return score
+
+
+class RewardJudge(Judge):
+    """Scores are the logits of the model, whose zero is its own."""
+
+    threshold = 0.0
+    margin = 0.5
+
+    def __init__(self, model: RewardModel, name: str) -> None:
+        self._model, self.name = model, name
+
+    def score_all(self, questions: Sequence[Question]) -> list[list[float]]:
+        """The reward of each candidate, read after its passage where there is one."""
+        rows = [
+            (asked_with(q.passage, q.prompt) if q.passage else asked(q.prompt), text)
+            for q in questions
+            for text in q.candidates
+        ]
+        rewards = iter(self._model.rewards(rows))
+        return [[next(rewards, math.nan) for _ in q.candidates] for q in questions]
+
+
+def asked(question: str) -> list[Message]:
+    """A question as `dlm prompt` asks it."""
+    return [{"role": "user", "content": question}]
+
+
+def asked_with(passage: str, question: str) -> list[Message]:
+    """A question with the passage that is to answer it."""
+    text = READING.replace("{question}", question).replace("{text}", passage)
+    return [{"role": "user", "content": text}]
+
+
+def _known(question: Question) -> str | None:
+    """What the base may read: the passage, or in its place the answer that is known to be good."""
+    return question.passage or question.reference
+
+
+def _score(value: Any) -> tuple[float, str]:
+    """Score and reasoning; raises TypeError where there is no finite number."""
+    score = value["score"]
+    if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+        raise TypeError
+    return float(score), str(value.get("reasoning", ""))
