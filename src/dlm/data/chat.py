@@ -189,8 +189,9 @@ class Codec:
         context, spoken = self._answer(messages, answer, prompt)
         if not ends:
             spoken = Rendered(spoken.text[: spoken.contents[-1].end], spoken.contents)
-        before = self._prompt_ids(prompt) + self._ids(context, continues=True)
-        learned = self._ids(spoken, continues=True)
+        before = self._prompt_ids(prompt)
+        before += self._ids(context, after=before[-1])
+        learned = self._ids(spoken, after=before[-1])
         learned = self._close(learned) if ends else learned
         return Encoded(before + learned, [False] * len(before) + [True] * len(learned))
 
@@ -212,7 +213,7 @@ class Codec:
 
     def _prompt_ids(self, prompt: Rendered) -> list[int]:
         opening = [] if self.has_template else self._tokens.opening_ids
-        return opening + self._ids(prompt, continues=bool(opening))
+        return opening + self._ids(prompt, after=opening[-1] if opening else None)
 
     def _answer(
         self, messages: Sequence[Message], answer: str, prompt: Rendered
@@ -230,13 +231,11 @@ class Codec:
         nothing = Rendered("")
         if thought and self._thinking:
             return nothing, _thought(thought, opened=_opens_thought(prompt)) + whole.tail(start)
-        if not whole.text.startswith(prompt.text):
-            return nothing, whole.tail(start)
-        gap = whole.text[len(prompt.text) : start]
+        gap = _gap(prompt, whole.text[:start])
         if "</think>" in gap:
             return Rendered(gap), whole.tail(start)
         # What the template writes between prompt and answer, the model has to write by itself.
-        return nothing, whole.tail(len(prompt.text))
+        return nothing, whole.tail(start - len(gap))
 
     def _split_thought(self, answer: str) -> tuple[str, str]:
         """The reasoning that opens an answer of a thinking model, and the answer itself."""
@@ -276,9 +275,9 @@ class Codec:
             return False
         return rendered.start_of(0) is not None
 
-    def _ids(self, rendered: Rendered, *, continues: bool) -> list[int]:
+    def _ids(self, rendered: Rendered, *, after: int | None = None) -> list[int]:
         contents = [(content.start, content.end) for content in rendered.contents]
-        return self._tokens.encode(rendered.text, contents, continues=continues)
+        return self._tokens.encode(rendered.text, contents, after=after)
 
     def _close(self, ids: list[int]) -> list[int]:
         """Cut after the first end-of-turn token, or put one where the template wrote none."""
@@ -297,7 +296,7 @@ class Codec:
         ]
         whole = self._template.render(turns, generation_prompt=False)
         start = whole.start_of(1)
-        after = self._ids(whole.tail(start), continues=True) if start is not None else []
+        after = self._ids(whole.tail(start)) if start is not None else []
         found = next((token for token in after if token in self._tokens.control_ids), None)
         return found if found is not None else self.end_of_text_id
 
@@ -321,6 +320,19 @@ def show_mask(codec: Codec, encoded: Encoded) -> list[tuple[str, bool]]:
         pieces.append((text[shown:], flag))
         shown = len(text)
     return pieces
+
+
+def _gap(prompt: Rendered, before: str) -> str:
+    """What stands between the prompt and the answer that follows `before`.
+
+    An answered question may be written otherwise than an open one, as where Mistral puts a system
+    message: then only what comes after the question is compared.
+    """
+    if before.startswith(prompt.text):
+        return before[len(prompt.text) :]
+    closing = prompt.text[prompt.contents[-1].end :] if prompt.contents else ""
+    same = bool(closing.strip()) and closing in before
+    return before.rpartition(closing)[2] if same else ""
 
 
 def _opens_thought(prompt: Rendered) -> bool:

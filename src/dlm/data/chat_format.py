@@ -269,11 +269,12 @@ class Tokens:
         return full[:at]
 
     def encode(
-        self, text: str, contents: Iterable[tuple[int, int]], *, continues: bool = False
+        self, text: str, contents: Iterable[tuple[int, int]], *, after: int | None = None
     ) -> list[int]:
         """The ids of `text`; inside `contents` (start, end) control tokens are mere characters.
 
-        `continues` says that other tokens stand before, so that no dummy space is put in front.
+        `after` is the token that stands before it, on which it depends whether a tokenizer that
+        puts a dummy space before a text puts one here.
         """
         cuts = [
             match.start() + 1
@@ -284,7 +285,7 @@ class Tokens:
         start = 0
         # A control token's text that is encoded in two parts is not recognised as one.
         for cut in [*sorted(set(cuts)), len(text)]:
-            ids += self._ids(text[start:cut], continues=continues or start > 0)
+            ids += self._ids(text[start:cut], ids[-1] if ids else after)
             start = cut
         return ids
 
@@ -292,10 +293,12 @@ class Tokens:
         """The text of `ids`, with or without the special tokens."""
         return self._tokenizer.decode(list(ids), skip_special_tokens=skip_special)
 
-    def _ids(self, text: str, *, continues: bool) -> list[int]:
-        if continues and self._adds_a_space:
-            anchor = self._raw("\n")
-            ids = self._raw("\n" + text)
+    def _ids(self, text: str, after: int | None) -> list[int]:
+        if after is not None and self._adds_a_space:
+            # Within a text there is none; after a control token there may be one.
+            before = self.decode([after], skip_special=False) if after in self.control_ids else "\n"
+            anchor = self._raw(before)
+            ids = self._raw(before + text)
             if ids[: len(anchor)] == anchor:
                 return ids[len(anchor) :]
         return self._raw(text)
