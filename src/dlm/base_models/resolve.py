@@ -20,6 +20,7 @@ from dlm.base_models.folder import (
 )
 from dlm.base_models.locate import cached_snapshot
 from dlm.base_models.registry import BASE_MODELS, BaseModel, learning_rate
+from dlm.base_models.suited import check_suited
 from dlm.base_models.wheel import unpacked_folder
 from dlm.errors import BaseModelError, DocumentError
 
@@ -128,6 +129,8 @@ def _from_folder(key: str, root: Path) -> BaseModel:
         )
     missing = missing_file(folder)
     if missing:
+        if (folder / "config.json").is_file():  # one for images has no tokenizer, and needs none
+            check_suited(key, read_json(folder / "config.json"))
         raise BaseModelError(
             f"{key} is not a whole model: it has no {missing}", hint=_hint(folder, missing)
         )

@@ -30,6 +30,9 @@ def create(
     allow_secrets: bool,
 ) -> None:
     from dlm.base_models import resolve
+    from dlm.base_models.folder import read_json
+    from dlm.base_models.locate import where
+    from dlm.base_models.suited import check_suited
     from dlm.cli.base import default_base, describe
     from dlm.doc.parser import parse_text
     from dlm.files import write_atomic
@@ -39,6 +42,8 @@ def create(
     target = _target(path, force=force)
     key = base or default_base()
     model = resolve(key)
+    if (place := where(model)) is not None and place.is_dir():
+        check_suited(key, read_json(place / "config.json"))
     folders: list[str] = []
     if sources:
         body, folders = _import(sources, target, allow_secrets=allow_secrets)

@@ -71,9 +71,14 @@ class Codec:
         template: Renderer
         if source is None:
             end = tokens.end_of_text_id
-            template = PlainTemplate(
-                "" if end is None else tokens.decode([end], skip_special=False)
-            )
+            if end is None:
+                raise BaseModelError(
+                    f"the model in {folder} has no chat template, and its tokenizer no token that "
+                    "ends a text, so that no answer would ever end",
+                    hint='take one that follows instructions, or name its "eos_token" in '
+                    "tokenizer_config.json",
+                )
+            template = PlainTemplate(tokens.decode([end], skip_special=False))
         else:
             template = JinjaTemplate(source, tokens.special)
         return cls(

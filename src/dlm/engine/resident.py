@@ -259,7 +259,7 @@ class RewardModel:
     def load(cls, key: str | Path) -> RewardModel:
         """Load a classifier by name or folder; BaseModelError when it cannot be had, or is none."""
         base = resolve(key)
-        folder = local_folder(base)
+        folder = local_folder(base, writes=False)
         plan = plan_answers(detect(), with_facts(base, folder))
         codec = Codec.load(folder)
         network, torch = load_classifier(folder, plan, pad_id=codec.pad_id)

@@ -112,8 +112,8 @@ FAMILIES = {
             _CHATML,
             {"eos_token": "<|im_end|>", "pad_token": "<|im_end|>"},
             "<|im_end|>",
-            # Every fourth layer has no positions.
-            {"tie_word_embeddings": True, "num_hidden_layers": 4, "no_rope_layer_interval": 4},
+            # The second layer has no positions; of the real model, every fourth.
+            {"tie_word_embeddings": True, "no_rope_layer_interval": 2},
             split="llama-bpe",
             plain=_THOUGHTS,
         ),
@@ -189,7 +189,7 @@ FAMILIES = {
                 "head_dim": 32,
                 "query_pre_attn_scalar": 32,
                 "sliding_window": 32,
-                "num_hidden_layers": 6,  # five of them with a window
+                "layer_types": ["sliding_attention", "full_attention"],
                 "tie_word_embeddings": True,
             },
             pieces="plain",
@@ -279,17 +279,27 @@ FAMILIES = {
 }
 
 
-def write_family(family: Family, folder: Path, *, seed: int = 0) -> Path:
-    """The whole model as a folder of transformers; the weights are drawn from `seed`."""
+def write_family(family: Family, folder: Path, *, weights: bool = True) -> Path:
+    """The model as a folder of transformers; without `weights`, all that says how text is read."""
     folder.mkdir(parents=True, exist_ok=True)
-    ids = write_tokenizer(family, folder)
-    write_weights(family, folder, ids, seed)
+    network = network_of(family, write_tokenizer(family, folder))
+    if weights:
+        network.save_pretrained(folder)
+    else:
+        network.config.save_pretrained(folder)
+        network.generation_config.save_pretrained(folder)
     return folder
 
 
-def write_weights(family: Family, folder: Path, ids: dict[str, int], seed: int) -> None:
+def network_of(family: Family, ids: dict[str, int]) -> Any:
+    """The network with random weights, for a tokenizer with these ids."""
+    from dlm.engine.loading import _silence, prepare
+
+    prepare()
     import torch
     import transformers
+
+    _silence()
 
     named = {
         f"{name.removesuffix('_token')}_token_id": ids[text]
@@ -299,13 +309,13 @@ def write_weights(family: Family, folder: Path, ids: dict[str, int], seed: int) 
     of_tokens: dict[str, Any] = {"bos_token_id": None, "pad_token_id": None, **named}
     shape = {**SHAPE, "vocab_size": len(ids), **of_tokens, **family.more}
     config = getattr(transformers, family.config)(**shape)
-    torch.manual_seed(seed)
+    torch.manual_seed(0)
     network = transformers.AutoModelForCausalLM.from_config(config)
     assert config.model_type == family.model_type
     network.generation_config = transformers.GenerationConfig(
         eos_token_id=[ids[one] for one in family.ends] or named["eos_token_id"]
     )
-    network.save_pretrained(folder)
+    return network
 
 
 def write_tokenizer(family: Family, folder: Path) -> dict[str, int]:
