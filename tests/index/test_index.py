@@ -182,3 +182,15 @@ def test_a_quote_stands_in_its_line() -> None:
     assert lines[quote.line - 1] == "Tam Orrin keeps it."
     code = Index(document).quotes("lamp --light now")[0]
     assert code.text.startswith("```sh")
+
+
+def test_what_is_kept_between_questions_changes_no_answer() -> None:
+    document = parse_file(EXAMPLES / "tide-clock.dlm")
+    questions = [pair.question for _, pair in document.pairs()]
+    asked_before = Index(document)
+    for question in [*questions, "Which unheard-of words does nobody know?"]:
+        asked_before.quotes(question)
+    for question in questions:
+        fresh, kept = Index(document).quotes(question), asked_before.quotes(question)
+        assert [one.line for one in kept] == [one.line for one in fresh]
+        assert [one.score for one in kept] == pytest.approx([one.score for one in fresh], abs=1e-4)

@@ -70,6 +70,7 @@ class Index:
         self._pairs: Ints = np.array(pairs, dtype=np.int32)
         asked = [self._vocabulary.numbers(self.passages[at].question or "") for at in pairs]
         self._questions = Texts(asked)
+        self._last: tuple[bytes, Floats] | None = None
 
     def updated(self, document: Document, pieces: Sequence[Piece] = ()) -> Index:
         """The index of another state of the document; what did not change is not read again."""
@@ -85,8 +86,8 @@ class Index:
         is_pair = np.zeros(len(self.passages), dtype=np.bool_)
         is_pair[self._pairs] = True
         order = np.argsort(-score, kind="stable")
-        prose = self._apart([int(at) for at in order if not is_pair[at]], most)
-        pairs = [int(at) for at in order if is_pair[at]][:most]
+        prose = self._apart(order[~is_pair[order]].tolist(), most)
+        pairs = order[is_pair[order]][:most].tolist()
         half = (most + 1) // 2
         chosen = [
             *pairs[: max(half, most - len(prose))],
@@ -132,13 +133,19 @@ class Index:
 
     def _weight(self, asked: Ints) -> Floats:
         """(words of the question,): how much each counts: what is rare and carries meaning."""
-        stems, light = self._vocabulary.stems, self._vocabulary.light
-        idf = self._bodies.idf(stems, int(stems.max()) + 1)
-        weight = np.where(light[asked], _LIGHT, 1.0).astype(np.float32) * idf[stems[asked]]
+        light = self._vocabulary.light
+        rare = self._bodies.idf(asked, self._vocabulary.stems)
+        weight = np.where(light[asked], _LIGHT, 1.0).astype(np.float32) * rare
         return weight if weight.any() else np.ones(len(asked), dtype=np.float32)
 
     def _scores(self, asked: Ints) -> Floats:
-        """(passages,): how well each one fits the question."""
+        """(passages,): how well each one fits the question; remembered of the last question."""
+        key = asked.tobytes()
+        if self._last is None or self._last[0] != key:
+            self._last = key, self._fits(asked)
+        return self._last[1]
+
+    def _fits(self, asked: Ints) -> Floats:
         vocabulary, weight = self._vocabulary, self._weight(asked)
         aligned = self._bodies.aligned(asked, weight, vocabulary)
         score = aligned + 0.3 * self._bodies.bm25(asked, weight, vocabulary.stems)

@@ -8,6 +8,7 @@ it is (soft alignment, as in Mihalcea et al. 2006).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,8 @@ from dlm.text.words import LIGHT_WORDS, words
 
 _K1: Final = 1.2  # how soon more of the same word stops counting
 _B: Final = 0.6  # how much a long text is held against
+_REMEMBERED: Final = 96  # words of questions, of which the matches are kept
+_AT_ONCE: Final = 512  # texts
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -30,10 +33,14 @@ class Vocabulary:
     def __init__(self) -> None:
         self._number: dict[str, int] = {}
         self._stem_number: dict[str, int] = {}
-        self._stems: list[int] = []
-        self._light: list[bool] = []
+        self._stem_list: list[int] = []
+        self._light_list: list[bool] = []
         self._texts: dict[str, Ints] = {}
-        self._sums: Floats = np.zeros((0, 1), dtype=np.float32)
+        self._stems: Ints = np.zeros(0, dtype=np.int32)
+        self._light: NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
+        self._sums: Floats = np.zeros((0, 0), dtype=np.float32)  # with room for more words
+        self._lengths: Floats = np.zeros(0, dtype=np.float32)  # of the vectors; ends with them
+        self._likeness: dict[int, Floats] = {}
 
     def numbers(self, text: str) -> Ints:
         """The words of a text as numbers; remembered by the text."""
@@ -48,67 +55,98 @@ class Vocabulary:
         if number is None:
             number = self._number[word] = len(self._number)
             base = stem(word)
-            self._stems.append(self._stem_number.setdefault(base, len(self._stem_number)))
-            self._light.append(word in LIGHT_WORDS)
+            self._stem_list.append(self._stem_number.setdefault(base, len(self._stem_number)))
+            self._light_list.append(word in LIGHT_WORDS)
         return number
 
     @property
     def stems(self) -> Ints:
-        return np.array(self._stems, dtype=np.int32)
+        """(V,): the number of the stem of each word."""
+        if known := self._stem_list[len(self._stems) :]:
+            self._stems = np.concatenate([self._stems, np.array(known, dtype=np.int32)])
+        return self._stems
 
     @property
     def light(self) -> NDArray[np.bool_]:
-        return np.array(self._light, dtype=np.bool_)
+        """(V,): which words carry little meaning."""
+        if known := self._light_list[len(self._light) :]:
+            self._light = np.concatenate([self._light, np.array(known, dtype=np.bool_)])
+        return self._light
 
     def vectors(self) -> Floats:
         """Summed token vectors of all words, (V, D); D is 0 without a source of vectors."""
-        known = len(self._sums)
+        known, size = len(self._lengths), len(self._number)
         source = word_vectors()
         if source is None:
-            return np.zeros((len(self._number), 0), np.float32)
-        if known < len(self._number):
-            sums = source.sums(list(self._number)[known:])
-            self._sums = np.concatenate([self._sums, sums]) if known else sums
-        return self._sums
+            return np.zeros((size, 0), np.float32)
+        if known < size:
+            sums = source.sums(list(islice(self._number, known, None)))
+            if size > len(self._sums):  # half as much again, so that a question rarely copies all
+                grown = np.zeros((size + size // 2, sums.shape[1]), dtype=np.float32)
+                if known:
+                    grown[:known] = self._sums[:known]
+                self._sums = grown
+            self._sums[known:size] = sums
+            lengths = np.maximum(np.linalg.norm(sums, axis=1), 1e-6)
+            self._lengths = np.concatenate([self._lengths, lengths])
+        return self._sums[:size]
 
-    def likeness(self, asked: Ints) -> Floats:
-        """(words of the question, V): 1 for the same stem, else the cosine of the vectors."""
+    def likeness(self, asked: Ints, known: int) -> list[Floats]:
+        """For each word of a question (V,): 1 for the same stem, else the cosine of the vectors.
+
+        V is at least the first `known` words; those of the last questions are remembered.
+        """
+        kept, wanted = self._likeness, dict.fromkeys(int(one) for one in asked)
+        found = {one: kept[one] for one in wanted if one in kept and len(kept[one]) >= known}
+        if new := [one for one in wanted if one not in found]:
+            found |= zip(new, self._compared(np.array(new, dtype=np.int32)), strict=True)
+        self._likeness = _latest(kept, found)
+        return [found[int(one)] for one in asked]
+
+    def _compared(self, asked: Ints) -> Floats:
         stems, sums = self.stems, self.vectors()
         same = stems[None, :] == stems[asked][:, None]
         if not sums.shape[1]:
             return np.asarray(same, dtype=np.float32)
-        lengths = np.maximum(np.linalg.norm(sums, axis=1), 1e-6)
-        near = ((sums[asked] @ sums.T) / lengths[asked][:, None] / lengths).clip(0.0, 1.0)
-        return np.asarray(np.where(same, 1.0, near), dtype=np.float32)
+        near = sums[asked] @ sums.T
+        near /= self._lengths[asked][:, None]
+        near /= self._lengths
+        np.clip(near, 0.0, 1.0, out=near)
+        near[same] = 1.0
+        return np.asarray(near, dtype=np.float32)
 
 
 class Texts:
-    """Texts as one long row of word numbers (L,), and which text each belongs to (L,)."""
+    """Texts as one long row of word numbers (L,), and which text each belongs to (L,).
+
+    What a question is compared with is made ready when first asked for, and kept; so is how well
+    the words of the last questions are matched, since most are asked again.
+    """
 
     def __init__(self, numbered: Sequence[Ints]) -> None:
         self.count = len(numbered)
         self.sizes = np.array([len(one) for one in numbered], dtype=np.int32)
         self.flat = np.concatenate(numbered) if numbered else np.zeros(0, dtype=np.int32)
         self.owner = np.repeat(np.arange(self.count, dtype=np.int32), self.sizes)
+        self._postings: tuple[Ints, Ints] | None = None
+        self._totals: tuple[Floats, Floats] | None = None
+        self._best: dict[int, Floats] = {}
+        self._known = int(self.flat.max(initial=-1)) + 1
 
-    def idf(self, stems: Ints, stem_count: int) -> Floats:
-        """(stems,): log((N + 1) / (texts that hold it + 0.5))."""
+    def idf(self, asked: Ints, stems: Ints) -> Floats:
+        """(words of the question,): log((N + 1) / (texts that hold its stem + 0.5))."""
         if not self.count:
-            return np.ones(stem_count, dtype=np.float32)
-        pairs = np.unique(self.owner.astype(np.int64) * stem_count + stems[self.flat])
-        held = np.bincount(pairs % stem_count, minlength=stem_count)
-        return np.asarray(
-            np.log((self.count + 1.0) / (held + 0.5)).clip(0.05).astype(np.float32),
-            dtype=np.float32,
-        )
+            return np.ones(len(asked), dtype=np.float32)
+        held = np.array([_distinct(self._holders(one, stems)) for one in stems[asked]])
+        rare = np.log((self.count + 1.0) / (held + 0.5)).clip(0.05)
+        return np.asarray(rare, dtype=np.float32)
 
     def bm25(self, asked: Ints, weight: Floats, stems: Ints) -> Floats:
         """(texts,): BM25 of the question, as a share of what a text with all its words gets."""
         score = np.zeros(self.count, dtype=np.float32)
         length = self.sizes / (self.sizes.mean() or 1.0)
-        own = stems[self.flat]
-        for number, how_rare in zip(stems[asked], weight, strict=True):
-            often = np.bincount(self.owner[own == number], minlength=self.count)
+        for one, how_rare in zip(stems[asked], weight, strict=True):
+            often = np.bincount(self._holders(one, stems), minlength=self.count)
             score += how_rare * often * (_K1 + 1) / (often + _K1 * (1 - _B + _B * length))
         return score / (float(weight.sum()) * (_K1 + 1))
 
@@ -117,11 +155,8 @@ class Texts:
         score = np.zeros(self.count, dtype=np.float32)
         if not len(self.flat):
             return score
-        starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
-        filled = self.sizes > 0
-        for near, how_much in zip(vocabulary.likeness(asked), weight, strict=True):
-            best = np.zeros(self.count, dtype=np.float32)
-            best[filled] = np.maximum.reduceat((near * near)[self.flat], starts[filled])
+        matches = self._matches(asked, vocabulary)
+        for best, how_much in zip(matches, weight, strict=True):
             score += how_much * best
         return score / float(weight.sum())
 
@@ -129,15 +164,70 @@ class Texts:
         """(words of the question,): its best match in any of the texts, 0..1."""
         if not len(self.flat):
             return np.zeros(len(asked), dtype=np.float32)
-        return np.asarray(vocabulary.likeness(asked)[:, self.flat].max(axis=1), dtype=np.float32)
+        best = [float(one.max()) for one in self._matches(asked, vocabulary)]
+        return np.sqrt(np.array(best, dtype=np.float32))
 
     def cosine(self, asked: Ints, vocabulary: Vocabulary) -> Floats:
         """(texts,): cosine between the mean vectors of question and text; 0 without vectors."""
         sums = vocabulary.vectors()
         if not sums.shape[1] or not len(self.flat):
             return np.zeros(self.count, dtype=np.float32)
-        total = np.zeros((self.count, sums.shape[1]), dtype=np.float32)
-        np.add.at(total, self.owner, sums[self.flat])
+        if self._totals is None:
+            total = self._summed(sums)
+            self._totals = total, np.linalg.norm(total, axis=1)
+        total, lengths = self._totals
         query = sums[asked].sum(axis=0)
-        norms = np.linalg.norm(total, axis=1) * (float(np.linalg.norm(query)) or 1.0)
+        norms = lengths * (float(np.linalg.norm(query)) or 1.0)
         return np.asarray((total @ query) / np.maximum(norms, 1e-6), dtype=np.float32)
+
+    def _holders(self, stem_number: int, stems: Ints) -> Ints:
+        """The texts that hold a stem, in order, each as often as it does."""
+        if self._postings is None:
+            own = stems[self.flat]
+            order = np.argsort(own, kind="stable")
+            starts = np.searchsorted(own[order], np.arange(own.max(initial=-1) + 2))
+            self._postings = self.owner[order], starts.astype(np.int32)
+        owners, starts = self._postings
+        if stem_number + 1 >= len(starts):  # it was met in no text yet
+            return owners[:0]
+        return owners[starts[stem_number] : starts[stem_number + 1]]
+
+    def _matches(self, asked: Ints, vocabulary: Vocabulary) -> list[Floats]:
+        """For each word of a question (texts,): the square of its best match in each text."""
+        kept, wanted = self._best, dict.fromkeys(int(one) for one in asked)
+        new = [one for one in wanted if one not in kept]
+        found = {one: kept[one] for one in wanted if one in kept}
+        if new:
+            near = vocabulary.likeness(np.array(new, dtype=np.int32), self._known)
+            found |= {one: self._best_of(row) for one, row in zip(new, near, strict=True)}
+        self._best = _latest(kept, found)
+        return [found[int(one)] for one in asked]
+
+    def _best_of(self, near: Floats) -> Floats:
+        """(texts,): the largest square of (V,) over the words of each text; 0 where it has none."""
+        starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
+        filled = self.sizes > 0
+        best = np.zeros(self.count, dtype=np.float32)
+        best[filled] = np.maximum.reduceat((near * near)[self.flat], starts[filled])
+        return best
+
+    def _summed(self, sums: Floats) -> Floats:
+        """(texts, D): the sums of their words' vectors, of some texts at a time."""
+        total = np.zeros((self.count, sums.shape[1]), dtype=np.float32)
+        ends = np.cumsum(self.sizes)
+        for first in range(0, self.count, _AT_ONCE):
+            last = min(first + _AT_ONCE, self.count)
+            start, end = ends[first] - self.sizes[first], ends[last - 1]
+            np.add.at(total, self.owner[start:end], sums[self.flat[start:end]])
+        return total
+
+
+def _latest(kept: dict[int, Floats], found: dict[int, Floats]) -> dict[int, Floats]:
+    """The newest of both; a dictionary of its own, since several threads may ask."""
+    both = {one: row for one, row in kept.items() if one not in found} | found
+    return dict(islice(both.items(), max(0, len(both) - _REMEMBERED), None))
+
+
+def _distinct(ordered: Ints) -> int:
+    """How many different numbers there are, of which equal ones are neighbours."""
+    return len(ordered) and 1 + int(np.count_nonzero(np.diff(ordered)))
