@@ -1,4 +1,4 @@
-"""What large documents cost beside the gradient steps, by name: `uv run python benchmarks/scale.py`.
+"""What large documents cost beside gradient steps: `uv run python benchmarks/scale.py`.
 
 Documents of 100, 1,000 and 10,000 pairs on the embedded base, each in a process of its own, which
 takes each part in turn and measures its processor time. `growth` is how the time grew with ten
@@ -20,7 +20,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +118,8 @@ def _through(path: Path, pairs: int, watch: Stopwatch) -> None:
     watch.timed("near-duplicates", lambda: _near_duplicates(document, max(2, pairs // 10)))
     cache = BaseCache()
     cache.of(document)
-    cache._lessons = document, lessons  # noqa: SLF001 - they have their own lines
-    cache._checked = lessons  # noqa: SLF001
+    cache._lessons = document, lessons  # they have lines of their own
+    cache._checked = lessons
     with Store.open(document.frontmatter.dlm_id, base_model="pocket") as store:
         start = watch.timed(
             "plan", lambda: prepare(document, TrainOptions(), store, base_cache=cache)
@@ -129,7 +128,7 @@ def _through(path: Path, pairs: int, watch: Stopwatch) -> None:
         watch.timed("encoding", lambda: _encode_an_epoch(start.plan))
         watch.timed("commit", lambda: _commit(store, start.plan))
         edited = _edited(document)
-        cache._checked = cache.lessons(edited)  # noqa: SLF001
+        cache._checked = cache.lessons(edited)
         start = watch.timed(
             "replay draw", lambda: prepare(edited, TrainOptions(), store, base_cache=cache)
         )

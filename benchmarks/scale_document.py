@@ -16,39 +16,42 @@ _EXAM_EVERY = 50
 _REPEATED = 0.4  # exponent of how often names are; the vocabulary grows with the root of the text
 _CHARACTERS = 750  # and the rest of a paragraph, which makes a thousand
 
+_listed = str.split  # as a name, since lists of words read better as a text
+
 _SOUNDS = ("b br c d dr f g gr h k l m n p pr r s st t th tr v w y z", "a e i o u ai ea ou")
 _ENDS = "n r l m th sk rd lt x nd ck ss by ton ford wick mere gate holm"
-_THINGS = (
+_THINGS = _listed(
     "mill weir kiln ferry orchard foundry granary lighthouse bakery tannery chapel quarry sluice "
-    "brewery ropewalk smithy boathouse windpump schoolroom dovecote signal-box icehouse"
-).split()
-_PARTS = (
-    "roof gear axle ledger bell shaft chimney gate wheel winch lantern floor cellar hoist mooring "
-    "boiler hinge rail gauge pump belt trough stair loft"
-).split()
-_VERBS = (
-    "repaired painted measured rebuilt inspected moved sold raised covered oiled counted cleaned "
-    "replaced closed lent opened marked drained"
-).split()
-_QUALITIES = (
-    "narrow damp pale heavy crooked quiet brittle steep mossy hollow bright rusty shallow loud "
-    "patient stubborn warm uneven slender faded"
-).split()
-_STUFF = (
-    "oak slate iron brass tar clay lime wool hemp copper ash granite glass rye flax salt".split()
+    "brewery ropewalk smithy boathouse windpump schoolroom dovecote signal-box icehouse",
 )
-_TIMES = (
+_PARTS = _listed(
+    "roof gear axle ledger bell shaft chimney gate wheel winch lantern floor cellar hoist mooring "
+    "boiler hinge rail gauge pump belt trough stair loft",
+)
+_VERBS = _listed(
+    "repaired painted measured rebuilt inspected moved sold raised covered oiled counted cleaned "
+    "replaced closed lent opened marked drained",
+)
+_QUALITIES = _listed(
+    "narrow damp pale heavy crooked quiet brittle steep mossy hollow bright rusty shallow loud "
+    "patient stubborn warm uneven slender faded",
+)
+_STUFF = _listed(
+    "oak slate iron brass tar clay lime wool hemp copper ash granite glass rye flax salt"
+)
+_TIMES = _listed(
     "in the spring|after the flood|before the war|every second winter|at the end of the harvest|"
     "on the first Monday of May|when the river froze|during the long drought|by lamplight|"
-    "the year the bridge fell|on market days|soon after midnight"
-).split("|")
+    "the year the bridge fell|on market days|soon after midnight",
+    "|",
+)
 _SENTENCES = (
     "The {part} of {name} was {verb} {time} by {person}, who used {stuff} because it was at hand.",
     "{person} wrote that the {quality} {part} had cost {number} crowns, and nobody doubted it.",
     "It stands {number} paces from the {thing}, between a {quality} wall and a heap of {stuff}.",
     "Visitors ask about the {part}; what they should ask about is the {quality} {part2} behind it.",
     "{time_}, {person} and {person2} carried {number} sacks of {stuff} down to the {thing2}.",
-    "Nothing in {name} is as {quality} as its {part}, unless one counts the {stuff} in the {part2}.",
+    "Nothing in {name} is as {quality} as its {part}, unless one counts {stuff} in the {part2}.",
     "A {part} of {stuff} lasts about {number} years here, a {quality} one somewhat less.",
     "Those who {verb2} it {time} found {number} marks on the {part2}, cut by {person2}.",
     "The rule is simple: whoever leaves the {thing} last sees to the {part} and the {part2}.",

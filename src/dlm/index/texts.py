@@ -185,8 +185,8 @@ class Texts:
         if self._postings is None:
             own = stems[self.flat]
             order = np.argsort(own, kind="stable")
-            starts = np.searchsorted(own[order], np.arange(own.max(initial=-1) + 2))
-            self._postings = self.owner[order], starts.astype(np.int32)
+            first = np.searchsorted(own[order], np.arange(own.max(initial=-1) + 2))
+            self._postings = self.owner[order], first.astype(np.int32)
         owners, starts = self._postings
         if stem_number + 1 >= len(starts):  # it was met in no text yet
             return owners[:0]
