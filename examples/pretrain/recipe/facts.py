@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dlm.loops.synth import form
+from dlm.loops.synth.filters import malformed
 from dlm.loops.synth.grounding import support
 from dlm.loops.synth.passages import Evidence
 from dlm.text.sentences import sentences
@@ -81,7 +81,7 @@ def by_sentence(facts: list[Fact]) -> list[list[Fact]]:
 
 
 def _kept(question: str, answer: str, evidence: Evidence) -> bool:
-    return form.malformed(question, answer) is None and support(evidence, question, answer).holds
+    return malformed(question, answer) is None and support(evidence, question, answer).holds
 
 
 def _resolved(text: str) -> Iterator[str]:

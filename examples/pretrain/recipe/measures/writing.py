@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from dlm.data.completion import Request
 from dlm.engine.resident import Resident
-from dlm.loops.synth import form
+from dlm.loops.synth.filters import malformed
 from dlm.loops.synth.generate import SYSTEM, extraction, normalised
 from dlm.loops.synth.grounding import support
 from dlm.loops.synth.parsing import parse_pairs
@@ -40,7 +40,7 @@ def writing(base: Resident, passages: Sequence[Passage]) -> tuple[dict[str, Any]
     ]
     distinct = sum(len({normalised(q, "") for q, _ in parsed.pairs}) for parsed in read)
     grounded = [support(Evidence.of(text), q, a).holds for text, q, a in pairs]
-    formed = [form.malformed(q, a) is None for _, q, a in pairs]
+    formed = [malformed(q, a) is None for _, q, a in pairs]
     figures = {
         "passages": len(passages),
         "parsed": _rate([bool(one.pairs) and not one.dropped for one in read]),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,18 +16,6 @@ from dlm.loops.synth.passages import Source
 from dlm.text.terms import content, terms
 
 _NONE: Final[Mapping[str, float]] = MappingProxyType({})
-_FACT: Final = 0.5  # for a name or number that the question does not give away
-_ASKS: Final = 0.5  # for a question that can have one answer only
-_LOOSE: Final = -1.5  # for one that many sentences would answer
-_PRECISE: Final = re.compile(
-    r"(?:how (?:many|much|long|often|old|far)|who|where|when|why|which|(?:in|on|at) wh\w+)\b",
-    re.IGNORECASE,
-)
-_VAGUE: Final = re.compile(
-    r"what (?:does|do|did|can|may) [^?]* do\?|how (?:is|are|was|were) [^?]{1,24}\?|"
-    r"what (?:is|are|was|were) [^?]{1,24}\?",
-    re.IGNORECASE,
-)
 
 
 class Stage(StrEnum):
@@ -149,14 +136,8 @@ def select(candidates: Sequence[Candidate], options: SynthOptions) -> list[Candi
 
 
 def _rank(candidate: Candidate) -> float:
-    """The judge's score, and what makes a question worth asking."""
-    asked = {word.key for word in terms(candidate.question)}
-    fact = any(w.is_key_term and w.key not in asked for w in terms(candidate.answer))
-    rank = candidate.scores.get("judge", 0.0) + 0.3 * math.log(candidate.votes)
-    rank += _FACT if fact else 0.0
-    rank += _ASKS if _PRECISE.match(candidate.question) else 0.0
-    rank += _LOOSE if _VAGUE.fullmatch(candidate.question) else 0.0
-    return rank
+    """The judge's score, and how often the teacher said it."""
+    return candidate.scores.get("judge", 0.0) + 0.3 * math.log(candidate.votes)
 
 
 def _has_room(

@@ -2,28 +2,28 @@
 
 Likelihood is what the frozen base makes of a pair: whether the answer is likelier with the passage,
 and with the question. The second is instruction-following difficulty, IFD (Li et al., 2024, "From
-Quantity to Quality"): loss(answer | question) / loss(answer). Names and numbers are put to the test
-by swapping them.
+Quantity to Quality"): loss(answer | question) / loss(answer). The form of a pair, English only, is
+judged by rules that refused more broken than sound proposals where they were measured.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from dlm.doc.document import Document
 from dlm.doc.render import render_pair
 from dlm.errors import DocumentError
-from dlm.loops.judges import Judge, Question, Sway, SwayJudge, asked_with
+from dlm.loops.judges import Judge, Question, Sway, SwayJudge
 from dlm.loops.proposals import Existing, Questions
 from dlm.loops.synth import Filter, Strategy, SynthOptions
 from dlm.loops.synth.candidates import Candidate, Stage, select
-from dlm.loops.synth.form import as_written, malformed
-from dlm.loops.synth.grounding import support
-from dlm.loops.synth.passages import around
-from dlm.text.terms import Kind, terms
+from dlm.loops.synth.grounding import ASKING, support
+from dlm.loops.synth.passages import ANAPHORS, around
+from dlm.text.terms import content, terms
 
 if TYPE_CHECKING:
     from dlm.engine.resident import Resident
@@ -32,8 +32,25 @@ _TRIES: Final = 6  # from which on a pair that came up once came up by chance
 _LEAST_SUPPORT: Final = 0.3  # nats per token that reading the passage must save
 _HARDEST: Final = 0.98  # IFD from which on the question does not help
 _EASIEST: Final = 0.08  # IFD below which the answer can only be a copy
-_MOST_TERMS: Final = 2
-_MOST_SWAPS: Final = 3  # for each term
+
+_SELF: Final = re.compile(
+    r"\b(?:according to|(?:the|this|that|above|given|following) (?:passage|text|paragraph|excerpt|"
+    r"document|article|section|context|sentence|author|writer|statement)\b(?! files?\b)|"
+    r"mentioned|described (?:here|above|below)|as stated|"
+    r"(?:times?|table|list|examples?|figure|steps?|values?|code) (?:below|above)\b)",
+    re.IGNORECASE,
+)
+_VAGUE: Final = re.compile(
+    r"what (?:is|are|was|were) true\b|what (?:should|do|can|must) (?:you|i|we|one) know\b|"
+    r"what must [^?]{1,40} do\?",
+    re.IGNORECASE,
+)
+_ORPHAN: Final = re.compile(
+    r"\b(?:the|this|that|which) (?:\w+ ){0,3}ones?\b(?! (?:another|day|who|that|which))|"
+    r"\b(?:the )?(?:first|last|second|third|other|former|latter) (?:two|three|four|ones?)\b",
+    re.IGNORECASE,
+)
+_UNCLEAR: Final = ANAPHORS - {"that", "such", "one"}
 
 Check = Callable[[Candidate], str | None]
 
@@ -48,12 +65,10 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """Losses of one candidate, in nats per token; `rival` is the likeliest swapped answer."""
+    """Losses of one candidate, in nats per token; `plain` is that of its answer alone."""
 
     sway: Sway
     plain: float
-    rival: str = ""
-    rival_loss: float = math.inf
 
     @property
     def difficulty(self) -> float:
@@ -74,7 +89,6 @@ def run_filters(
     if options.filter is not Filter.NONE:
         left = checked(left, Stage.DEDUP, lambda one: repeats(asked, one))
     if options.filter is Filter.SWAY:
-        left = [one if one.dropped else _as_written(one) for one in left]
         left = checked(left, Stage.PARSED, lambda one: malformed(one.question, one.answer))
         left = checked(left, Stage.GROUNDED, _by_chance)
         left = [_grounded(one) for one in left]
@@ -97,19 +111,34 @@ def repeats(held: Callable[[str, str], str | None], candidate: Candidate) -> str
     return f"it repeats {where}" if where else None
 
 
+def malformed(question: str, answer: str) -> str | None:
+    """Why a question cannot be asked, or a pair cannot stand by itself; None where it can."""
+    if not question.endswith("?"):
+        return "the question does not end with '?'"
+    if not 2 <= len(question.split()) <= 45 or question.count("?") > 2:
+        return "the question is too short or too long"
+    if ";" in question or ": " in question:
+        return "the question runs on"
+    if _SELF.search(question) or _SELF.search(answer):
+        return "it speaks of the passage instead of its subject"
+    if _VAGUE.match(question):
+        return "the question asks nothing in particular"
+    if _ORPHAN.search(question):
+        return "the question points to something it does not name"
+    named = False
+    for word in terms(question):  # a pronoun with nothing before it that it could stand for
+        if word.key in _UNCLEAR and not named:
+            return f"the question does not say what {word.text!r} is"
+        named = named or (word in content([word]) and word.key not in ASKING)
+    return None
+
+
 def _cannot_stand(candidate: Candidate) -> str | None:
     try:
         render_pair(candidate.question, candidate.answer)
     except DocumentError as error:
         return error.message
     return None
-
-
-def _as_written(candidate: Candidate) -> Candidate:
-    question, answer = (
-        as_written(text, candidate.source.text) for text in (candidate.question, candidate.answer)
-    )
-    return replace(candidate, question=question, answer=answer)
 
 
 def _by_chance(candidate: Candidate) -> str | None:
@@ -160,23 +189,9 @@ def _measure(resident: Resident, candidates: Sequence[Candidate]) -> list[_Measu
     """Score the candidates under the base and, where there is one, the adapter, in batches."""
     from dlm.engine.resident import Scored
 
-    questions = [_question(one) for one in candidates]
-    swayed = [row[0] for row in SwayJudge(resident).sway(questions)]
-    swaps = [list(_swapped(one)) for one in candidates]
-    plain = [Scored(None, one.answer) for one in candidates]
-    rivals = [
-        Scored(asked_with(one.passage or "", one.prompt), text)
-        for one, texts in zip(questions, swaps, strict=True)
-        for text in texts
-    ]
-    scores = resident.score([*plain, *rivals], adapter=False)
-    losses = iter(score.nll for score in scores[len(plain) :])
-    measured = []
-    for sway, score, texts in zip(swayed, scores, swaps, strict=False):
-        found = [(next(losses), text) for text in texts]
-        loss, rival = min(found, default=(math.inf, ""))
-        measured.append(_Measured(sway, score.nll, rival, loss))
-    return measured
+    swayed = SwayJudge(resident).sway([_question(one) for one in candidates])
+    plain = resident.score([Scored(None, one.answer) for one in candidates], adapter=False)
+    return [_Measured(row[0], score.nll) for row, score in zip(swayed, plain, strict=True)]
 
 
 def _ungrounded(measured: _Measured) -> str | None:
@@ -186,8 +201,6 @@ def _ungrounded(measured: _Measured) -> str | None:
         return "it is too long to be scored"
     if sway.support < _LEAST_SUPPORT:
         return f"the passage makes the answer likelier by {sway.support:.2f} nats a token only"
-    if measured.rival_loss < sway.reading:
-        return f"{measured.rival!r} is likelier after the passage"
     return None
 
 
@@ -237,24 +250,3 @@ def _question(candidate: Candidate) -> Question:
     expands = candidate.strategy is Strategy.EXPANSION
     passage = None if expands else around(candidate.source.evidence, candidate.sentence)
     return Question(candidate.question, (candidate.answer,), passage=passage)
-
-
-def _swapped(candidate: Candidate) -> Iterator[str]:
-    """The answer with a name or number of it exchanged for others of the passage."""
-    if candidate.strategy is Strategy.EXPANSION:
-        return
-    answer, evidence = candidate.answer, candidate.source.evidence
-    said = terms(answer, evidence.names)
-    known = {word.key for word in said}
-    others = [word for line in evidence.lines for word in line.words if word.key not in known]
-    for term in [word for word in said if word.is_key_term][:_MOST_TERMS]:
-        seen: set[str] = set()
-        for other in others:
-            if other.kind is term.kind and other.key not in seen and len(seen) < _MOST_SWAPS:
-                seen.add(other.key)
-                put = other.text if term.kind is Kind.NAME else _cased(other.text, term.text)
-                yield answer.replace(term.text, put, 1)
-
-
-def _cased(text: str, like: str) -> str:
-    return text[:1].upper() + text[1:] if like[:1].isupper() else text[:1].lower() + text[1:]
