@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dlm.cli.edits import Mode, mode_of, present
-from dlm.cli.options import edits_app
+from dlm.cli.edits_verbs import edits_app
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.doc.provenance import Origin, Provenance

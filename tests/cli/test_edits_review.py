@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dlm.cli.edits import open_database
-from dlm.cli.options import edits_app
+from dlm.cli.edits_verbs import edits_app
 from dlm.doc.parser import parse_file
 from dlm.doc.provenance import Origin, Provenance
 from dlm.loops.edits import Addition, EditPlan, NewPair, stage, staged

@@ -6,7 +6,6 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from dlm.cli import completion
 from dlm.launch import launch
 
 if TYPE_CHECKING:
@@ -52,10 +51,12 @@ def _run() -> None:
         return
     if sys.argv[-1:] in (["--help"], ["-h"]) and _print_help(sys.argv[1:-1]):
         return
-    from dlm.cli.commands import app
+    from dlm.cli.commands import COMPLETION, app
 
-    if completion.VARIABLE in os.environ:
-        completion.prepare()
+    if COMPLETION in os.environ:
+        from typer.completion import completion_init  # type: ignore[attr-defined]
+
+        completion_init()
     app(prog_name="dlm")
 
 

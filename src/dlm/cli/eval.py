@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlm.cli.common import count, note, print_json, print_table, read_document
-from dlm.cli.options import JsonOption, PathArgument
+from dlm.cli.common import (
+    count,
+    document_store,
+    note,
+    print_json,
+    print_table,
+    read_document,
+)
+from dlm.cli.options import JsonOption, PathArgument, group
 from dlm.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -28,24 +35,48 @@ if TYPE_CHECKING:
     from dlm.store.store import Store
 
 
-def run(path: str | None, *, version: str | None, by_section: bool, as_json: bool) -> None:
+def run(
+    path: PathArgument = None,
+    version: Annotated[
+        str | None,
+        typer.Option(
+            "--version", metavar="vNNNN", help="Measure this version instead of the current one."
+        ),
+    ] = None,
+    by_section: Annotated[
+        bool, typer.Option("--by-section", help="Say of each section whether it is learned.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure what a version knows, lost, and how it speaks."""
     from dlm.engine.answer import choose_version
     from dlm.eval.comparison import with_earlier
-    from dlm.store.store import Store
+    from dlm.eval.learned_map import learned_map
 
     document = read_document(path)
-    frontmatter = document.frontmatter
-    with Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store:
-        for text in store.notices:
-            note(f"note: {text}")
+    with document_store(document) as store:
         chosen = choose_version(store, document, version)
         card = measure_now(store, chosen, document)
         compared = with_earlier(store, chosen, card)
         changed = store.run_of(chosen).document_sha256 != document.sha256
     if as_json:
-        _print_json(document, chosen, card, compared, changed=changed)
-    else:
-        _print(document, chosen, card, compared, changed=changed, by_section=by_section)
+        print_json(
+            {
+                "version": chosen.name,
+                "document_changed": changed,
+                **card.to_json(),
+                "sections": [state.to_json() for state in learned_map(document, card)],
+                "compared": compared.to_json() if compared else None,
+            }
+        )
+        return
+    since = ", which changed since it was trained" if changed else ""
+    print(f"{chosen.name} on {document.path}{since}")
+    print_table(figure_rows(card, compared))
+    print_questions(card, compared, document.path)
+    if by_section:
+        print()
+        print_map(document, card)
 
 
 def measure_now(store: Store, version: Version, document: Document) -> Scorecard:
@@ -67,45 +98,6 @@ def measure_now(store: Store, version: Version, document: Document) -> Scorecard
         with store.database.transaction():
             keep(store.database, version.number, card)
     return card
-
-
-def _print(
-    document: Document,
-    version: Version,
-    card: Scorecard,
-    compared: Comparison | None,
-    *,
-    changed: bool,
-    by_section: bool,
-) -> None:
-    since = ", which changed since it was trained" if changed else ""
-    print(f"{version.name} on {document.path}{since}")
-    print_table(figure_rows(card, compared))
-    print_questions(card, compared, document.path)
-    if by_section:
-        print()
-        print_map(document, card)
-
-
-def _print_json(
-    document: Document,
-    version: Version,
-    card: Scorecard,
-    compared: Comparison | None,
-    *,
-    changed: bool,
-) -> None:
-    from dlm.eval.learned_map import learned_map
-
-    print_json(
-        {
-            "version": version.name,
-            "document_changed": changed,
-            **card.to_json(),
-            "sections": [state.to_json() for state in learned_map(document, card)],
-            "compared": compared.to_json() if compared else None,
-        }
-    )
 
 
 _SHOWN = 10  # questions of one kind; the rest is counted
@@ -257,12 +249,8 @@ def show_learned(document: Document, *, as_json: bool) -> None:
     from dlm.engine.answer import choose_version
     from dlm.eval.comparison import kept
     from dlm.eval.learned_map import learned_map
-    from dlm.store.store import Store
 
-    frontmatter = document.frontmatter
-    with Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store:
-        for text in store.notices:
-            note(f"note: {text}")
+    with document_store(document) as store:
         current = choose_version(store, document, None)
         card = kept(store, current, document.sha256)
         if card is None:
@@ -309,13 +297,16 @@ def _map_line(section: SectionState) -> str:
 def _coloured(section: SectionState, text: str) -> str:
     if not sys.stdout.isatty() or "NO_COLOR" in os.environ:
         return text
-    import typer
-
     colours = {"learned": "green", "partly": "yellow", "not learned": "red"}
     return typer.style(text, fg=colours[section.state.value])
 
 
-def list_exam(path: str | None, *, as_json: bool) -> None:
+app = group("exam", "The questions that are only asked, never trained on.")
+
+
+@app.command("list")
+def list_exam(path: PathArgument = None, as_json: JsonOption = False) -> None:
+    """List the exam questions, and the pairs that are held out."""
     document = read_document(path)
     lessons = _lessons(document)
     fraction = document.frontmatter.training.held_out
@@ -334,9 +325,9 @@ def list_exam(path: str | None, *, as_json: bool) -> None:
     if not (lessons.exam or fraction):
         note("hint: mark a pair `### Q !exam` to seal it, or set training.held_out")
     for item in lessons.exam:
-        print(f"{item.line:>6}  exam      {_first_line(item)}")
+        print(f"{item.line:>6}  exam      {_short(item.question)}")
     for item in lessons.held_out:
-        print(f"{item.line:>6}  held out  {_first_line(item)}")
+        print(f"{item.line:>6}  held out  {_short(item.question)}")
     if fraction:
         pairs = count(len(lessons.pairs), "pair")
         print(
@@ -345,8 +336,9 @@ def list_exam(path: str | None, *, as_json: bool) -> None:
         )
 
 
-def verify_exam(path: str | None, *, as_json: bool) -> None:
-    """Raises TrainingError when an exam question is given away; held-out ones are only named."""
+@app.command("verify")
+def verify_exam(path: PathArgument = None, as_json: JsonOption = False) -> None:
+    """Check that nothing which trains nearly repeats an exam question."""
     from dlm.data.matching import findings
 
     document = read_document(path)
@@ -375,7 +367,9 @@ def verify_exam(path: str | None, *, as_json: bool) -> None:
             hint="reword or remove one of each two, or drop the !exam mark",
         )
     if not as_json:
-        print(_verdict(document, lessons))
+        questions = count(len(lessons.exam), "exam question")
+        clean = f"clean: nothing that trains repeats the {questions} of {document.path}"
+        print(clean if lessons.exam else f"{document.path} has no exam questions")
         if twins:
             note("hint: a held-out question with a twin that trains measures memory, not more")
 
@@ -384,13 +378,6 @@ def _lessons(document: Document) -> Lessons:
     from dlm.data.lessons import lessons_of
 
     return lessons_of(document)
-
-
-def _verdict(document: Document, lessons: Lessons) -> str:
-    if not lessons.exam:
-        return f"{document.path} has no exam questions"
-    questions = count(len(lessons.exam), "exam question")
-    return f"clean: nothing that trains repeats the {questions} of {document.path}"
 
 
 def _sentence(document: Document, found: Finding, kind: str) -> str:
@@ -409,32 +396,6 @@ def _question_json(item: Lesson) -> dict[str, Any]:
     }
 
 
-def _first_line(item: Lesson) -> str:
-    return _short(item.question)
-
-
 def _short(text: str) -> str:
     words = " ".join(text.split())
     return words if len(words) <= 100 else f"{words[:99]}…"
-
-
-app = typer.Typer(
-    help="The questions that are only asked, never trained on.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-)
-
-
-@app.command("list")
-def list_(path: PathArgument = None, json: JsonOption = False) -> None:
-    """List the exam questions, and the pairs that are held out."""
-
-    list_exam(path, as_json=json)
-
-
-@app.command()
-def verify(path: PathArgument = None, json: JsonOption = False) -> None:
-    """Check that nothing which trains nearly repeats an exam question."""
-
-    verify_exam(path, as_json=json)

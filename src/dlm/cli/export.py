@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlm.cli.common import note, print_json, print_table, read_document, shown
-from dlm.cli.options import JsonOption, PathArgument
+from dlm.cli.options import JsonOption, PathArgument, one_of
 from dlm.errors import DlmError, UsageError
 
 if TYPE_CHECKING:
@@ -46,22 +46,9 @@ def export(
     precision: Annotated[
         str | None, typer.Option("--precision", help="Of merged weights: f32, f16 or bf16.")
     ] = None,
-    json: JsonOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a version for other programs."""
-    run(path, target, version=version, out=out, check=check, precision=precision, as_json=json)
-
-
-def run(
-    path: str | None,
-    target: str | None,
-    *,
-    version: str | None,
-    out: str | None,
-    check: bool,
-    precision: str | None,
-    as_json: bool,
-) -> None:
     from dlm.export.source import open_source
     from dlm.export.targets import Target
     from dlm.export.weights import Precision
@@ -72,9 +59,8 @@ def run(
             raise UsageError("--target is missing", hint=f"it is one of {names}")
         _check_again(path, Path(out), as_json=as_json)
         return
-    wanted, kept = _one_of(Target, target, "--target"), Precision.F32
-    if precision is not None:
-        kept = _one_of(Precision, precision, "--precision")
+    wanted = Target(one_of("--target", target, Target))
+    kept = Precision(one_of("--precision", precision or Precision.F32, Precision))
     document = read_document(path)
     from dlm.export.folder import check_free, new_folder
     from dlm.export.targets import write_target
@@ -141,20 +127,9 @@ def _checked(source: Source, target: Any, folder: Path, hint: str) -> Checked:
             note(f"    {source.version.name}: {shown(one.asked.answer)}")
             note(f"    export: {shown(one.answer)}")
     if not checked.same:
-        raise DlmError(
-            "the export does not answer as the store's version does",
-            hint=hint,
-        )
+        raise DlmError("the export does not answer as the store's version does", hint=hint)
     return checked
 
 
 def _sizes(place: Path, manifest: dict[str, Any]) -> dict[str, str]:
     return {name: f"{(place / name).stat().st_size:,} bytes" for name in manifest["files"]}
-
-
-def _one_of(kind: Any, text: str, option: str) -> Any:
-    try:
-        return kind(text)
-    except ValueError:
-        names = ", ".join(kind)
-        raise UsageError(f"{option} cannot be {text!r}", hint=f"it is one of {names}") from None

@@ -1,15 +1,16 @@
-"""`dlm improve`: the rounds as they go, what they came to, and the teachers before."""
+"""`dlm improve [PATH]`: the rounds as they go, what they came to, and the teachers before."""
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from dlm.cli.common import count, note, one_line, print_json, read_document
+import typer
+from typer.core import TyperGroup
+
+from dlm.cli.common import count, document_store, note, one_line, print_json, read_document
 from dlm.cli.edits import document_path
-from dlm.cli.progress import TerminalProgress
-from dlm.errors import Interrupted, UsageError
-from dlm.loops.improve.options import ImproveProgress
+from dlm.cli.options import JsonOption, PathArgument, one_of
+from dlm.errors import Interrupted
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document
@@ -18,24 +19,133 @@ if TYPE_CHECKING:
     from dlm.store.improving import Round, TeacherRecord
 
 
-def run(path: str | None, given: dict[str, Any], *, dry_run: bool, as_json: bool) -> None:
-    """Improve, and print what became of each round."""
+class _RunByDefault(TyperGroup):
+    """`dlm improve notes.dlm` is `dlm improve run notes.dlm`."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    name="improve",
+    cls=_RunByDefault,
+    help="Let a teacher write, train a challenger, and promote it where an exam says so.",
+    short_help="Improve in rounds: a teacher writes, an exam decides.",
+    rich_markup_mode=None,
+)
+
+
+@app.command()
+def run(
+    path: PathArgument = None,
+    rounds: Annotated[
+        int | None, typer.Option("--rounds", min=1, help="Most rounds of this run; default 2.")
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            "--strategy",
+            metavar="NAME",
+            help="extraction (default), expansion, both, backtranslate, or mixed.",
+        ),
+    ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option("--teacher", metavar="NAME", help="Who writes; default whoever serves."),
+    ] = None,
+    improvement_threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--improvement-threshold",
+            min=0.0,
+            max=1.0,
+            help="By how much the overall must rise; default 0.05.",
+        ),
+    ] = None,
+    min_steps: Annotated[
+        int | None,
+        typer.Option("--min-steps", min=0, help="Steps a challenger must have been trained for."),
+    ] = None,
+    max_steps: Annotated[
+        int | None, typer.Option("--max-steps", min=1, help="Most steps of one training.")
+    ] = None,
+    benchmark_samples: Annotated[
+        int | None,
+        typer.Option("--benchmark-samples", min=5, help="Most exam questions; default 500."),
+    ] = None,
+    real_share: Annotated[
+        float | None,
+        typer.Option(
+            "--real-share",
+            min=0.0,
+            max=1.0,
+            help="Least share of trained tokens from your own text; default 0.35.",
+        ),
+    ] = None,
+    keep_last_n: Annotated[
+        int | None,
+        typer.Option("--keep-last-n", min=1, help="Versions kept beside teachers; default 3."),
+    ] = None,
+    with_preferences: Annotated[
+        bool | None,
+        typer.Option(
+            "--with-preferences/--without-preferences",
+            help="Mine preferences for the challenger too.",
+        ),
+    ] = None,
+    max_minutes: Annotated[
+        float | None,
+        typer.Option("--max-minutes", min=0.0, help="Stop then; the same command goes on."),
+    ] = None,
+    refresh_per_round: Annotated[
+        int | None,
+        typer.Option(
+            "--refresh-per-round",
+            min=0,
+            max=16,
+            help="Backtranslation: how often what was just trained takes over writing.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Seed of writing and training.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what a round would do, and change nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Improve the document's model in rounds, or go on with the run that was interrupted."""
     from dlm.loops.improve.options import STRATEGIES, ImproveOptions
 
-    strategy = given["strategy"]
-    if strategy is not None and strategy not in STRATEGIES:
-        raise UsageError(
-            f"--strategy cannot be {strategy!r}", hint=f"it is {', '.join(STRATEGIES)}"
-        )
+    given = {
+        "rounds": rounds,
+        "strategy": strategy,
+        "teacher": teacher,
+        "improvement_threshold": improvement_threshold,
+        "min_steps": min_steps,
+        "max_steps": max_steps,
+        "benchmark_samples": benchmark_samples,
+        "real_share": real_share,
+        "keep_last_n": keep_last_n,
+        "with_preferences": with_preferences,
+        "max_minutes": max_minutes,
+        "refresh_per_round": refresh_per_round,
+        "seed": seed,
+    }
+    if strategy is not None:
+        one_of("--strategy", strategy, STRATEGIES)
     document = read_document(path)
     options = ImproveOptions.of(document, **given)
     if dry_run:
         _show_plan(document, options, as_json=as_json)
         return
+    from dlm.cli.progress import ImproveScreen
     from dlm.loops.improve.run import improve
 
     chosen = any(value is not None for key, value in given.items() if key != "max_minutes")
-    file, screen = document_path(document), Screen()
+    file, screen = document_path(document), ImproveScreen()
     try:
         result = improve(file, options, screen, resume=not chosen)
     except (Interrupted, KeyboardInterrupt) as error:
@@ -48,49 +158,82 @@ def run(path: str | None, given: dict[str, Any], *, dry_run: bool, as_json: bool
         _print(file, result)
 
 
-class Screen(ImproveProgress):
-    """The run on standard error: a heading a round, a line a step, and what came of it."""
+@app.command()
+def history(path: PathArgument = None, as_json: JsonOption = False) -> None:
+    """List every teacher that served, and the rounds that were refused."""
+    from dlm.store import improving
 
-    def __init__(self) -> None:
-        super().__init__(TerminalProgress())
-        self._tty = sys.stderr.isatty()
-        self._open = False
+    document = read_document(path)
+    with document_store(document) as store:
+        known = improving.teachers(store.database)
+        serving = improving.serving(store.database)
+        held = improving.rounds(store.database)
+    number = serving.number if serving else None
+    if as_json:
+        print_json(
+            {
+                "teachers": [one.to_json() | {"serving": one.number == number} for one in known],
+                "rounds": [one.to_json() for one in held],
+            }
+        )
+        return
+    if not known:
+        print(f"{document.path} was never improved")
+        note(f"hint: `dlm improve {document.path}` begins")
+        return
+    print("     n  teacher        current  base          exam   when              why")
+    for one in known:
+        print(_teacher(one, serves=one.number == number))
+    for each in held:
+        if each.step.value in ("refused", "abandoned"):
+            print(_refused(each))
 
-    def round(self, name: str, number: int, of: int, teacher: str, strategy: str) -> None:
-        note(f"round {number} of {of}, {name}: {one_line(teacher, 80)} teaches by {strategy}")
 
-    def step(self, text: str) -> None:
-        self.close()
-        note(f"  {one_line(text, 200)} …")
+@app.command()
+def rollback(
+    path: PathArgument = None,
+    to: Annotated[
+        int | None,
+        typer.Option("--to", metavar="N", min=0, help="This teacher; default the one before."),
+    ] = None,
+    with_document: Annotated[
+        bool, typer.Option("--document", help="Give the document the bytes it had then, too.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let an earlier teacher serve again, with the version that was current then."""
+    from dlm.loops.improve.teachers import roll_back
 
-    def told(self, title: str, text: str) -> None:
-        self.close()
-        note(f"    {title:<10}  {one_line(text, 300)}")
-
-    def asking(self, what: str, done: int, of: int) -> None:
-        if self._tty:
-            text = f"{what}: {done} of {of}" if of else f"{what} …"
-            print(f"\r\x1b[K    {text}", end="", file=sys.stderr, flush=True)
-            self._open = True
-
-    def ended(self, one: Round) -> None:
-        self.close()
-        note(f"  {_verdict(one)}")
-
-    def note(self, text: str) -> None:
-        self.close()
-        note(f"note: {one_line(text, 300)}")
-
-    def close(self) -> None:
-        """End the line that is written over."""
-        if self._open:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-            self._open = False
+    document = read_document(path)
+    done = roll_back(document_path(document), to, with_document=with_document)
+    if as_json:
+        print_json(
+            {
+                "teacher": done.teacher.to_json(),
+                "before": done.before.to_json(),
+                "document_restored": done.document_restored,
+                "document_differs": done.document_differs,
+                "saved": str(done.saved) if done.saved else None,
+            }
+        )
+        return
+    teacher = done.teacher
+    print(
+        f"teacher {teacher.number} ({teacher.spec}) serves again, and {teacher.current} is current "
+        f"(was teacher {done.before.number}, {done.before.spec})"
+    )
+    if done.saved:
+        print(f"{document.path} has the text of then; what it said lies in {done.saved}")
+    if done.document_differs:
+        note(f"note: {document.path} says more or other than {teacher.current} was trained on")
+        note("hint: --document gives it the text of then; or train again: dlm train")
 
 
 def _print(path: object, result: Improved) -> None:
+    from dlm.cli.progress import verdict
+
     for one in result.rounds:
-        print(f"{one.name}: {_verdict(one)}")
+        print(f"{one.name}: {verdict(one)}")
         for reason in _reasons(one):
             print(f"  {one_line(reason, 300)}")
     print(f"{result.outcome}; {result.current} is current")
@@ -98,18 +241,6 @@ def _print(path: object, result: Improved) -> None:
         note(f"hint: `dlm improve {path}` goes on where it was")
     elif result.promoted:
         note(f"hint: `dlm improve rollback {path}` takes the last promotion back")
-
-
-def _verdict(one: Round) -> str:
-    from dlm.store.records import version_name
-
-    name = "" if one.challenger is None else f" {version_name(one.challenger)}"
-    if one.step.value == "promoted":
-        exam = one.facts["exam"]
-        before, after = (exam[who]["overall"]["value"] for who in ("champion", "challenger"))
-        brought = one.facts["brings"]
-        return f"promoted{name}: {before:.3f} → {after:.3f} on the exam, {brought} added"
-    return f"{one.step.value}{name}"
 
 
 def _reasons(one: Round) -> list[str]:
@@ -141,69 +272,6 @@ def _show_plan(document: Document, options: ImproveOptions, *, as_json: bool) ->
     )
     for title, text in found.rows():
         print(f"  {title:<10}  {one_line(text, 300)}")
-
-
-def history(path: str | None, *, as_json: bool) -> None:
-    """Every teacher, the one that serves marked, and every round that promoted none."""
-    from dlm.store import improving
-    from dlm.store.store import Store
-
-    document = read_document(path)
-    frontmatter = document.frontmatter
-    with Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store:
-        for text in store.notices:
-            note(f"note: {text}")
-        known = improving.teachers(store.database)
-        serving = improving.serving(store.database)
-        held = improving.rounds(store.database)
-    number = serving.number if serving else None
-    if as_json:
-        print_json(
-            {
-                "teachers": [one.to_json() | {"serving": one.number == number} for one in known],
-                "rounds": [one.to_json() for one in held],
-            }
-        )
-        return
-    if not known:
-        print(f"{document.path} was never improved")
-        note(f"hint: `dlm improve {document.path}` begins")
-        return
-    print("     n  teacher        current  base          exam   when              why")
-    for one in known:
-        print(_teacher(one, serves=one.number == number))
-    for each in held:
-        if each.step.value in ("refused", "abandoned"):
-            print(_refused(each))
-
-
-def rollback(path: str | None, to: int | None, *, with_document: bool, as_json: bool) -> None:
-    """Restore the teacher and what was current with it; say what became of the document."""
-    from dlm.loops.improve.teachers import roll_back
-
-    document = read_document(path)
-    done = roll_back(document_path(document), to, with_document=with_document)
-    if as_json:
-        print_json(
-            {
-                "teacher": done.teacher.to_json(),
-                "before": done.before.to_json(),
-                "document_restored": done.document_restored,
-                "document_differs": done.document_differs,
-                "saved": str(done.saved) if done.saved else None,
-            }
-        )
-        return
-    teacher = done.teacher
-    print(
-        f"teacher {teacher.number} ({teacher.spec}) serves again, and {teacher.current} is current "
-        f"(was teacher {done.before.number}, {done.before.spec})"
-    )
-    if done.saved:
-        print(f"{document.path} has the text of then; what it said lies in {done.saved}")
-    if done.document_differs:
-        note(f"note: {document.path} says more or other than {teacher.current} was trained on")
-        note("hint: --document gives it the text of then; or train again: dlm train")
 
 
 def _teacher(one: TeacherRecord, *, serves: bool) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-import secrets
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from dlm.cli.common import count, note, read_document
+from dlm.cli.options import DryRunOption, PathArgument
 from dlm.errors import DlmError, UsageError
 
 if TYPE_CHECKING:
@@ -19,16 +20,39 @@ if TYPE_CHECKING:
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-def create(
-    path: str,
-    *,
-    base: str | None,
-    sources: Sequence[str],
-    more: Sequence[str],
-    template: str,
-    force: bool,
-    allow_secrets: bool,
+def init(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="The document to create.")],
+    more: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILE]...", help="After --from FILE: more to start from."),
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            "--base",
+            help="Base model: a name of `dlm base list`, hf:org/name, or a folder. "
+            "Default: smollm2-135m-q4 where it is on this machine, else pocket.",
+        ),
+    ] = None,
+    sources: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="Start from this file (text, Markdown, HTML, PDF, DOCX, EPUB, CSV, JSONL), or let "
+            "this folder train beside the document. May be given again.",
+        ),
+    ] = None,
+    allow_secrets: Annotated[
+        bool,
+        typer.Option("--allow-secrets", help="Take in what looks like a key or a token, too."),
+    ] = False,
+    template: Annotated[
+        str, typer.Option("--template", help="Which bundled text to start from.")
+    ] = "starter",
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
 ) -> None:
+    """Create a document."""
     from dlm.base_models import resolve
     from dlm.base_models.folder import read_json
     from dlm.base_models.locate import where
@@ -38,7 +62,7 @@ def create(
     from dlm.files import write_atomic
     from dlm.hardware import detect
 
-    path, sources = _sources_of(path, sources, more)
+    path, sources = _sources_of(path, sources or (), more or ())
     target = _target(path, force=force)
     key = base or default_base()
     model = resolve(key)
@@ -61,6 +85,8 @@ def create(
 
 def new_id() -> str:
     """A ULID: 48 bits of milliseconds and 80 random bits, as 26 Crockford base-32 digits."""
+    import secrets
+
     number = (time.time_ns() // 1_000_000 << 80) | secrets.randbits(80)
     return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
 
@@ -159,7 +185,10 @@ def _umask() -> int:
     return mask
 
 
-def bring_up_to_date(path: str | None, *, dry_run: bool) -> None:
+def bring_up_to_date(path: PathArgument = None, dry_run: DryRunOption = False) -> None:
+    """Bring the frontmatter of an older document up to date."""
+    import difflib
+
     from dlm.doc.migrations import migrate
     from dlm.loops.edits import replace_document
 

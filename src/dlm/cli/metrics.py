@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlm.cli.common import count, note, print_json, print_table, read_document, trained_store
-from dlm.cli.options import PathArgument
+from dlm.cli.options import JsonOption, PathArgument, group
 from dlm.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +26,59 @@ _POLL_SECONDS = 0.5
 _SILENCE_SECONDS = 5.0  # after which one looks whether the training still lives
 
 
-def watch_run(path: str | None, *, wait: float, as_json: bool) -> None:
+app = group(
+    "metrics",
+    "What trainings measured: losses, learning rates, speed and evaluations.",
+    "What trainings measured: losses, speed, evaluations.",
+)
+
+
+@app.command("show")
+def show_run(
+    path: PathArgument = None,
+    run_id: Annotated[
+        str | None, typer.Option("--run", metavar="ID", help="This run instead of the last.")
+    ] = None,
+    version: Annotated[
+        str | None,
+        typer.Option("--version", metavar="vNNNN", help="The run that made this version."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print every step as CSV.")] = False,
+) -> None:
+    """Show what one training measured, epoch by epoch."""
+    if as_json and as_csv:
+        raise UsageError("--json and --csv exclude each other")
+    if run_id and version:
+        raise UsageError("--run and --version exclude each other")
+    from dlm.store import metrics
+
+    document = read_document(path)
+    with trained_store(document) as store:
+        run = _chosen(store, run_id, version) if store else None
+        if store is None or run is None:
+            raise never_trained(document)
+        steps = metrics.steps(store.database, run.run_id)
+        evaluations = metrics.evaluations(store.database, run.run_id)
+    if as_json:
+        found = {"evaluations": [one.to_json() for one in evaluations]}
+        print_json({**run.to_json(), **found, "steps": [asdict(step) for step in steps]})
+    elif as_csv:
+        _print_csv(steps)
+    else:
+        _print_run(run, steps, evaluations)
+
+
+@app.command("watch")
+def watch_run(
+    path: PathArgument = None,
+    wait: Annotated[
+        float,
+        typer.Option("--wait", min=0, metavar="SECONDS", help="Wait so long for a training."),
+    ] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+) -> None:
+    """Follow a training that runs in another terminal, until it ends."""
     document = read_document(path)
     with trained_store(document) as store:
         run = _running(store)
@@ -44,6 +96,28 @@ def watch_run(path: str | None, *, wait: float, as_json: bool) -> None:
         except KeyboardInterrupt:
             note("\nstopped watching; the training goes on")
             sys.exit(130)
+
+
+@app.command("list")
+def list_runs(path: PathArgument = None, as_json: JsonOption = False) -> None:
+    """List the trainings of a document, also those that came to no version."""
+    from dlm.store import metrics
+
+    document = read_document(path)
+    with trained_store(document) as store:
+        found = metrics.runs(store.database) if store else ()
+    if as_json:
+        print_json({"dlm_id": document.frontmatter.dlm_id, "runs": [r.to_json() for r in found]})
+        return
+    if not found:
+        print(f"{document.path} has not been trained yet")
+        return
+    print("run                     when              mode      version  outcome")
+    for run in found:
+        when = run.started_at.astimezone().strftime("%Y-%m-%d %H:%M")
+        why = f": {run.detail}" if run.detail else ""
+        name = run.version or "-"
+        print(f"{run.run_id:<22}  {when}  {run.mode:<8}  {name:<7}  {run.outcome.value}{why}")
 
 
 def _running(store: Store | None) -> MetricRun | None:
@@ -164,51 +238,6 @@ _BARS = "▁▂▃▄▅▆▇█"
 _CURVE_WIDTH = 60
 
 
-def show_run(
-    path: str | None, *, run_id: str | None, version: str | None, as_json: bool, as_csv: bool
-) -> None:
-    if as_json and as_csv:
-        raise UsageError("--json and --csv exclude each other")
-    if run_id and version:
-        raise UsageError("--run and --version exclude each other")
-    from dlm.store import metrics
-
-    document = read_document(path)
-    with trained_store(document) as store:
-        run = _chosen(store, run_id, version) if store else None
-        if store is None or run is None:
-            raise never_trained(document)
-        steps = metrics.steps(store.database, run.run_id)
-        evaluations = metrics.evaluations(store.database, run.run_id)
-    if as_json:
-        found = {"evaluations": [one.to_json() for one in evaluations]}
-        print_json({**run.to_json(), **found, "steps": [asdict(step) for step in steps]})
-    elif as_csv:
-        _print_csv(steps)
-    else:
-        _print_run(run, steps, evaluations)
-
-
-def list_runs(path: str | None, *, as_json: bool) -> None:
-    from dlm.store import metrics
-
-    document = read_document(path)
-    with trained_store(document) as store:
-        found = metrics.runs(store.database) if store else ()
-    if as_json:
-        print_json({"dlm_id": document.frontmatter.dlm_id, "runs": [r.to_json() for r in found]})
-        return
-    if not found:
-        print(f"{document.path} has not been trained yet")
-        return
-    print("run                     when              mode      version  outcome")
-    for run in found:
-        when = run.started_at.astimezone().strftime("%Y-%m-%d %H:%M")
-        why = f": {run.detail}" if run.detail else ""
-        name = run.version or "-"
-        print(f"{run.run_id:<22}  {when}  {run.mode:<8}  {name:<7}  {run.outcome.value}{why}")
-
-
 def never_trained(document: Document) -> StoreError:
     """There are no metrics at all."""
     return StoreError(
@@ -319,52 +348,3 @@ def sparkline(values: Sequence[float], width: int = _CURVE_WIDTH) -> str:
     low, high = min(means), max(means)
     scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
     return "".join(_BARS[round((mean - low) * scale)] for mean in means)
-
-
-app = typer.Typer(
-    help="What trainings measured: losses, learning rates, speed and evaluations.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-)
-
-
-@app.command()
-def show(
-    path: PathArgument = None,
-    run: Annotated[
-        str | None, typer.Option("--run", metavar="ID", help="This run instead of the last.")
-    ] = None,
-    version: Annotated[
-        str | None,
-        typer.Option("--version", metavar="vNNNN", help="The run that made this version."),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print every step as CSV.")] = False,
-) -> None:
-    """Show what one training measured, epoch by epoch."""
-
-    show_run(path, run_id=run, version=version, as_json=json, as_csv=csv)
-
-
-@app.command()
-def watch(
-    path: PathArgument = None,
-    wait: Annotated[
-        float,
-        typer.Option("--wait", min=0, metavar="SECONDS", help="Wait so long for a training."),
-    ] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
-) -> None:
-    """Follow a training that runs in another terminal, until it ends."""
-    watch_run(path, wait=wait, as_json=json)
-
-
-@app.command("list")
-def list_(
-    path: PathArgument = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-) -> None:
-    """List the trainings of a document, also those that came to no version."""
-
-    list_runs(path, as_json=json)

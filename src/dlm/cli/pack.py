@@ -25,7 +25,7 @@ def pack(
     with_base: Annotated[
         bool, typer.Option("--with-base", help="Put the base model in, too.")
     ] = False,
-    json: JsonOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Put the document and its store into one file."""
     from dlm.pack.writing import pack as write
@@ -34,17 +34,17 @@ def pack(
     beside = document.path or Path("notes.dlm")
     place = Path(out) if out else beside.with_suffix(".dlmpack")
     contents = write(document, place, note, with_base=with_base)
-    _say(contents, place, f"packed {document.path} into {place}", as_json=json)
+    _say(contents, place, f"packed {document.path} into {place}", as_json=as_json)
 
 
-def verify(file: FileArgument, json: JsonOption = False) -> None:
+def verify(file: FileArgument, as_json: JsonOption = False) -> None:
     """Check every part of a packed document."""
     from dlm.pack.reading import Pack
 
     place = Path(file)
     with Pack(place) as opened:
         opened.verify()
-        _say(opened.contents, place, f"{place} is whole", as_json=json)
+        _say(opened.contents, place, f"{place} is whole", as_json=as_json)
 
 
 def unpack(
@@ -52,13 +52,13 @@ def unpack(
     out: Annotated[
         str, typer.Option("--out", metavar="DIR", help="Where the document goes.")
     ] = ".",
-    json: JsonOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Bring a packed document here, with its store."""
     from dlm.pack.unpacking import unpack as put
 
     done = put(Path(file), Path(out), note)
-    if json:
+    if as_json:
         print_json(
             {
                 "document": str(done.document),

@@ -1,4 +1,4 @@
-"""How far a training is, on standard error: a live bar or lines."""
+"""How far a training or an improvement is, on standard error: a live bar or lines."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dlm.cli.common import note
+from dlm.cli.common import AskingBar, note, one_line
+from dlm.loops.improve.options import ImproveProgress
+from dlm.store.records import version_name
 from dlm.train.options import Progress, StepFigures
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
+    from dlm.store.improving import Round
     from dlm.train.figures import EpochFigures, PairEpoch
 
 
@@ -90,3 +93,48 @@ class TerminalProgress(Progress):
         self._bar.add_task("starting", total=steps)
         self._bar.start()
         return self._bar
+
+
+class ImproveScreen(ImproveProgress):
+    """The run on standard error: a heading a round, a line a step, and what came of it."""
+
+    def __init__(self) -> None:
+        super().__init__(TerminalProgress())
+        self._bar = AskingBar("    ")
+
+    def round(self, name: str, number: int, of: int, teacher: str, strategy: str) -> None:
+        note(f"round {number} of {of}, {name}: {one_line(teacher, 80)} teaches by {strategy}")
+
+    def step(self, text: str) -> None:
+        self.close()
+        note(f"  {one_line(text, 200)} …")
+
+    def told(self, title: str, text: str) -> None:
+        self.close()
+        note(f"    {title:<10}  {one_line(text, 300)}")
+
+    def asking(self, what: str, done: int, of: int) -> None:
+        self._bar.show(what, done, of)
+
+    def ended(self, one: Round) -> None:
+        self.close()
+        note(f"  {verdict(one)}")
+
+    def note(self, text: str) -> None:
+        self.close()
+        note(f"note: {one_line(text, 300)}")
+
+    def close(self) -> None:
+        """End the line that is written over."""
+        self._bar.close()
+
+
+def verdict(one: Round) -> str:
+    """What a round came to, in a few words."""
+    name = "" if one.challenger is None else f" {version_name(one.challenger)}"
+    if one.step.value == "promoted":
+        exam = one.facts["exam"]
+        before, after = (exam[who]["overall"]["value"] for who in ("champion", "challenger"))
+        brought = one.facts["brings"]
+        return f"promoted{name}: {before:.3f} → {after:.3f} on the exam, {brought} added"
+    return f"{one.step.value}{name}"

@@ -5,9 +5,13 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from dlm.cli.common import count, note, print_json, print_table, read_document, trained_store
+from dlm.cli.edits import document_path
+from dlm.cli.options import JsonOption, PathArgument
 
 if TYPE_CHECKING:
     from dlm.data.lessons import Lesson
@@ -15,7 +19,18 @@ if TYPE_CHECKING:
     from dlm.doc.sections import Section
 
 
-def run(path: str | None, *, sections: bool, mask: bool, learned: bool, as_json: bool) -> None:
+def show(
+    path: PathArgument = None,
+    sections: Annotated[bool, typer.Option("--sections", help="List every section.")] = False,
+    mask: Annotated[
+        bool, typer.Option("--mask", help="Print each row; what counts towards the loss is marked.")
+    ] = False,
+    learned: Annotated[
+        bool, typer.Option("--learned", help="Say of each section whether it is learned.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what is in the document and what of it is trained."""
     document = read_document(path)
     if learned:
         from dlm.cli.eval import show_learned
@@ -94,21 +109,11 @@ def section_json(section: Section) -> dict[str, Any]:
 
 def _trained(document: Document) -> dict[str, Any] | None:
     """The current version, and how the document differs from what it was trained on."""
-    from dlm.store.paths import for_dlm
-
-    paths = for_dlm(document.frontmatter.dlm_id)
-    if not paths.database.exists() and not paths.adapter.exists():
-        return None
     from dlm.data.matching import align
-    from dlm.store.store import Store
 
-    with Store.open(
-        document.frontmatter.dlm_id, base_model=document.frontmatter.base_model
-    ) as store:
-        for text in store.notices:
-            note(f"note: {text}")
-        current = store.current()
-        if current is None:
+    with trained_store(document) as store:
+        current = store.current() if store else None
+        if store is None or current is None:
             return None
         run = store.run_of(current)
         memory = store.memory(current)
@@ -233,8 +238,21 @@ def _print_mask(document: Document, as_json: bool) -> None:
         print("".join(f"⟦{text}⟧" if counted else text for text, counted in pieces))
 
 
-def write_report(path: str | None, *, output: str | None, open_it: bool, as_json: bool) -> None:
-    from dlm.cli.edits import document_path
+def write_report(
+    path: PathArgument = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write there instead of beside the document; - is standard output.",
+        ),
+    ] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a page that says what the model knows."""
     from dlm.report.gather import gather
     from dlm.report.summary import summarise
 
@@ -258,11 +276,7 @@ def write_report(path: str | None, *, output: str | None, open_it: bool, as_json
         print(f"{summary.headline}\n{summary.text}")
         print(f"wrote {target}")
     if open_it:
-        _open_page(target)
+        import webbrowser
 
-
-def _open_page(target: Path) -> None:
-    import webbrowser
-
-    if not webbrowser.open(target.resolve().as_uri()):
-        note(f"note: no browser was found; open {target} yourself")
+        if not webbrowser.open(target.resolve().as_uri()):
+            note(f"note: no browser was found; open {target} yourself")

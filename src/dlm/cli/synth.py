@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,8 @@ import typer
 
 from dlm.cli import preference
 from dlm.cli.common import AskingBar, count, note, one_line, print_json, read_document
+from dlm.cli.edits import Mode, mode_of, open_database, present
+from dlm.cli.edits_verbs import edits_app
 from dlm.cli.options import (
     ApplyOption,
     JsonOption,
@@ -21,142 +24,20 @@ from dlm.cli.options import (
     SeedOption,
     TopPOption,
     as_place,
-    edits_app,
+    one_of,
 )
-from dlm.errors import DlmError, EditConflict, UsageError
+from dlm.errors import DlmError, EditConflict
 
 if TYPE_CHECKING:
-    from dlm.cli.edits import Mode
+    from dlm.doc.document import Document
     from dlm.loops.edits import Place
-    from dlm.loops.synth import Filter, Strategy, SynthOptions
+    from dlm.loops.synth import SynthOptions
     from dlm.loops.synth.candidates import Candidate
     from dlm.loops.synth.provenance import Verdict
     from dlm.loops.synth.run import Asking, Outcome
 
 
 COMMAND = "dlm synth"
-
-
-def write_pairs(
-    path: str | None,
-    options: SynthOptions,
-    asking: Asking,
-    *,
-    mode: Mode,
-    place: Place,
-    only_estimate: bool,
-    explain: bool,
-    as_json: bool,
-) -> None:
-    """Synthesize, print the funnel, and do with the plan what `mode` says."""
-    document = read_document(path)
-    from dlm.cli.edits import Mode, open_database, present
-    from dlm.loops.synth.run import estimate_cost, synthesize
-
-    with open_database(document) as database:
-        if only_estimate:
-            cost = estimate_cost(document, options, asking, database)
-            print_json(cost.to_json()) if as_json else print(cost)
-            return
-        bar = AskingBar()
-        try:
-            outcome = synthesize(document, options, asking, database, bar)
-        finally:
-            bar.close()
-    plan = outcome.plan
-    if explain:
-        told = [candidate.to_json() for candidate in outcome.candidates]
-        plan = replace(plan, note={**plan.note, "candidates": told})
-    if not as_json:
-        _tell(outcome, explain)
-    present(document, plan, mode, command=COMMAND, place=place, as_json=as_json)
-    if not plan and not explain:
-        note("hint: --explain says why each candidate was dropped")
-    if outcome.gave_up:
-        kept = "" if mode is Mode.DRY_RUN else "; what it gave before is kept"
-        raise DlmError(f"{outcome.gave_up.message}{kept}", hint=outcome.gave_up.hint)
-
-
-def verify_pairs(path: str | None, *, as_json: bool) -> None:
-    """Print every synthesized pair that its source does not support any more; fail if one is."""
-    document = read_document(path)
-    from dlm.loops.synth.provenance import verify as check
-
-    found = check(document)
-    fallen = [verdict for verdict in found if verdict.reason]
-    if as_json:
-        print_json([verdict.to_json() for verdict in found])
-    else:
-        _tell_verdicts(str(document.path), found, fallen)
-    if fallen:
-        raise EditConflict(
-            f"{count(len(fallen), 'pair')} of {document.path} say what the prose does not say",
-            hint=f"correct them by hand, or `{COMMAND} revert --run ID` takes a run out",
-        )
-
-
-def as_strategy(text: str) -> Strategy:
-    """The value of `--strategy`; UsageError for another word."""
-    from dlm.loops.synth import Strategy
-
-    return Strategy(_known("--strategy", text, [each.value for each in Strategy]))
-
-
-def as_filter(text: str) -> Filter:
-    """The value of `--filter`; UsageError for another word."""
-    from dlm.loops.synth import Filter
-
-    return Filter(_known("--filter", text, [each.value for each in Filter]))
-
-
-def as_scorer(text: str) -> str:
-    """The value of `--scorer`; UsageError for another word."""
-    return _known("--scorer", text, ["base", "self"])
-
-
-def _known(option: str, text: str, words: Sequence[str]) -> str:
-    if text not in words:
-        raise UsageError(f"{option} cannot be {text!r}", hint=f"it is {', '.join(words)}")
-    return text
-
-
-def _tell(outcome: Outcome, explain: bool) -> None:
-    for text in outcome.notes:
-        note(f"note: {one_line(text)}")
-    note(f"{outcome.plan.by}: {outcome.counts}")
-    if explain:
-        for candidate in outcome.candidates:
-            _tell_candidate(candidate)
-        for reason in outcome.written.unparsed:
-            print(f"- not read: {one_line(reason)}")
-        print()
-    print(outcome.funnel)
-
-
-def _tell_candidate(candidate: Candidate) -> None:
-    fate = (
-        f"dropped ({candidate.dropped.value}): {candidate.reason}" if candidate.dropped else "kept"
-    )
-    times = f" (x{candidate.votes})" if candidate.votes > 1 else ""
-    print(f"- {one_line(candidate.question, 200)}{times}")
-    print(f"    {one_line(candidate.answer, 200)}")
-    scores = "  ".join(f"{name} {score:.2f}" for name, score in candidate.scores.items())
-    if scores:
-        print(f"    {scores}")
-    print(f"    {one_line(fate, 200)}")
-
-
-def _tell_verdicts(path: str, found: Sequence[Verdict], fallen: Sequence[Verdict]) -> None:
-    for verdict in fallen:
-        print(f"{path}:{verdict.line}: {one_line(verdict.question, 120)}")
-        print(f"  says     {one_line(verdict.answer, 200)}")
-        print(f"  but      {one_line(verdict.reason or '', 200)}")
-    unchecked = sum(not verdict.checked for verdict in found)
-    held = len(found) - len(fallen) - unchecked
-    print(f"{count(held, 'pair')} of {len(found)} supported by the prose as it is now")
-    if unchecked:
-        print(f"{count(unchecked, 'pair')} not checked: no source sentence is noted with them")
-
 
 app = edits_app(
     ["synthesized"], "synth", "Let a model write question-and-answer pairs from the prose."
@@ -257,23 +138,22 @@ def instructions(
     max_calls: Annotated[
         int | None, typer.Option("--max-calls", min=0, help="Most requests put to the teacher.")
     ] = None,
-    estimate: Annotated[
+    only_estimate: Annotated[
         bool, typer.Option("--estimate", help="Say what it would cost, and ask nothing.")
     ] = False,
     dry_run: KeepNothingOption = False,
     apply: ApplyOption = False,
     review: ReviewOption = False,
     place: PlaceOption = "after",
-    json: JsonOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write pairs from the prose, keep the good ones, and stage them."""
-    from dlm.cli.edits import mode_of
-    from dlm.loops.synth import SynthOptions
+    from dlm.loops.synth import Filter, Strategy, SynthOptions
     from dlm.loops.synth.run import Asking
 
-    mode = mode_of(dry_run=dry_run, apply=apply, review=review, as_json=json)
+    mode = mode_of(dry_run=dry_run, apply=apply, review=review, as_json=as_json)
     options = SynthOptions(
-        strategy=as_strategy(strategy),
+        strategy=Strategy(one_of("--strategy", strategy, Strategy)),
         per_section=per_section,
         max_pairs=max_pairs,
         max_new_tokens=max_new_tokens,
@@ -282,12 +162,12 @@ def instructions(
         seed=seed,
         sections=tuple(name for item in sections or () for name in item.replace(",", " ").split()),
         over=over,
-        filter=as_filter(filter),
+        filter=Filter(one_of("--filter", filter, Filter)),
         threshold=threshold,
         candidates=candidates,
         top_k=top_k,
         max_target_tokens=max_target_tokens,
-        scorer=as_scorer(scorer),
+        scorer=one_of("--scorer", scorer, ("base", "self")),
         keep_reasoning=keep_reasoning,
     )
     asking = Asking(
@@ -299,20 +179,104 @@ def instructions(
         timeout=timeout,
         max_calls=max_calls,
     )
-    write_pairs(
-        path,
-        options,
-        asking,
-        mode=mode,
-        place=as_place(place),
-        only_estimate=estimate,
-        explain=explain,
-        as_json=json,
-    )
+    where, document = as_place(place), read_document(path)
+    if only_estimate:
+        _print_cost(document, options, asking, as_json=as_json)
+    else:
+        _write(document, options, asking, mode, where, explain=explain, as_json=as_json)
 
 
-@app.command()
-def verify(path: PathArgument = None, json: JsonOption = False) -> None:
+@app.command("verify")
+def verify_pairs(path: PathArgument = None, as_json: JsonOption = False) -> None:
     """Check that the prose still says what the synthesized pairs say."""
+    document = read_document(path)
+    from dlm.loops.synth.provenance import verify as check
 
-    verify_pairs(path, as_json=json)
+    found = check(document)
+    fallen = [verdict for verdict in found if verdict.reason]
+    if as_json:
+        print_json([verdict.to_json() for verdict in found])
+    else:
+        _tell_verdicts(str(document.path), found, fallen)
+    if fallen:
+        raise EditConflict(
+            f"{count(len(fallen), 'pair')} of {document.path} say what the prose does not say",
+            hint=f"correct them by hand, or `{COMMAND} revert --run ID` takes a run out",
+        )
+
+
+def _print_cost(
+    document: Document, options: SynthOptions, asking: Asking, *, as_json: bool
+) -> None:
+    from dlm.loops.synth.run import estimate_cost
+
+    with open_database(document) as database:
+        cost = estimate_cost(document, options, asking, database)
+    print_json(cost.to_json()) if as_json else print(cost)
+
+
+def _write(
+    document: Document,
+    options: SynthOptions,
+    asking: Asking,
+    mode: Mode,
+    place: Place,
+    *,
+    explain: bool,
+    as_json: bool,
+) -> None:
+    """Synthesize, print the funnel, and do with the plan what `mode` says."""
+    from dlm.loops.synth.run import synthesize
+
+    with open_database(document) as database, closing(AskingBar()) as bar:
+        outcome = synthesize(document, options, asking, database, bar)
+    plan = outcome.plan
+    if explain:
+        told = [candidate.to_json() for candidate in outcome.candidates]
+        plan = replace(plan, note={**plan.note, "candidates": told})
+    if not as_json:
+        _tell(outcome, explain)
+    present(document, plan, mode, command=COMMAND, place=place, as_json=as_json)
+    if not plan and not explain:
+        note("hint: --explain says why each candidate was dropped")
+    if outcome.gave_up:
+        kept = "" if mode is Mode.DRY_RUN else "; what it gave before is kept"
+        raise DlmError(f"{outcome.gave_up.message}{kept}", hint=outcome.gave_up.hint)
+
+
+def _tell(outcome: Outcome, explain: bool) -> None:
+    for text in outcome.notes:
+        note(f"note: {one_line(text)}")
+    note(f"{outcome.plan.by}: {outcome.counts}")
+    if explain:
+        for candidate in outcome.candidates:
+            _tell_candidate(candidate)
+        for reason in outcome.written.unparsed:
+            print(f"- not read: {one_line(reason)}")
+        print()
+    print(outcome.funnel)
+
+
+def _tell_candidate(candidate: Candidate) -> None:
+    fate = (
+        f"dropped ({candidate.dropped.value}): {candidate.reason}" if candidate.dropped else "kept"
+    )
+    times = f" (x{candidate.votes})" if candidate.votes > 1 else ""
+    print(f"- {one_line(candidate.question, 200)}{times}")
+    print(f"    {one_line(candidate.answer, 200)}")
+    scores = "  ".join(f"{name} {score:.2f}" for name, score in candidate.scores.items())
+    if scores:
+        print(f"    {scores}")
+    print(f"    {one_line(fate, 200)}")
+
+
+def _tell_verdicts(path: str, found: Sequence[Verdict], fallen: Sequence[Verdict]) -> None:
+    for verdict in fallen:
+        print(f"{path}:{verdict.line}: {one_line(verdict.question, 120)}")
+        print(f"  says     {one_line(verdict.answer, 200)}")
+        print(f"  but      {one_line(verdict.reason or '', 200)}")
+    unchecked = sum(not verdict.checked for verdict in found)
+    held = len(found) - len(fallen) - unchecked
+    print(f"{count(held, 'pair')} of {len(found)} supported by the prose as it is now")
+    if unchecked:
+        print(f"{count(unchecked, 'pair')} not checked: no source sentence is noted with them")

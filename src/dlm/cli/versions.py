@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlm.cli.common import count, note, print_json, print_table, read_document, split_path
-from dlm.cli.options import JsonOption, PathArgument
+from dlm.cli.common import (
+    count,
+    document_store,
+    note,
+    print_json,
+    print_table,
+    read_document,
+    split_path,
+)
+from dlm.cli.options import JsonOption, PathArgument, group
 from dlm.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -18,15 +26,10 @@ if TYPE_CHECKING:
     from dlm.store.store import Store
 
 
-def print_history(path: str | None, *, as_json: bool) -> None:
-    from dlm.store.store import Store
-
+def history(path: PathArgument = None, as_json: JsonOption = False) -> None:
+    """List the versions of the document's adapter."""
     document = read_document(path)
-    with Store.open(
-        document.frontmatter.dlm_id, base_model=document.frontmatter.base_model
-    ) as store:
-        for text in store.notices:
-            note(f"note: {text}")
+    with document_store(document) as store:
         current = store.current()
         entries = [_entry(store, version, current) for version in store.versions()]
     if as_json:
@@ -72,16 +75,17 @@ def _line(entry: dict[str, Any]) -> str:
     )
 
 
-def roll_back(path: str | None, version: str | None, *, as_json: bool) -> None:
-    from dlm.store.store import Store
-
+def rollback(
+    path: PathArgument = None,
+    version: Annotated[
+        str | None,
+        typer.Argument(metavar="[VERSION]", help="Default: the one before the current."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an earlier version current again."""
     path, version = split_path(path, version)
-    document = read_document(path)
-    frontmatter = document.frontmatter
-    with (
-        Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store,
-        store.lock("rollback"),
-    ):
+    with document_store(read_document(path)) as store, store.lock("rollback"):
         before = store.current()
         target = store.version(version) if version else _earlier(store, before)
         store.verify(target)
@@ -101,7 +105,16 @@ def _earlier(store: Store, current: Version | None) -> Version:
     return older[-1]
 
 
-def list_memory(path: str | None, *, as_json: bool) -> None:
+app = group(
+    "replay",
+    "What the current version remembers, and what retraining replays.",
+    "What the current version remembers.",
+)
+
+
+@app.command("list")
+def list_memory(path: PathArgument = None, as_json: JsonOption = False) -> None:
+    """List every pair and paragraph that the current version was taught."""
     with _opened(path) as (_, version, memory):
         if as_json:
             print_json({"version": version.name, "items": [one.to_json() for one in memory]})
@@ -115,7 +128,9 @@ def list_memory(path: str | None, *, as_json: bool) -> None:
             )
 
 
-def print_stats(path: str | None, *, as_json: bool) -> None:
+@app.command()
+def stats(path: PathArgument = None, as_json: JsonOption = False) -> None:
+    """Count what is remembered, by origin and by the version that learned it."""
     with _opened(path) as (_, version, memory):
         facts = {
             "version": version.name,
@@ -144,9 +159,21 @@ def print_stats(path: str | None, *, as_json: bool) -> None:
     )
 
 
-def prune_removed(path: str | None, wanted: list[str], *, dry_run: bool, as_json: bool) -> None:
+@app.command()
+def prune(
+    path: PathArgument = None,
+    item: Annotated[
+        list[str] | None,
+        typer.Option("--item", metavar="ID", help="Only this one; may be given several times."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Stop replaying what was removed from the document."""
     with _opened(path) as (store, version, memory):
-        gone = _chosen(memory, wanted)
+        gone = _chosen(memory, item or [])
         if gone and not dry_run:
             store.forget(version, [one.lesson.id for one in gone])
     if as_json:
@@ -185,10 +212,8 @@ def _chosen(memory: tuple[Remembered, ...], wanted: list[str]) -> list[Remembere
 
 @contextlib.contextmanager
 def _opened(path: str | None) -> Iterator[tuple[Store, Version, tuple[Remembered, ...]]]:
-    from dlm.store.store import Store
-
     document = read_document(path)
-    with Store.open(document.frontmatter.dlm_id) as store:
+    with document_store(document) as store:
         version = store.current()
         if version is None:
             raise StoreError(
@@ -206,42 +231,3 @@ def _state(one: Remembered) -> str:
 
 def _tally(counts: Counter[str]) -> str:
     return ", ".join(f"{name} {number}" for name, number in sorted(counts.items()))
-
-
-app = typer.Typer(
-    help="What the current version remembers, and what retraining replays.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-)
-
-
-@app.command("list")
-def list_items(path: PathArgument = None, json: JsonOption = False) -> None:
-    """List every pair and paragraph that the current version was taught."""
-
-    list_memory(path, as_json=json)
-
-
-@app.command()
-def stats(path: PathArgument = None, json: JsonOption = False) -> None:
-    """Count what is remembered, by origin and by the version that learned it."""
-
-    print_stats(path, as_json=json)
-
-
-@app.command()
-def prune(
-    path: PathArgument = None,
-    item: Annotated[
-        list[str] | None,
-        typer.Option("--item", metavar="ID", help="Only this one; may be given several times."),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")
-    ] = False,
-    json: JsonOption = False,
-) -> None:
-    """Stop replaying what was removed from the document."""
-
-    prune_removed(path, item or [], dry_run=dry_run, as_json=json)

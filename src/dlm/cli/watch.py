@@ -41,7 +41,7 @@ def check(
     tensorboard: bool,
     preferences: bool,
 ) -> None:
-    """Refuse what makes no sense together; raises UsageError."""
+    """Refuse what makes no sense together, or cannot be listened to; raises DlmError."""
     if listen_rpc is not None and not watch and max_cycles is None:
         raise UsageError("--listen-rpc needs --watch, or --max-cycles to say when to end")
     if max_cycles is not None and not watch and listen_rpc is None:
@@ -54,6 +54,12 @@ def check(
             "watching trains prose and pairs only: --phase, --no-mined and --force are for one "
             "training"
         )
+    if listen_rpc is not None:
+        from dlm.serve.connections import parse_address
+        from dlm.serve.server import probe_token
+
+        parse_address(listen_rpc)
+        probe_token()
 
 
 def run(

@@ -75,6 +75,11 @@ class StorePath:
     def current_pointer(self) -> Path:
         return self.adapter / "current.txt"
 
+    @property
+    def is_used(self) -> bool:
+        """Whether there is a database, or adapters that one can be rebuilt from."""
+        return self.database.exists() or self.adapter.exists()
+
     def ensure_layout(self) -> None:
         """Create the folders that are missing, closed to other users; raises DlmError."""
         try:
