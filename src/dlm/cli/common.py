@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dlm.errors import UsageError
+from dlm.text.words import count
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document
@@ -69,11 +70,6 @@ def print_table(rows: Mapping[str, str]) -> None:
     width = max(len(name) for name in rows)
     for name, value in rows.items():
         print(f"  {name:<{width}}  {value}")
-
-
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """`1 pair`, `2 pairs`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 class AskingBar:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dlm.cli.common import (
-    count,
     document_store,
     green,
     note,
@@ -23,6 +22,7 @@ from dlm.cli.common import (
     shown,
 )
 from dlm.errors import DlmError, EditConflict, StoreError, UsageError
+from dlm.text.words import count
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document

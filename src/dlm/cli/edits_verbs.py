@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from dlm.cli.common import (
-    count,
     one_line,
     plain,
     print_diff,
@@ -41,6 +40,7 @@ from dlm.cli.options import (
     group,
 )
 from dlm.errors import EditConflict, StoreError, UsageError
+from dlm.text.words import count
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document

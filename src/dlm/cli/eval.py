@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,15 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlm.cli.common import (
-    count,
     document_store,
     note,
+    one_line,
+    painted,
     print_json,
     print_table,
     read_document,
 )
 from dlm.cli.options import JsonOption, PathArgument, group
 from dlm.errors import TrainingError
+from dlm.text.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -137,7 +138,7 @@ def _rows(card: Scorecard) -> Iterator[tuple[str, str]]:
         text = f"{exact} of {count(len(trained), 'answer')} word for word"
         recall = card.figure("recall", "right")
         if recall.n < len(trained) or recall.value != exact / len(trained):
-            text += f"; asked {recall.n}, {_hits(recall)} right"
+            text += f"; asked {recall.n}, {recall.hits} right"
         yield "learned", text
     for kind, name in (
         (Kind.HELD_OUT, "held out"),
@@ -152,7 +153,7 @@ def _rows(card: Scorecard) -> Iterator[tuple[str, str]]:
         yield "open", f"{', '.join(opened)} (the notes quoted)"
     probes = card.figure("probes", "right")
     if probes.n:
-        yield "probes", f"{_hits(probes)} of {probes.n} right"
+        yield "probes", f"{probes.hits} of {probes.n} right"
     yield from _text_rows(card)
     yield from _verdict_rows(card)
 
@@ -166,10 +167,10 @@ def _open_parts(card: Scorecard) -> Iterator[str]:
     for name, of in (("recall", "trained"), ("generalisation", what)):
         figure = card.figure("open", name)
         if figure.n:
-            yield f"{_hits(figure)} of {figure.n} {of} right"
+            yield f"{figure.hits} of {figure.n} {of} right"
     declined = card.figure("open", "declined")
-    if declined.n and _hits(declined):
-        yield f"{_hits(declined)} declined"
+    if declined.n and declined.hits:
+        yield f"{declined.hits} declined"
 
 
 def _text_rows(card: Scorecard) -> Iterator[tuple[str, str]]:
@@ -185,8 +186,8 @@ def _text_rows(card: Scorecard) -> Iterator[tuple[str, str]]:
         yield "drift", f"{text}; {asked.value or 0.0:+.2f} on {asked.n} everyday questions"
     worse, spilled = card.figure("drift", "worse"), card.figure("drift", "spilled")
     if worse.value is not None:
-        text = f"{_hits(worse)} of {worse.n} everyday questions answered worse than by the base"
-        yield "general", text + f", {_hits(spilled)} with an answer from the document"
+        text = f"{worse.hits} of {worse.n} everyday questions answered worse than by the base"
+        yield "general", text + f", {spilled.hits} with an answer from the document"
 
 
 def _verdict_rows(card: Scorecard) -> Iterator[tuple[str, str]]:
@@ -229,10 +230,6 @@ def _print_group(name: str, items: Sequence[Item]) -> None:
         print(f"    answers  {answer}")
     if len(items) > _SHOWN:
         print(f"  {name}: {len(items) - _SHOWN} more")
-
-
-def _hits(figure: Figure) -> int:
-    return round((figure.value or 0.0) * figure.n)
 
 
 def _between(figure: Figure, show: Callable[[float], str]) -> str:
@@ -295,10 +292,8 @@ def _map_line(section: SectionState) -> str:
 
 
 def _coloured(section: SectionState, text: str) -> str:
-    if not sys.stdout.isatty() or "NO_COLOR" in os.environ:
-        return text
-    colours = {"learned": "green", "partly": "yellow", "not learned": "red"}
-    return typer.style(text, fg=colours[section.state.value])
+    colours = {"learned": "\x1b[32m", "partly": "\x1b[33m", "not learned": "\x1b[31m"}
+    return painted(text, colours[section.state.value] if sys.stdout.isatty() else "")
 
 
 app = group("exam", "The questions that are only asked, never trained on.")
@@ -325,9 +320,9 @@ def list_exam(path: PathArgument = None, as_json: JsonOption = False) -> None:
     if not (lessons.exam or fraction):
         note("hint: mark a pair `### Q !exam` to seal it, or set training.held_out")
     for item in lessons.exam:
-        print(f"{item.line:>6}  exam      {_short(item.question)}")
+        print(f"{item.line:>6}  exam      {one_line(item.question, 100)}")
     for item in lessons.held_out:
-        print(f"{item.line:>6}  held out  {_short(item.question)}")
+        print(f"{item.line:>6}  held out  {one_line(item.question, 100)}")
     if fraction:
         pairs = count(len(lessons.pairs), "pair")
         print(
@@ -383,7 +378,8 @@ def _lessons(document: Document) -> Lessons:
 def _sentence(document: Document, found: Finding, kind: str) -> str:
     return (
         f"{found.file or document.path}:{found.line}: nearly repeats the {kind} question of line "
-        f"{found.sealed_line}\n    {_short(found.question)}\n    {_short(found.sealed_question)}"
+        f"{found.sealed_line}\n    {one_line(found.question, 100)}\n"
+        f"    {one_line(found.sealed_question, 100)}"
     )
 
 
@@ -394,8 +390,3 @@ def _question_json(item: Lesson) -> dict[str, Any]:
         "question": item.question,
         "answer": item.text,
     }
-
-
-def _short(text: str) -> str:
-    words = " ".join(text.split())
-    return words if len(words) <= 100 else f"{words[:99]}…"

@@ -8,15 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlm.cli.common import (
-    count,
-    note,
-    one_line,
-    plain,
-    print_diff,
-    print_json,
-    read_document,
-)
+from dlm.cli.common import note, one_line, plain, print_diff, print_json, read_document
 from dlm.cli.edits import (
     Mode,
     document_path,
@@ -32,6 +24,7 @@ from dlm.cli.edits import (
 from dlm.cli.edits_verbs import EditVerbs
 from dlm.cli.options import ApplyOption, JsonOption, PathArgument, ReviewOption
 from dlm.errors import DlmError, EditConflict
+from dlm.text.words import count
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document

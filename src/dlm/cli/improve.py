@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from dlm.cli.common import count, document_store, note, one_line, print_json, read_document
+from dlm.cli.common import document_store, note, one_line, print_json, read_document
 from dlm.cli.edits import document_path
 from dlm.cli.options import JsonOption, PathArgument, one_of
 from dlm.errors import Interrupted
+from dlm.text.words import count
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlm.cli.common import count, note, read_document
+from dlm.cli.common import note, read_document
 from dlm.cli.options import DryRunOption, PathArgument
 from dlm.errors import DlmError, UsageError
+from dlm.text.words import count
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document

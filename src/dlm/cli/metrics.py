@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlm.cli.common import count, note, print_json, print_table, read_document, trained_store
+from dlm.cli.common import note, print_json, print_table, read_document, trained_store
 from dlm.cli.options import JsonOption, PathArgument, group
 from dlm.errors import StoreError, UsageError
+from dlm.text.words import count
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document

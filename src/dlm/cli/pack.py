@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlm.cli.common import count, note, print_json, print_table, read_document
+from dlm.cli.common import note, print_json, print_table, read_document
 from dlm.cli.options import JsonOption, PathArgument
+from dlm.text.words import count
 
 if TYPE_CHECKING:
     from dlm.pack.layout import Contents

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlm.cli.common import count, note, print_json, print_table, read_document, trained_store
+from dlm.cli.common import note, print_json, print_table, read_document, trained_store
 from dlm.cli.edits import document_path
 from dlm.cli.options import JsonOption, PathArgument
+from dlm.text.words import count
 
 if TYPE_CHECKING:
     from dlm.data.lessons import Lesson

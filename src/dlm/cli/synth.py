@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlm.cli import preference
-from dlm.cli.common import AskingBar, count, note, one_line, print_json, read_document
+from dlm.cli.common import AskingBar, note, one_line, print_json, read_document
 from dlm.cli.edits import Mode, mode_of, open_database, present
 from dlm.cli.edits_verbs import edits_app
 from dlm.cli.options import (
@@ -27,6 +27,7 @@ from dlm.cli.options import (
     one_of,
 )
 from dlm.errors import DlmError, EditConflict
+from dlm.text.words import count
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from dlm.cli.common import count, note, print_json, read_document
+from dlm.cli.common import note, print_json, read_document
 from dlm.cli.options import JsonOption, PathArgument, one_of
 from dlm.cli.train_report import print_report, refusal_error, say_nothing_to_train, show_plan
 from dlm.errors import UsageError
 from dlm.launch import Launch, launch
+from dlm.text.words import count
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dlm.cli.common import count, note, print_json, print_table
+from dlm.cli.common import note, print_json, print_table
 from dlm.cli.eval import figure_rows, print_questions
 from dlm.errors import TrainingError
+from dlm.text.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,14 +27,13 @@ _SHOWN = 20  # decisions; --json has all
 
 def show_plan(document: Document, options: TrainOptions, *, as_json: bool) -> None:
     """Plan the run as `dlm train` would, and print it."""
-    from dlm.store.store import Store
+    from dlm.store.store import open_store
     from dlm.train.base import BaseCache
     from dlm.train.preview import preference_json, to_json
     from dlm.train.start import NothingToTrain, Start, prepare, prepare_preference
 
-    frontmatter = document.frontmatter
     base_cache, triples = BaseCache(), None
-    with Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store:
+    with open_store(document) as store:
         current = store.current()
         start: Start | NothingToTrain | None = None
         if options.phase != "preference" or current is None:

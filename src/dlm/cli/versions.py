@@ -9,17 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlm.cli.common import (
-    count,
-    document_store,
-    note,
-    print_json,
-    print_table,
-    read_document,
-    split_path,
-)
+from dlm.cli.common import document_store, note, print_json, print_table, read_document, split_path
 from dlm.cli.options import JsonOption, PathArgument, group
 from dlm.errors import StoreError, UsageError
+from dlm.text.words import count
 
 if TYPE_CHECKING:
     from dlm.store.records import Remembered, Version

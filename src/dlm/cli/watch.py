@@ -13,9 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlm.cli.common import count, find_document, note
+from dlm.cli.common import find_document, note, one_line
 from dlm.cli.progress import TerminalProgress
 from dlm.errors import DlmError, UsageError
+from dlm.text.words import count
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -85,8 +86,7 @@ def run(
         if listen_rpc is not None:
             # Before torch is imported: what is pushed meanwhile is kept.
             first = parse_file(document)
-            dlm_id, base = first.frontmatter.dlm_id, first.frontmatter.base_model
-            stack.enter_context(_listening(listen_rpc, status, dlm_id, base, capacity))
+            stack.enter_context(_listening(listen_rpc, status, first, capacity))
         from dlm.train.run import ResidentTrainer
 
         trainer = stack.enter_context(ResidentTrainer(resume=resume, lock=lock))
@@ -102,15 +102,15 @@ def run(
 
 @contextlib.contextmanager
 def _listening(
-    text: str, status: WatchStatus, dlm_id: str, base: str, capacity: int
+    text: str, status: WatchStatus, document: Document, capacity: int
 ) -> Iterator[Address]:
     from dlm.serve.connections import parse_address
     from dlm.serve.server import listening, probe_token
     from dlm.store.edits import queue_depth
-    from dlm.store.store import Store
+    from dlm.store.store import open_store
 
     address, token = parse_address(text), probe_token()
-    with Store.open(dlm_id, base_model=base) as store:  # makes its file, and checks it
+    with open_store(document) as store:  # makes its file, and checks it
         status.note(queue_depth=queue_depth(store.database))
         database = store.path.database
     if not address.is_loopback:
@@ -180,9 +180,9 @@ class TerminalScreen:
         if drained.known:
             self.say(f"{count(len(drained.known), 'pushed probe')} left out: asked already")
         for one in drained.removed:
-            self.say(f"taken out by you, and not put back: {_short(one.prompt)}")
+            self.say(f"taken out by you, and not put back: {one_line(one.prompt, 60)}")
         for held in drained.held:
-            self.say(f"kept in the queue: {_short(held.probe.prompt)}: {held.reason}")
+            self.say(f"kept in the queue: {one_line(held.probe.prompt, 60)}: {held.reason}")
 
     def trained(self, document: Document, report: TrainingReport, seconds: float) -> None:
         from dlm.cli.train_report import print_report
@@ -203,7 +203,7 @@ class TerminalScreen:
             print_report(document, report)
             sys.stdout.flush()
         for question in lost:
-            self.say(f"probe lost: {_short(question)}")
+            self.say(f"probe lost: {one_line(question, 60)}")
 
     def nothing_new(self, document: Document, found: NothingToTrain) -> None:
         self.clear()
@@ -267,8 +267,3 @@ def status_line(facts: Facts) -> str:
     held = f" ({facts.held} held)" if facts.held else ""
     parts.append(f"queue {facts.queue_depth}{held}")
     return " · ".join([*parts, facts.phase])
-
-
-def _short(text: str) -> str:
-    words = " ".join(text.split())
-    return words if len(words) <= 60 else f"{words[:59]}…"

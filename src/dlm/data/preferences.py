@@ -16,7 +16,7 @@ from enum import StrEnum
 from statistics import median
 from typing import Any, Final, Protocol
 
-from dlm.text.words import content_words, dice, distinct, grams, words
+from dlm.text.words import content_words, count, dice, distinct, grams, words
 
 _FEWEST: Final = 5  # triples below which nothing is called one-sided
 _MOSTLY: Final = 0.8  # share of all triples
@@ -89,7 +89,7 @@ class Balance:
         """`12 triples, 11 prompts; chosen agreeing 0, declining 1, …; longer 4, shorter 5`."""
         told = ", ".join(f"{each.value} {self.toward[each]}" for each in Direction)
         return (
-            f"{_count(self.n, 'triple')} on {_count(self.prompts, 'prompt')} (overlap "
+            f"{count(self.n, 'triple')} on {count(self.prompts, 'prompt')} (overlap "
             f"{self.self_overlap:.2f}); chosen: {told}; {self.longer} longer and {self.shorter} "
             f"shorter than the rejected"
         )
@@ -137,7 +137,7 @@ def _alike(measured: Balance) -> Iterator[str]:
     n, prompts = measured.n, measured.prompts
     if prompts / n < _REPEATED:
         yield (
-            f"{_count(n, 'triple')} ask only {_count(prompts, 'different thing')}: "
+            f"{count(n, 'triple')} ask only {count(prompts, 'different thing')}: "
             "the preference will be learned for these, and may not carry over to others"
         )
     elif prompts > 1 and measured.self_overlap > _ALIKE:
@@ -150,14 +150,14 @@ def _alike(measured: Balance) -> Iterator[str]:
 def _pointing(measured: Balance) -> Iterator[str]:
     for counts, verb in ((measured.toward, "prefer"), (measured.away, "reject")):
         stances = sum(counts.values())
-        for each, count in counts.items():
-            mostly = count / measured.n >= _MOSTLY
-            alone = count == stances and count / measured.n >= _STANCES
-            if count >= _FEWEST and (mostly or alone):
+        for each, number in counts.items():
+            mostly = number / measured.n >= _MOSTLY
+            alone = number == stances and number / measured.n >= _STANCES
+            if number >= _FEWEST and (mostly or alone):
                 habit = "always" if verb == "prefer" else "never"
-                others = "none" if count == stances else "hardly any"
+                others = "none" if number == stances else "hardly any"
                 yield (
-                    f"one-sided: {count} of {measured.n} triples {verb} {each.value}, "
+                    f"one-sided: {number} of {measured.n} triples {verb} {each.value}, "
                     f"{others} another direction: the model may come to be {habit} "
                     f"{each.value}; add triples that point the other way"
                 )
@@ -165,13 +165,13 @@ def _pointing(measured: Balance) -> Iterator[str]:
 
 def _lengths(measured: Balance) -> Iterator[str]:
     ratio = measured.length_ratio
-    for count, word, times, habit in (
+    for number, word, times, habit in (
         (measured.longer, "longer", ratio, "wordy"),
         (measured.shorter, "shorter", 1 / ratio, "terse"),
     ):
-        if count / measured.n >= _MOSTLY and times >= _LENGTH_RATIO:
+        if number / measured.n >= _MOSTLY and times >= _LENGTH_RATIO:
             yield (
-                f"one-sided: the chosen answer is the {word} one in {count} of {measured.n} "
+                f"one-sided: the chosen answer is the {word} one in {number} of {measured.n} "
                 f"triples, {times:.1f} times by the median: the model may learn to be {habit} "
                 "whatever is asked; add triples that point the other way"
             )
@@ -197,10 +197,6 @@ def _self_overlap(prompts: Sequence[str]) -> float:
 
 def _length(text: str) -> int:
     return max(1, len(text.split()))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun if number == 1 else noun + 's'}"
 
 
 # How an answer begins that agrees, declines or corrects: over the first words of it, in lower case.

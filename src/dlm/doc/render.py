@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 _NAME: Final = re.compile(r"[\w.-]+")
-_CANNOT_STAND: Final = re.compile("[\0\ud800-\udfff]")
+CANNOT_STAND: Final = re.compile("[\0\ud800-\udfff]")
 _MARKS: Final = {PairRole.TRAIN: "", PairRole.PROBE: " !probe", PairRole.EXAM: " !exam"}
 
 
@@ -113,7 +113,7 @@ def _unsafe(what: str) -> DocumentError:
 
 
 def _check_characters(text: str) -> None:
-    found = _CANNOT_STAND.search(text)
+    found = CANNOT_STAND.search(text)
     if found:
         raise DocumentError(
             f"the text holds U+{ord(found[0]):04X}, which no document can hold", hint="remove it"

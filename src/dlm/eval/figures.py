@@ -33,6 +33,11 @@ class Figure:
     high: float | None = None
     note: str = ""
 
+    @property
+    def hits(self) -> int:
+        """Of a share: how many of the `n` things it counts are hits."""
+        return round((self.value or 0.0) * self.n)
+
     @classmethod
     def absent(cls, why: str) -> Self:
         return cls(None, note=why)

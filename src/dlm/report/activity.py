@@ -9,12 +9,13 @@ from markupsafe import Markup
 
 from dlm.data.lessons import AUTHORED, SYNTHETIC
 from dlm.eval.figures import Figure
-from dlm.report.charts import Point, bars, curve, letter, meter, stack, trend
+from dlm.report.charts import Chart, Point, curve, trend
 from dlm.report.facts import EpochFacts, Facts, Knowledge, RoundFacts, RunFacts, SynthFacts
-from dlm.report.summary import count, duration, last_round, percent, plain, signed, when
-from dlm.report.svg import Child, join, user
+from dlm.report.summary import last_round
+from dlm.report.words import duration, percent, plain, signed, user, when
 from dlm.store.improving import Step
 from dlm.store.metrics import RunOutcome
+from dlm.text.words import count
 
 _CURVES: Final = 6  # trainings whose curve is drawn
 _MOST_ROUNDS: Final = 12
@@ -64,7 +65,7 @@ def synths(facts: Facts) -> dict[str, Any]:
             {
                 "run": one.run,
                 "fate": _fate(one),
-                "funnel": _funnel(one.run.run, one.run.note),
+                "funnel": _funnel(one.run.note),
                 "samples": _kept_and_dropped(one.run.samples),
             }
             for one in shown
@@ -87,7 +88,7 @@ def rounds(facts: Facts) -> dict[str, Any]:
         "teachers": [
             [
                 str(one.number),
-                join(user(one.spec), " (serves now)" if one.number == facts.teacher else ""),
+                user(one.spec) + (" (serves now)" if one.number == facts.teacher else ""),
                 when(one.at),
                 user(one.why),
                 f"{plain(one.score)} (n = {one.asked})" if one.score is not None else "–",
@@ -100,12 +101,11 @@ def rounds(facts: Facts) -> dict[str, Any]:
 def _lead(run: RunFacts) -> Markup:
     when_ = f"The last one began {when(run.started_at)} and "
     if run.outcome is RunOutcome.RUNNING:
-        return join(f"{when_}is still under way.")
+        return Markup(f"{when_}is still under way.")
     lasted = f" after {duration(run.seconds)}" if run.seconds is not None else ""
     came = f"became {run.version}" if run.version else f"ended as {run.outcome.value}"
-    return join(
-        f"{when_}{came}{lasted}. Why it stopped: ", user(run.why or "no reason is kept"), "."
-    )
+    why = user(run.why or "no reason is kept")
+    return Markup("{}{}{}. Why it stopped: {}.").format(when_, came, lasted, why)
 
 
 def _curves(runs: Sequence[RunFacts]) -> Iterator[dict[str, Any]]:
@@ -135,7 +135,7 @@ def _measured(epochs: Sequence[EpochFacts]) -> dict[str, list[tuple[float, float
     return {name: points for name, points in found.items() if points}
 
 
-def _training(run: RunFacts) -> list[Child]:
+def _training(run: RunFacts) -> list[str]:
     return [
         when(run.started_at),
         run.version or "–",
@@ -152,13 +152,16 @@ def _read(facts: Facts) -> dict[str, Any] | None:
     if run is None:
         return None
     total = sum(one["tokens"] for one in run.shares) or 1
-    parts = [(_source(str(one["source"])), one["tokens"] / total) for one in run.shares]
-    rows: list[list[Child]] = [
-        [letter(index), name, f"{one.get('rows', 0):,}", f"{one['tokens']:,}", percent(share)]
-        for index, ((name, share), one) in enumerate(zip(parts, run.shares, strict=True))
+    parts = [
+        (chr(ord("A") + index % 26), _source(str(one["source"])), one["tokens"] / total)
+        for index, one in enumerate(run.shares)
+    ]
+    rows = [
+        [letter, name, f"{one.get('rows', 0):,}", f"{one['tokens']:,}", percent(share)]
+        for (letter, name, share), one in zip(parts, run.shares, strict=True)
     ]
     return {
-        "stack": stack("Shares of what was read", parts),
+        "parts": parts,
         "caption": f"Rows and tokens that {run.version or 'the run'} read over all epochs.",
         "rows": rows,
         "real": _real(run, facts.real_share),
@@ -209,7 +212,7 @@ def _measured_drift(facts: Facts) -> list[Point]:
     return [point for point in points if point.figure.value is not None][-40:]
 
 
-def _drift(facts: Facts) -> Iterator[tuple[str, Markup, str]]:
+def _drift(facts: Facts) -> Iterator[tuple[str, Chart, str]]:
     """Drift over versions, with its bound and a note."""
     points = _measured_drift(facts)
     bounds = [run.drift_bound for run in facts.runs if run.drift_bound is not None]
@@ -225,7 +228,7 @@ def _drift(facts: Facts) -> Iterator[tuple[str, Markup, str]]:
     yield "Drift over versions", chart, note
 
 
-def _drift_within(facts: Facts) -> Iterator[tuple[str, Markup, str]]:
+def _drift_within(facts: Facts) -> Iterator[tuple[str, Chart, str]]:
     """Drift during the last training that measured it."""
     for run in reversed(facts.runs):
         found = [(one.epoch, one.drift) for one in run.epochs if one.drift is not None]
@@ -239,14 +242,14 @@ def _drift_within(facts: Facts) -> Iterator[tuple[str, Markup, str]]:
             return
 
 
-def _funnel(name: str, note: Mapping[str, Any]) -> Markup | None:
+def _funnel(note: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """How many candidates were left after each stage."""
     funnel = note.get("funnel")
-    rows = [
+    return [
         (_STAGES.get(str(stage), str(stage)), number)
         for stage, number in (funnel.items() if isinstance(funnel, Mapping) else ())
         if isinstance(number, int)
     ]
-    return bars(f"Candidates of {name}, stage by stage", rows) if rows else None
 
 
 def _fate(synth: SynthFacts) -> str:
@@ -275,10 +278,9 @@ def _state(one: RoundFacts) -> Knowledge:
     return _STANDS.get(one.step, Knowledge.UNMEASURED)
 
 
-def _scores(one: RoundFacts) -> Iterator[tuple[str, Markup]]:
+def _scores(one: RoundFacts) -> Iterator[tuple[str, Figure]]:
     for who, score in one.scores.items():
-        words = f"{who}: {plain(score.value or 0.0)} overall on the exam, n = {score.n}"
-        yield words, meter(score, words)
+        yield f"{who}: {plain(score.value or 0.0)} overall on the exam, n = {score.n}", score
 
 
 def _difference(one: RoundFacts) -> str | None:

@@ -1,21 +1,24 @@
-"""The charts of the report, each from plain numbers, each with the words that stand for it."""
+"""Where the lines, marks and words of the report's charts stand; `charts.html` draws them.
+
+A picture is 360 units wide, so that its letters stay legible on a phone, where charts stand one
+below the other; on wide screens several stand side by side. Knows no HTML.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
-
-from markupsafe import Markup
 
 from dlm.eval.figures import Figure
 from dlm.report.facts import Knowledge
-from dlm.report.svg import WIDTH, Plot, join, label, mark, picture, tag, thinned, ticks
 from dlm.store.metrics import smoothed
 
+WIDTH: Final = 360
+HEIGHT: Final = 196
+LEFT, RIGHT, _TOP, _BOTTOM = 44, WIDTH - 14, 14, 30
 _MOST_POINTS: Final = 240  # of a curve; more could not be told apart
-_BAR, _STEP = 20, 40
-_LETTERED: Final = 0.04  # of the whole; less is too narrow for a letter
 _MEASURED: Final = {"held-out answers": ("dot", "held"), "answers to learn": ("diamond", "answers")}
 
 STATES: Final[Mapping[str, tuple[str, str]]] = {
@@ -28,6 +31,12 @@ STATES: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Of each state its class in the style, and its sign."""
 
+SHAPES: Final[Mapping[str, str]] = {
+    "promoted": "triangle",
+    "not promoted": "cross",
+    "rolled back": "square",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -39,11 +48,54 @@ class Point:
     current: bool = False
 
 
-SHAPES: Final[Mapping[str, str]] = {
-    "promoted": "triangle",
-    "not promoted": "cross",
-    "rolled back": "square",
-}
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A dot, square, triangle, diamond or cross, with its interval from `top` to `bottom`."""
+
+    shape: str
+    x: float
+    y: float
+    style: str
+    top: float | None = None
+    bottom: float | None = None
+    current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A picture and the words that stand for it.
+
+    `across` are lines with their values, `names` stand below, `lines` are (class, path), and
+    `bound` is the height of what a figure must not pass.
+    """
+
+    label: str
+    across: list[tuple[float, str]]
+    names: list[tuple[float, str]]
+    lines: list[tuple[str, str]] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    bound: float | None = None
+
+
+class _Plot:
+    """The area within the axes, and how values become places in it."""
+
+    def __init__(self, x_low: float, x_high: float, y_ticks: Sequence[float]) -> None:
+        self._x_low, self._x_span = x_low, x_high - x_low
+        self._y_low, self._y_span = y_ticks[0], y_ticks[-1] - y_ticks[0]
+
+    def x(self, value: float) -> float:
+        share = (value - self._x_low) / self._x_span if self._x_span else 0.5
+        return round(LEFT + share * (RIGHT - LEFT), 1)
+
+    def y(self, value: float) -> float:
+        share = (value - self._y_low) / self._y_span if self._y_span else 0.5
+        return round(HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM), 1)
+
+    def line(self, style: str, points: Sequence[tuple[float, float]]) -> list[tuple[str, str]]:
+        """A line through the points; none where there is only one."""
+        places = " L".join(f"{self.x(x)} {self.y(y)}" for x, y in points)
+        return [(style, f"M{places}")] if len(points) > 1 else []
 
 
 def trend(
@@ -54,26 +106,25 @@ def trend(
     low: float | None = None,
     high: float | None = None,
     bound: float | None = None,
-) -> Markup:
+) -> Chart:
     """One figure over versions, with its interval; the bound it must not pass, where it has one."""
-    found = [(x, point, point.figure.value) for x, point in enumerate(points)]
-    drawn = [(x, point, value) for x, point, value in found if value is not None]
+    drawn = [(x, p, p.figure.value) for x, p in enumerate(points) if p.figure.value is not None]
     values = [value for _, _, value in drawn]
-    values += [p.figure.low for p in points if p.figure.low is not None]
-    values += [p.figure.high for p in points if p.figure.high is not None]
+    for figure in (point.figure for point in points):
+        values += [one for one in (figure.low, figure.high) if one is not None]
     values += [one for one in (low, high, bound) if one is not None]
     y_ticks = ticks(min(values), max(values), 4)
-    plot = Plot(-0.5, len(points) - 0.5, y_ticks[0], y_ticks[-1])
+    plot = _Plot(-0.5, len(points) - 0.5, y_ticks)
     told = ", ".join(f"{point.name} {show(value)}" for _, point, value in drawn)
-    return picture(
-        title,
-        f"{told}." + (f" The bound is {show(bound)}." if bound is not None else ""),
-        plot.axes(y_ticks, show, thinned([(x, point.name) for x, point, _ in found])),
-        _bound(plot, bound),
-        plot.line([(x, v) for x, point, v in drawn if point.outcome != "not promoted"], "curve")
-        if len(drawn) > 1
-        else None,
-        [_point(plot, x, point, value) for x, point, value in drawn],
+    limit = f" The bound is {show(bound)}." if bound is not None else ""
+    joined = [(x, value) for x, point, value in drawn if point.outcome != "not promoted"]
+    return Chart(
+        f"{title}: {told}.{limit}",
+        [(plot.y(y), show(y)) for y in y_ticks],
+        [(plot.x(x), name) for x, name in thinned([(x, p.name) for x, p in enumerate(points)])],
+        plot.line("curve", joined),
+        [_mark(plot, x, point, value) for x, point, value in drawn],
+        None if bound is None else plot.y(bound),
     )
 
 
@@ -81,110 +132,61 @@ def curve(
     title: str,
     losses: Sequence[tuple[int, float]],
     measured: Mapping[str, Sequence[tuple[float, float]]],
-) -> Markup:
+) -> Chart:
     """The loss of every step, smoothed, and what was measured after epochs, by name."""
     every = [*losses, *(point for points in measured.values() for point in points)]
-    y_ticks = ticks(0.0, max(y for _, y in every), 4)
+    y_ticks = [0.0, *ticks(0.0, max(y for _, y in every), 4)[1:]]
     steps = [x for x, _ in every]
-    plot = Plot(min(0, *steps), max(steps), 0.0, y_ticks[-1])
+    last = max(steps)
+    plot = _Plot(min(0, *steps), last, y_ticks)
     smooth = list(zip((x for x, _ in losses), smoothed([y for _, y in losses]), strict=True))
     told = f"From {smooth[0][1]:.2f} to {smooth[-1][1]:.2f} nats a token" if smooth else ""
-    return picture(
-        title,
-        f"{told} in {int(max(steps))} steps.",
-        plot.axes(
-            y_ticks,
-            lambda value: f"{value:g}",
-            thinned([(x, f"{x:g}") for x in ticks(0, max(steps), 5) if x <= max(steps)]),
-        ),
-        plot.line(_fewer(losses), "faint") if len(losses) > 1 else None,
-        plot.line(_fewer(smooth), "curve") if len(smooth) > 1 else None,
+    names = thinned([(x, f"{x:g}") for x in ticks(0, last, 5) if x <= last])
+    return Chart(
+        f"{title}: {told} in {int(last)} steps.",
+        [(plot.y(y), f"{y:g}") for y in y_ticks],
+        [(plot.x(x), name) for x, name in names],
+        plot.line("faint", _fewer(losses)) + plot.line("curve", _fewer(smooth)),
         [
-            mark(_MEASURED[name][0], plot.x(x), plot.y(y), _MEASURED[name][1], 4)
+            Mark(_MEASURED[name][0], plot.x(x), plot.y(y), _MEASURED[name][1])
             for name, points in measured.items()
             for x, y in points
         ],
     )
 
 
-def meter(figure: Figure, description: str) -> Markup:
-    """A share from 0 to 1 as a dot on a track, its interval as a band."""
-    value = figure.value or 0.0
-    low, high = figure.low, figure.high
-    band = None
-    if low is not None and high is not None:
-        band = tag("rect", x=_along(low), y=7, width=_along(high) - _along(low), height=8, rx=4)
-    return tag(
-        "svg",
-        tag("rect", x=6, y=10, width=208, height=2, rx=1, class_="track"),
-        tag("g", band, class_="band"),
-        tag("circle", cx=_along(value), cy=11, r=6, class_="dot"),
-        viewBox="0 0 220 22",
-        role="img",
-        aria_label=description,
-        class_="meter",
-    )
+def ticks(low: float, high: float, most: int = 5) -> list[float]:
+    """Round values that cover what lies between two numbers."""
+    span = high - low
+    if span <= 0:
+        return [low]
+    rough = span / most
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * each for each in (1, 2, 2.5, 5, 10) if power * each >= rough * 0.999)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(index * step, 10) for index in range(first, last + 1)]
 
 
-def bars(title: str, rows: Sequence[tuple[str, int]]) -> Markup:
-    """Counts that fall from row to row, each with its name and number."""
-    most = max((number for _, number in rows), default=0) or 1
-    drawn = []
-    for index, (name, number) in enumerate(rows):
-        y = index * _STEP
-        width = (WIDTH - 2) * number / most
-        drawn += [
-            label(1, y + 12, name, anchor="start", class_="row"),
-            label(WIDTH - 1, y + 12, f"{number:,}", anchor="end", class_="row number"),
-            tag("rect", x=1, y=y + 18, width=WIDTH - 2, height=_BAR - 8, rx=3, class_="track"),
-            tag("rect", x=1, y=y + 18, width=max(width, 1.5), height=_BAR - 8, rx=3, class_="bar"),
-        ]
-    told = ", ".join(f"{name} {number}" for name, number in rows)
-    return picture(title, f"{told}.", *drawn, height=len(rows) * _STEP)
+def thinned(places: Sequence[tuple[float, str]], most: int = 7) -> list[tuple[float, str]]:
+    """At most so many of them, the first and the last among them."""
+    if len(places) <= most:
+        return list(places)
+    chosen = {round(index * (len(places) - 1) / (most - 1)) for index in range(most)}
+    return [place for index, place in enumerate(places) if index in chosen]
 
 
-def stack(title: str, parts: Sequence[tuple[str, float]]) -> Markup:
-    """Shares of a whole side by side; the letter on each is that of the table below."""
-    blocks = [
-        tag(
-            "span",
-            letter(index) if share >= _LETTERED else "",
-            class_=f"s{index % 6}",
-            style=f"flex:{share:.4f} 0 0",
-        )
-        for index, (_, share) in enumerate(parts)
-    ]
-    told = ", ".join(f"{name} {share:.0%}" for name, share in parts)
-    return tag("div", blocks, class_="stack", role="img", aria_label=f"{title}: {told}.")
-
-
-def letter(index: int) -> str:
-    """A, B, C, …"""
-    return chr(ord("A") + index % 26)
-
-
-def strip(title: str, blocks: Sequence[tuple[str, str | None, int, str]]) -> Markup:
-    """The document from its beginning to its end: (state class, link, length, words) a block."""
-    total = sum(length for _, _, length, _ in blocks) or 1
-    drawn = []
-    x = 0.0
-    for state, link, length, words in blocks:
-        width = 1000 * length / total
-        block = tag("rect", x=x, y=0, width=max(width - 2, 1.0), height=30, class_=f"k {state}")
-        pattern = tag("rect", x=x, y=0, width=max(width - 2, 1.0), height=30, class_=f"h {state}")
-        drawn.append(
-            tag("a" if link else "g", tag("title", words), block, pattern, href=link and f"#{link}")
-        )
-        x += width
-    return tag(
-        "svg",
-        _HATCHES,
-        *drawn,
-        viewBox="0 0 1000 30",
-        preserveAspectRatio="none",
-        role="group",
-        aria_label=title,
-        class_="strip",
+def _mark(plot: _Plot, x: float, point: Point, value: float) -> Mark:
+    low, high = point.figure.low, point.figure.high
+    known = low is not None and high is not None
+    shape = SHAPES.get(point.outcome, "dot")
+    return Mark(
+        shape,
+        plot.x(x),
+        plot.y(value),
+        f"point {shape}",
+        plot.y(high) if known and high is not None else None,
+        plot.y(low) if known and low is not None else None,
+        point.current,
     )
 
 
@@ -196,39 +198,3 @@ def _fewer(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
         (sum(x for x, _ in group) / len(group), sum(y for _, y in group) / len(group))
         for group in groups
     ]
-
-
-def _bound(plot: Plot, bound: float | None) -> Markup | None:
-    if bound is None:
-        return None
-    y = plot.y(bound)
-    line = tag("line", x1=plot.x(plot.x_low), x2=plot.x(plot.x_high), y1=y, y2=y, class_="bound")
-    return join(line, label(plot.x(plot.x_high), y - 5, "bound", anchor="end", class_="boundname"))
-
-
-def _point(plot: Plot, x: float, point: Point, value: float) -> Markup:
-    figure = point.figure
-    at, y = plot.x(x), plot.y(value)
-    whisker = None
-    if figure.low is not None and figure.high is not None:
-        top, low = plot.y(figure.high), plot.y(figure.low)
-        whisker = tag("line", x1=at, x2=at, y1=top, y2=low, class_="whisker")
-    shape = SHAPES.get(point.outcome, "dot")
-    ring = mark("ring", at, y, "ring") if point.current else None
-    return join(whisker, ring, mark(shape, at, y, f"point {shape}"))
-
-
-def _along(value: float) -> float:
-    return 6 + 208 * min(max(value, 0.0), 1.0)
-
-
-def _hatch(name: str, d: str) -> Markup:
-    path = tag("path", d=d, class_="hatch")
-    return tag("pattern", path, id=name, width=10, height=10, patternUnits="userSpaceOnUse")
-
-
-_HATCHES = tag(
-    "defs",
-    _hatch("hatch-partly", "M0 10L10 0"),
-    _hatch("hatch-not", "M0 10L10 0M0 0L10 10"),
-)

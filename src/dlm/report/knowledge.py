@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from markupsafe import Markup
-
 from dlm.eval.answers import Kind
 from dlm.eval.figures import Figure
 from dlm.eval.scorecard import Scorecard
-from dlm.report.charts import STATES, meter, strip
+from dlm.report.charts import STATES
 from dlm.report.facts import Facts, Knowledge, SectionFacts
-from dlm.report.summary import between, count, hits, percent, plain, signed, totals, when
+from dlm.report.summary import totals
+from dlm.report.words import between, percent, plain, signed, when
+from dlm.text.words import count
 
 MOST_TEXT: Final = 4_000
 """Characters of one text, question or answer that are shown."""
@@ -41,12 +41,24 @@ _ROLES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One figure with what it means; `meter` draws it where it is a share."""
+    """One figure with what it means; `share` is drawn, with the words that stand for it."""
 
     name: str
     value: str
-    meter: Markup | None
     note: str
+    share: Figure | None = None
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A section of the strip, or several: its state's class, its place in it of 1,000 units."""
+
+    state: str
+    link: str | None
+    x: float
+    width: float
+    words: str
 
 
 def figures(facts: Facts) -> dict[str, Any]:
@@ -81,7 +93,8 @@ def learned(facts: Facts) -> dict[str, Any]:
     return {
         "title": "What it knows, section by section" if facts.card and sections else "The document",
         "lead": lead if sections else None,
-        "strip": _strip(sections),
+        "strip": f"The document from beginning to end: {_told(sections)}",
+        "blocks": _blocks(sections) if sections else [],
         "totals": [(state, number) for state in Knowledge if (number := totals(sections)[state])],
         "sections": sections[:shown],
         "rest": _rest(sections[shown:]),
@@ -120,32 +133,30 @@ def _tiles(card: Scorecard) -> Iterator[Tile]:
 
 def _share(name: str, figure: Figure, note: str, why_none: str | None = None) -> Tile:
     if figure.value is None:
-        return Tile(name, "–", None, why_none or figure.note or "not measured")
-    value = f"{hits(figure)} of {figure.n}"
-    words = f"{note}; {between(figure, percent)}"
-    return Tile(name, value, meter(figure, f"{name}: {value}, {between(figure, percent)}"), words)
+        return Tile(name, "–", why_none or figure.note or "not measured")
+    value, sure = f"{figure.hits} of {figure.n}", between(figure, percent)
+    return Tile(name, value, f"{note}; {sure}", figure, f"{name}: {value}, {sure}")
 
 
 def _overall(card: Scorecard) -> Tile:
     figure = card.figure("overall", "overall")
     if figure.value is None:
-        return Tile("Overall", "–", None, figure.note)
+        return Tile("Overall", "–", figure.note)
     parts = ", ".join(
         f"{name} {plain(part.value)}"
         for name in ("accuracy", "coherence", "knowledge")
         if (part := card.figure("overall", name)).value is not None
     )
-    return Tile(
-        "Overall", plain(figure.value), meter(figure, f"Overall: {plain(figure.value)}"), parts
-    )
+    value = plain(figure.value)
+    return Tile("Overall", value, parts, figure, f"Overall: {value}")
 
 
 def _drift(card: Scorecard) -> Tile:
     figure = card.figure("drift", "texts")
     if figure.value is None:
-        return Tile("Drift", "–", None, figure.note or "not measured")
+        return Tile("Drift", "–", figure.note or "not measured")
     note = f"nats a token on {figure.n} general texts; 0 is no change; {between(figure, signed)}"
-    return Tile("Drift", signed(figure.value), None, note)
+    return Tile("Drift", signed(figure.value), note)
 
 
 def _rows(card: Scorecard) -> list[list[str]]:
@@ -169,13 +180,6 @@ def _exact(value: float) -> str:
     return f"{value:.3f}".replace("-", "−")
 
 
-def _strip(sections: Sequence[SectionFacts]) -> Markup | None:
-    if not sections:
-        return None
-    told = f"The document from beginning to end: {_told(sections)}"
-    return strip(told, _blocks(sections))
-
-
 def _rest(sections: Sequence[SectionFacts]) -> str | None:
     """Says that these are not shown."""
     if not sections:
@@ -192,11 +196,13 @@ def _told(sections: Sequence[SectionFacts]) -> str:
     return ", ".join(f"{found[state]} {state.value}" for state in Knowledge if found[state])
 
 
-def _blocks(sections: Sequence[SectionFacts]) -> list[tuple[str, str | None, int, str]]:
+def _blocks(sections: Sequence[SectionFacts]) -> list[Block]:
     """What the strip shows: a section a block, neighbours together where there are too many."""
     size = -(-len(sections) // MOST_BLOCKS)
     shown = _shown(sections)
-    blocks = []
+    total = sum(max(_length(section), _SHORTEST) for section in sections)
+    blocks: list[Block] = []
+    x = 0.0
     for start in range(0, len(sections), size):
         group = sections[start : start + size]
         state, _ = totals(group).most_common(1)[0]
@@ -205,7 +211,10 @@ def _blocks(sections: Sequence[SectionFacts]) -> list[tuple[str, str | None, int
             words = f"line {group[0].line} to {group[-1].line}: {_told(group)}"
         link = f"s{group[0].number}" if start < shown else None
         length = sum(max(_length(section), _SHORTEST) for section in group)
-        blocks.append((STATES[state][0], link, length, words))
+        width = 1000 * length / total
+        drawn = max(round(width - 2, 2), 1.0)
+        blocks.append(Block(STATES[state][0], link, round(x, 2), drawn, words))
+        x += width
     return blocks
 
 

@@ -11,9 +11,10 @@ from dlm.report.activity import rounds, synths, trainings
 from dlm.report.charts import STATES
 from dlm.report.facts import Facts
 from dlm.report.knowledge import cut, figures, learned
-from dlm.report.summary import count, percent, summarise, when
-from dlm.report.svg import readable, user
+from dlm.report.summary import summarise
 from dlm.report.versions import versions
+from dlm.report.words import percent, readable, user, when
+from dlm.text.words import count
 
 GENERATOR: Final = "dlm report"
 """How a page says who made it; only such a file is ever overwritten."""

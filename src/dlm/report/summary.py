@@ -1,14 +1,10 @@
-"""The report in one paragraph, and how the page says numbers, times and shares in words.
-
-The paragraph tells what is known, what is not, and whether the last training helped.
-"""
+"""The report in one paragraph: what is known, what is not, and whether the last training helped."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from dlm.eval.answers import Kind
@@ -24,8 +20,10 @@ from dlm.report.facts import (
     SectionFacts,
     VersionFacts,
 )
+from dlm.report.words import listed, percent
 from dlm.store.improving import Step
 from dlm.store.metrics import RunOutcome
+from dlm.text.words import count
 
 _NAMED: Final = 3  # questions that are named in the paragraph
 _TAUGHT: Final = (Knowledge.LEARNED, Knowledge.PARTLY, Knowledge.NOT)
@@ -101,54 +99,6 @@ def totals(sections: Sequence[SectionFacts]) -> Counter[Knowledge]:
     return Counter(section.state for section in sections)
 
 
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """`1 pair`, `2 pairs`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
-def percent(value: float) -> str:
-    return f"{100 * value:.0f}\N{NO-BREAK SPACE}%"
-
-
-def signed(value: float) -> str:
-    """`+0.27`, `−0.03`, `0`."""
-    return f"{value:+.2f}".replace("-", "−") if round(value, 2) else "0"
-
-
-def plain(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
-
-
-def when(at: datetime) -> str:
-    """The local time, to the minute."""
-    return f"{at.astimezone():%Y-%m-%d %H:%M}"
-
-
-def hits(figure: Figure) -> int:
-    """How many of the `n` things a share counts are hits."""
-    return round((figure.value or 0.0) * figure.n)
-
-
-def between(figure: Figure, show: Callable[[float], str]) -> str:
-    """The interval in words; why there is none, where there is none."""
-    if figure.low is None or figure.high is None:
-        return "fewer than ten, so no interval"
-    return f"{show(figure.low)} to {show(figure.high)} with 90\N{NO-BREAK SPACE}% confidence"
-
-
-def listed(parts: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    if len(parts) < 2:
-        return "".join(parts)
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def duration(seconds: float) -> str:
-    """`36 s`, `4 min 5 s`."""
-    whole = round(seconds)
-    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"
-
-
 def _headline(facts: Facts) -> str:
     if facts.current is None:
         return f"{facts.title} is not trained yet"
@@ -163,7 +113,7 @@ def _headline(facts: Facts) -> str:
     exam = facts.card.figure("generalisation", "right")
     if not exam.n or not facts.card.of(Kind.EXAM, Kind.HELD_OUT):
         return f"{facts.current} has learned {learned}"
-    unseen = f"{hits(exam)} of {count(exam.n, 'unseen question')}"
+    unseen = f"{exam.hits} of {count(exam.n, 'unseen question')}"
     return f"{facts.current} has learned {learned} and answers {unseen}"
 
 
@@ -192,7 +142,7 @@ def _of(figure: Figure, what: str) -> str:
     sure = "too few for an interval"
     if figure.low is not None and figure.high is not None:
         sure = f"{percent(0.9)} interval: {percent(figure.low)} to {percent(figure.high)}"
-    return f"{hits(figure)} of {figure.n} {what} ({sure})"
+    return f"{figure.hits} of {figure.n} {what} ({sure})"
 
 
 def _untrained(facts: Facts) -> str:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from markupsafe import Markup
-
 from dlm.eval.answers import Item, Kind
 from dlm.eval.figures import Figure
-from dlm.report.charts import Point, trend
+from dlm.report.charts import Chart, Point, trend
 from dlm.report.facts import Change, Facts, VersionFacts
-from dlm.report.summary import count, helped, hits, percent, plain, signed, when
-from dlm.report.svg import Child, user
+from dlm.report.summary import helped
+from dlm.report.words import percent, plain, signed, user, when
 from dlm.store.improving import Step
 from dlm.store.metrics import RunOutcome
+from dlm.text.words import count
 
 _SHOWN = 8  # questions of one kind in one change; the rest is counted
 _MOST = 40  # versions in a chart
@@ -39,7 +38,7 @@ def versions(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _charts(facts: Facts) -> Iterator[tuple[str, Markup, str]]:
+def _charts(facts: Facts) -> Iterator[tuple[str, Chart, str]]:
     """Each chart with its title, and what its newest point counts."""
     found = facts.versions[-_MOST:]
     for title, group, name in _CHARTS:
@@ -75,7 +74,7 @@ def _signs(facts: Facts) -> list[tuple[str, str]]:
     return shown + [(sign, words) for sign, words, name in signs if name in outcomes]
 
 
-def _row(version: VersionFacts, facts: Facts) -> list[Child]:
+def _row(version: VersionFacts, facts: Facts) -> list[str]:
     how = {"fresh": "from the base", "continue": f"continued {version.parent or 'the one before'}"}
     now = ["answers now"] if version.current else []
     now += [outcome] if (outcome := _outcome(version, facts)) else []
@@ -92,7 +91,7 @@ def _row(version: VersionFacts, facts: Facts) -> list[Child]:
     ]
 
 
-def _events(facts: Facts) -> list[list[Child]]:
+def _events(facts: Facts) -> list[list[str]]:
     """What moved the pointer besides training, and trainings that came to no version."""
     told = [
         (move.at, f"{move.why}: {move.before or 'nothing'} → {move.to}", "") for move in facts.moves
@@ -145,4 +144,4 @@ def _cell(figure: Figure, show: Callable[[float], str]) -> str:
 
 
 def _counted(figure: Figure) -> str:
-    return "–" if figure.value is None else f"{hits(figure)}/{figure.n}"
+    return "–" if figure.value is None else f"{figure.hits}/{figure.n}"

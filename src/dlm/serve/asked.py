@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dlm.data.chat import Message
+from dlm.serve.bodies import object_of
 from dlm.serve.refusals import Refused
 
 MOST_CHOICES: Final = 16
@@ -80,7 +81,7 @@ class Asked:
 
 def read_chat(body: bytes) -> Asked:
     """A request to `/v1/chat/completions`; raises Refused."""
-    fields = _Fields(_object(body), _COMMON | _CHAT)
+    fields = _Fields(object_of(body), _COMMON | _CHAT)
     wanted = fields.flag("logprobs")
     others = fields.whole("top_logprobs", 0, MOST_OTHERS)
     if others is not None and not wanted:
@@ -96,7 +97,7 @@ def read_chat(body: bytes) -> Asked:
 
 def read_completion(body: bytes) -> Asked:
     """A request to `/v1/completions`; raises Refused."""
-    fields = _Fields(_object(body), _COMMON | _TEXT)
+    fields = _Fields(object_of(body), _COMMON | _TEXT)
     echo, others = fields.flag("echo"), fields.whole("logprobs", 0, 5)
     if echo and others is not None:
         raise _bad("logprobs", "logprobs of a prompt are not given: leave echo or logprobs out")
@@ -178,20 +179,6 @@ class _Fields:
         return float(value)
 
 
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
-    except UnicodeDecodeError:
-        raise Refused(400, "the body is not UTF-8") from None
-    except RecursionError:
-        raise Refused(400, "the body is nested too deeply") from None
-    except ValueError as error:
-        raise Refused(400, f"the body is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise Refused(400, "the body is not a JSON object")
-    return value
-
-
 def _messages(value: Any) -> tuple[Message, ...]:
     if not isinstance(value, list) or not value:
         raise _bad("messages", "messages is missing, empty or not a list")
@@ -263,7 +250,3 @@ def _short(name: str) -> str:
 
 def _bad(param: str, message: str) -> Refused:
     return Refused(400, message, param=param[:200], code="invalid_value")
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncGenerator, Callable
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,10 +21,15 @@ _HELD: Final = 32 * 1024 * 1024  # bytes of all bodies that are arriving
 
 
 class Bodies:
-    """Reads whole bodies, as long as all that arrive at once fit the memory."""
+    """Reads whole bodies, as long as all that arrive at once fit the memory.
 
-    def __init__(self, limit: int = BODY_LIMIT, seconds: float = BODY_SECONDS) -> None:
-        self._limit, self._seconds = limit, seconds
+    One over the limit of bytes is refused with `too_large`, an HTTP status.
+    """
+
+    def __init__(
+        self, limit: int = BODY_LIMIT, seconds: float = BODY_SECONDS, *, too_large: int = 413
+    ) -> None:
+        self._limit, self._seconds, self._status = limit, seconds, too_large
         self._held = 0
 
     async def read(self, request: Request) -> bytes:
@@ -49,7 +55,28 @@ class Bodies:
         return bytes(body)
 
     def _too_large(self) -> Refused:
-        return Refused(413, f"the body is over the limit of {self._limit} bytes")
+        kib = self._limit // 1024
+        return Refused(self._status, f"the body is over the limit of {kib} KiB")
+
+
+def json_of(body: bytes) -> Any:
+    """The value of a body in JSON; Refused, saying why, for anything else."""
+    try:
+        return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except UnicodeDecodeError:
+        raise Refused(400, "the body is not UTF-8") from None
+    except RecursionError:
+        raise Refused(400, "the body is nested too deeply") from None
+    except ValueError as error:
+        raise Refused(400, f"the body is not JSON: {error}") from None
+
+
+def object_of(body: bytes) -> dict[str, Any]:
+    """The object of a body in JSON; Refused as `json_of`."""
+    value = json_of(body)
+    if not isinstance(value, dict):
+        raise Refused(400, "the body is not a JSON object")
+    return value
 
 
 async def until_gone(request: Request) -> None:
@@ -94,3 +121,7 @@ class EventStream(Response):
                 async with asyncio.timeout(SEND_SECONDS):
                     await send({"type": "http.response.body", "body": event, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")

@@ -5,13 +5,14 @@ Pure: bytes in, calls or complaints out, and answers back into JSON of the same 
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from dlm.doc.render import CANNOT_STAND
+from dlm.serve.bodies import json_of
+from dlm.serve.refusals import Refused
+
 METHOD: Final = "inject_probe"
-_CANNOT_STAND: Final = re.compile("[\0\ud800-\udfff]")
 _MOST_TAGS: Final = 32
 _NO_ID: Final = object()
 
@@ -56,13 +57,9 @@ class Message:
 def read_message(body: bytes) -> Message:
     """The calls of a body; whatever is wrong is a Complaint in the place of the call."""
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
-    except UnicodeDecodeError:
-        return _only(Complaint(400, -32700, "the body is not UTF-8"))
-    except RecursionError:
-        return _only(Complaint(400, -32700, "the body is nested too deeply"))
-    except ValueError as error:
-        return _only(Complaint(400, -32700, f"the body is not JSON: {error}"))
+        value = json_of(body)
+    except Refused as refused:
+        return Message((Call(Complaint(400, -32700, refused.message)),))
     if not isinstance(value, list):
         return Message((_call(value),))
     if not value:
@@ -81,10 +78,6 @@ def answer(call: Call, outcome: dict[str, Any] | Complaint) -> dict[str, Any]:
             error["data"] = outcome.data
         return {"jsonrpc": "2.0", "id": call.id, "error": error}
     return {"jsonrpc": "2.0", "id": call.id, "result": outcome} if call.is_rpc else outcome
-
-
-def _only(complaint: Complaint) -> Message:
-    return Message((Call(complaint),))
 
 
 def _call(value: Any, *, in_batch: bool = False) -> Call:
@@ -123,19 +116,15 @@ def _asked(value: dict[str, Any]) -> Injection | Complaint:
             return _invalid(f"{name} is missing or not a string")
         if not text.strip():
             return _invalid(f"{name} is empty")
-        if _CANNOT_STAND.search(text):
+        if CANNOT_STAND.search(text):
             return _invalid(f"{name} holds a character that no document can hold")
     tags = params.get("tags", [])
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         return _invalid("tags is not a list of strings")
-    if len(tags) > _MOST_TAGS or any(not tag.strip() or _CANNOT_STAND.search(tag) for tag in tags):
+    if len(tags) > _MOST_TAGS or any(not tag.strip() or CANNOT_STAND.search(tag) for tag in tags):
         return _invalid(f"tags are at most {_MOST_TAGS}, none of them empty")
     return Injection(params["prompt"], params["reference"], tuple(tags))
 
 
 def _invalid(message: str) -> Complaint:
     return Complaint(400, -32602, message)
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")

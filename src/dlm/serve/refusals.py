@@ -1,13 +1,15 @@
-"""Errors in the shape that clients of OpenAI's API read, and every failure into one of them."""
+"""Who may ask, and errors in the shape that clients of OpenAI's API read."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import ExceptionHandler
+from starlette.types import ExceptionHandler, Scope
 
 from dlm.errors import DlmError
 
@@ -37,6 +39,20 @@ class Refused(Exception):
         return {"error": error}
 
 
+class Key:
+    """A secret that callers must send as `Authorization: Bearer …`."""
+
+    def __init__(self, secret: str) -> None:
+        self._digest = _digest(secret.encode("utf-8", "surrogateescape"))
+
+    def is_sent(self, scope: Scope) -> bool:
+        """Compare in constant time, whatever was sent, or nothing."""
+        sent = [value for name, value in scope["headers"] if name == b"authorization"]
+        scheme, _, given = (sent[0] if len(sent) == 1 else b"").partition(b" ")
+        same = hmac.compare_digest(_digest(given.strip()), self._digest)
+        return same and scheme.lower() == b"bearer"
+
+
 def as_json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A JSON response; halves of characters, which UTF-8 cannot hold, come back escaped."""
     return Response(json.dumps(value).encode(), status, headers, media_type="application/json")
@@ -56,6 +72,11 @@ def as_refused(error: Exception) -> Refused:
     return Refused(500, "the server failed at this request", code="internal_error")
 
 
+def _digest(secret: bytes) -> bytes:
+    """So that the comparison does not tell the length either."""
+    return hashlib.sha256(secret).digest()
+
+
 async def _refused(request: Request, error: Exception) -> Response:
     return response_to(as_refused(error))
 
@@ -65,7 +86,8 @@ async def _not_found(request: Request, error: Exception) -> Response:
     return response_to(Refused(404, message, code="not_found"))
 
 
-async def _gone(request: Request, error: Exception) -> Response:
+async def gone(request: Request, error: Exception) -> Response:
+    """To a client that went away, which will not hear it."""
     return Response(status_code=400)
 
 
@@ -74,6 +96,6 @@ HANDLERS: dict[Any, ExceptionHandler] = {
     405: _not_found,
     Refused: _refused,
     DlmError: _refused,
-    ClientDisconnect: _gone,
+    ClientDisconnect: gone,
     Exception: _refused,
 }

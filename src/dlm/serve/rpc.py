@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import hmac
-import json
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,12 +21,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dlm.errors import DlmError
+from dlm.serve.bodies import BODY_SECONDS, Bodies
 from dlm.serve.envelope import Call, Complaint, Injection, Message, answer, read_message
+from dlm.serve.refusals import Key, Refused, as_json, gone
 from dlm.store.database import Database
 from dlm.store.edits import Probe, push_probes, queue_depth
 
 BODY_LIMIT: Final = 64 * 1024  # bytes
-BODY_SECONDS: Final = 15.0  # for a whole body to arrive
 
 Outcome = dict[str, Any] | Complaint
 
@@ -124,14 +122,6 @@ class Intake:
         return self._database
 
 
-class _Refused(Exception):
-    """A request that ends before its calls are looked at."""
-
-    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.status, self.message, self.headers = status, message, headers
-
-
 def build_app(
     intake: Intake,
     horizon: Horizon,
@@ -150,9 +140,9 @@ def build_app(
         exception_handlers={
             404: _not_found,
             405: _not_found,
-            _Refused: _refused,
+            Refused: _refused,
             DlmError: _failed,
-            ClientDisconnect: _gone,
+            ClientDisconnect: gone,
         },
     )
 
@@ -160,51 +150,30 @@ def build_app(
 class _Desk:
     def __init__(self, intake: Intake, horizon: Horizon, token: str, body_seconds: float) -> None:
         self._intake, self._horizon = intake, horizon
-        self._token = _digest(token.encode())
-        self._body_seconds = body_seconds
+        self._token = Key(token)
+        self._bodies = Bodies(BODY_LIMIT, body_seconds, too_large=400)
 
     async def healthz(self, request: Request) -> Response:
-        return _json({"status": "ok"})
+        return as_json({"status": "ok"})
 
     async def status(self, request: Request) -> Response:
         self._require_token(request)
         state = {"queue_depth": await self._intake.depth(), **self._horizon.status()}
-        return _json({**state, "next_cycle_eta_s": self._eta()})
+        return as_json({**state, "next_cycle_eta_s": self._eta()})
 
     async def rpc(self, request: Request) -> Response:
         self._require_token(request)
-        message = read_message(await self._body(request))
+        message = read_message(await self._bodies.read(request))
         outcomes = await self._carry_out(message.calls)
         return self._respond(message, outcomes)
 
     def _require_token(self, request: Request) -> None:
-        """Compare in constant time, whatever was sent, or nothing."""
-        sent = [value for name, value in request.scope["headers"] if name == b"authorization"]
-        scheme, _, given = (sent[0] if len(sent) == 1 else b"").partition(b" ")
-        same = hmac.compare_digest(_digest(given.strip()), self._token)
-        if not (same and scheme.lower() == b"bearer"):
-            raise _Refused(
+        if not self._token.is_sent(request.scope):
+            raise Refused(
                 401,
                 "the token is missing or wrong: send Authorization: Bearer $DLM_PROBE_TOKEN",
-                {"WWW-Authenticate": "Bearer"},
+                headers={"WWW-Authenticate": "Bearer"},
             )
-
-    async def _body(self, request: Request) -> bytes:
-        """The whole body; nothing past the limit is asked for."""
-        declared = request.headers.get("content-length", "")
-        if declared.isascii() and declared.isdigit() and int(declared[:20]) > BODY_LIMIT:
-            raise _too_large()
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self._body_seconds):
-                async for piece in request.stream():
-                    body += piece
-                    if len(body) > BODY_LIMIT:
-                        raise _too_large()
-        except TimeoutError:
-            message = f"the body did not arrive within {self._body_seconds:g} seconds"
-            raise _Refused(408, message) from None
-        return bytes(body)
 
     async def _carry_out(self, calls: tuple[Call, ...]) -> list[Outcome]:
         """What became of each call. All probes of a body become durable together."""
@@ -234,11 +203,11 @@ class _Desk:
         full = any(isinstance(each, Complaint) and each.status == 429 for each in outcomes)
         headers = {"Retry-After": str(max(1, math.ceil(self._eta())))} if full else None
         if message.is_batch:
-            return _json(answers, headers=headers) if answers else Response(status_code=204)
+            return as_json(answers, headers=headers) if answers else Response(status_code=204)
         outcome = outcomes[0]
         if isinstance(outcome, Complaint):
-            return _json(answer(message.calls[0], outcome), outcome.status, headers)
-        return _json(answers[0]) if answers else Response(status_code=204)
+            return as_json(answer(message.calls[0], outcome), outcome.status, headers)
+        return as_json(answers[0]) if answers else Response(status_code=204)
 
     def _eta(self) -> float:
         return round(max(0.0, self._horizon.eta()), 1)
@@ -250,36 +219,17 @@ def _fail(futures: list[asyncio.Future[Receipt]], error: Exception) -> None:
             future.set_exception(error)
 
 
-def _digest(token: bytes) -> bytes:
-    """So that the comparison does not tell the length either."""
-    return hashlib.sha256(token).digest()
-
-
-def _too_large() -> _Refused:
-    return _Refused(400, f"the body is over the limit of {BODY_LIMIT} bytes (64 KiB)")
-
-
-def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    # Whatever text a caller sent as its id comes back in ASCII.
-    body = json.dumps(value).encode()
-    return Response(body, status, headers, media_type="application/json")
-
-
 async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, _Refused)
-    return _json({"accepted": False, "error": error.message}, error.status, error.headers)
+    assert isinstance(error, Refused)
+    return as_json({"accepted": False, "error": error.message}, error.status, error.headers)
 
 
 async def _not_found(request: Request, error: Exception) -> Response:
     message = "there is POST /rpc, GET /status and GET /healthz"
-    return _json({"accepted": False, "error": message}, 404)
+    return as_json({"accepted": False, "error": message}, 404)
 
 
 async def _failed(request: Request, error: Exception) -> Response:
     """The disk refused: nothing was promised, and the caller may try again."""
     assert isinstance(error, DlmError)
-    return _json({"accepted": False, "error": error.message}, 503, {"Retry-After": "10"})
-
-
-async def _gone(request: Request, error: Exception) -> Response:
-    return Response(status_code=400)
+    return as_json({"accepted": False, "error": error.message}, 503, {"Retry-After": "10"})

@@ -56,6 +56,11 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 pair`, `2 pairs`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def caseless(text: str) -> str:
     """A text by which two that differ in case and white space alone are the same."""
     return one_line(text.casefold())

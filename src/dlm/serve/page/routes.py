@@ -6,7 +6,6 @@ What changes anything is taken as JSON only, which no form of another site can s
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Any, Final, TypeVar
@@ -18,7 +17,7 @@ from starlette.routing import Route
 from dlm.errors import DlmError
 from dlm.serve.answering import Desk
 from dlm.serve.app import Section
-from dlm.serve.bodies import Bodies
+from dlm.serve.bodies import Bodies, object_of
 from dlm.serve.page import proposals, view, wrong
 from dlm.serve.refusals import Refused, as_json
 from dlm.serve.shelf import Book
@@ -132,13 +131,7 @@ class _Page:
             raise Refused(415, "send application/json")
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise Refused(403, "another web page may not ask this server", code="foreign_origin")
-        try:
-            value = json.loads((await self._bodies.read(request)).decode("utf-8"))
-        except (ValueError, RecursionError):
-            raise Refused(400, "the body is not JSON") from None
-        if not isinstance(value, dict):
-            raise Refused(400, "the body is not a JSON object")
-        return value
+        return object_of(await self._bodies.read(request))
 
     async def _do(self, act: Callable[..., _T], *arguments: Any) -> _T:
         """`act` in a thread, one at a time; what cannot be done is a sentence for the reader."""

@@ -5,11 +5,11 @@ The probe waits in the store until a watching process writes it into the documen
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from dlm.doc.document import Document
+from dlm.doc.render import CANNOT_STAND
 from dlm.doc.sections import Pair, PairRole
 from dlm.errors import EditConflict, StoreError
 from dlm.loops.edits import NewPair
@@ -24,7 +24,6 @@ from dlm.text.words import caseless
 CAPACITY: Final = 1000  # probes that wait
 LONGEST: Final = 20_000  # characters of a question or an answer
 TAG: Final = "page"
-_CANNOT_STAND: Final = re.compile("[\0\ud800-\udfff]")
 
 
 def mark(book: Book, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,7 +84,7 @@ def text_of(given: Mapping[str, Any], name: str) -> str:
         raise Refused(400, f"the {name} is missing", param=name)
     if len(text) > LONGEST:
         raise Refused(400, f"the {name} is longer than {LONGEST} characters", param=name)
-    if _CANNOT_STAND.search(text):
+    if CANNOT_STAND.search(text):
         raise Refused(400, f"the {name} holds a character that no document can hold", param=name)
     return text.strip()
 
