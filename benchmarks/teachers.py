@@ -22,8 +22,7 @@ from tempfile import TemporaryDirectory
 
 from dlm.data.completion import Request
 from dlm.loops.teachers import Cached, Teacher
-from dlm.loops.teachers.addresses import server_addresses
-from dlm.loops.teachers.remote import RemoteTeacher
+from dlm.loops.teachers.remote import RemoteTeacher, server_addresses
 from dlm.store.database import Database
 
 REPLY = 0.05  # seconds
