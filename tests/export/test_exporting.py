@@ -10,22 +10,14 @@ from typing import Any
 import pytest
 from exports import DLM_ID, PAIRS, commit, document_text
 
-from dlm.cli.export import run
+from dlm.cli import export as command
 from dlm.errors import CorruptStore, DlmError, StoreError, UsageError
 from dlm.export.folder import read_manifest
 from dlm.store.paths import for_dlm
 
-CHOICES: dict[str, Any] = {
-    "version": None,
-    "out": None,
-    "check": False,
-    "precision": None,
-    "as_json": False,
-}
-
 
 def export(path: Path, target: str | None, **choices: Any) -> None:
-    run(str(path), target, **{**CHOICES, **choices})
+    command.export(str(path), target, **choices)
 
 
 SLOW = pytest.mark.slow
