@@ -255,21 +255,22 @@ def _scorecard(document: Any, lessons: Any, store: Any, plan: Any) -> None:
 
 def _revert(document: Any, path: Path, count: int, watch: Stopwatch) -> None:
     """Take out a run that has added so many pairs; adding them has a line of its own."""
-    from dlm.doc.provenance import Origin
-    from dlm.loops.edits import NewPair, apply_to_file, revert_to_file
-    from dlm.loops.proposals import Proposer
+    from dlm.doc.provenance import Origin, Provenance
+    from dlm.loops.edits import Addition, EditPlan, NewPair, apply_to_file, revert_to_file
     from dlm.store.records import now
 
-    proposer = Proposer("run-of-scale", Origin.SYNTHESIZED, "a teacher", now())
-    prose = [section for section in document.sections if section.type.value == "prose"]
+    run, by, at = "run-of-scale", "a teacher", now()
+    prose = [one.section_id for one in document.sections if one.type.value == "prose"]
     additions = [
-        proposer.pair(NewPair(*pair), section.section_id, after=section.section_id, extra={})
-        for pair, section in zip(new_pairs(count, seed=13), prose * 2, strict=False)
+        Addition(
+            Provenance(Origin.SYNTHESIZED, by, run, at, source), (NewPair(*pair),), after=source
+        )
+        for pair, source in zip(new_pairs(count, seed=13), prose * 2, strict=False)
     ]
-    plan = proposer.plan(document, additions)
+    plan = EditPlan(run, Origin.SYNTHESIZED, by, at, document.sha256, tuple(additions))
     watch.timed("apply a run", lambda: apply_to_file(path, plan))
     began = time.process_time()
-    taken = revert_to_file(path, [Origin.SYNTHESIZED], "run-of-scale")
+    taken = revert_to_file(path, [Origin.SYNTHESIZED], run)
     assert taken.reverted.document.text == document.text
     watch.seconds["revert"] = time.process_time() - began
 

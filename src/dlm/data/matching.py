@@ -17,7 +17,8 @@ from difflib import SequenceMatcher
 
 from dlm.data.lessons import Lesson
 from dlm.errors import TrainingError
-from dlm.text.near import Asked, asked, repeats
+from dlm.text.near import Asked, asked
+from dlm.text.near_index import NearIndex
 from dlm.text.sentences import pieces
 from dlm.text.words import content_words, dice
 
@@ -100,14 +101,15 @@ class Sealed:
     """Questions that are only asked, made ready to be compared with much that trains."""
 
     def __init__(self, sealed: Iterable[Lesson]) -> None:
-        self._sealed = [(item, asked(item.question, item.text)) for item in sealed]
+        self._sealed = NearIndex[Lesson]()
+        for item in sealed:
+            self._sealed.add(asked(item.question, item.text), item)
 
     def repeated_by(self, example: Lesson) -> Iterator[Finding]:
         """Every place of an example that trains which nearly repeats one of them."""
         for line, text, trained in _questions(example) if self._sealed else ():
-            for item, question in self._sealed:
-                if repeats(trained, question):
-                    yield Finding(line, text, item.line, item.question, example.file)
+            for item in self._sealed.repeated_by(trained):
+                yield Finding(line, text, item.line, item.question, example.file)
 
 
 def findings(train: Iterable[Lesson], sealed: Iterable[Lesson]) -> tuple[Finding, ...]:

@@ -21,7 +21,8 @@ from dlm.doc.provenance import Origin, Provenance
 from dlm.doc.sections import PairRole, Section
 from dlm.errors import DlmError
 from dlm.loops.edits import Addition, EditPlan, NewPair, NewTriple
-from dlm.text.near import Asked, asked, repeats
+from dlm.text.near import asked
+from dlm.text.near_index import NearIndex
 from dlm.text.terms import terms
 from dlm.text.words import caseless
 
@@ -109,7 +110,7 @@ class Questions:
     """Questions that were asked, and where; a question is looked up by what nearly repeats it."""
 
     def __init__(self) -> None:
-        self._asked: list[tuple[Asked, frozenset[str], str]] = []
+        self._asked = NearIndex[tuple[frozenset[str], str]]()
 
     @classmethod
     def of(cls, document: Document) -> Questions:
@@ -120,17 +121,16 @@ class Questions:
         return questions
 
     def add(self, question: str, answer: str, where: str) -> None:
-        self._asked.append((asked(question, answer), _terms(question), where))
+        self._asked.add(asked(question, answer), (_terms(question), where))
 
     def repeated(self, question: str, answer: str) -> str | None:
         """Where a question stands that this one nearly repeats, or None.
 
         Questions about another name or number ("code E4", "code E7") are others.
         """
-        new, terms = asked(question, answer), _terms(question)
-        for known, known_terms, where in self._asked:
-            other = terms - known_terms and known_terms - terms
-            if repeats(new, known) and not other:
+        terms = _terms(question)
+        for known_terms, where in self._asked.repeated_by(asked(question, answer)):
+            if not (terms - known_terms and known_terms - terms):
                 return where
         return None
 

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 from dlm.text.terms import NUMBER_WORDS, stem
 from dlm.text.words import LIGHT_WORDS, QUESTION_WORDS, dice, distinct, grams
 
-_TRIGRAM_DICE = 0.85
+TRIGRAM_DICE = 0.85
 _LEAST_DICE = 0.2  # below it nothing else is looked at
 _QUESTION_OVERLAP = 0.5  # Jaccard of the content words
 _ANSWER_OVERLAP = 0.6  # of the shorter answer
@@ -78,7 +78,7 @@ def repeats(one: Asked, other: Asked) -> bool:
         return False
     if one.content == other.content and one.opening == other.opening and one.opening:
         return bool(one.content)
-    near = alike >= _TRIGRAM_DICE or _overlap(one, other, left, right) >= _QUESTION_OVERLAP
+    near = alike >= TRIGRAM_DICE or _overlap(one, other, left, right) >= _QUESTION_OVERLAP
     return near and _same_answer(one, other, exchanged=bool(left and right))
 
 
@@ -114,7 +114,7 @@ def _same_answer(one: Asked, other: Asked, *, exchanged: bool) -> bool:
     known = set(one.content) | set(other.content)
     left, right = one.answer - known, other.answer - known
     if not left or not right:
-        return dice(_trigrams(one.answer_text), _trigrams(other.answer_text)) >= _TRIGRAM_DICE
+        return dice(_trigrams(one.answer_text), _trigrams(other.answer_text)) >= TRIGRAM_DICE
     plain, full = sorted((left, right), key=lambda words: len(_numbers(words)))
     if not _numbers(plain) <= _numbers(full):
         return False
@@ -134,14 +134,14 @@ def _unmatched(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[set[str], 
     """The words of each that the other lacks; a word with one slip of the keyboard is no other."""
     left, right = set(one) - set(other), set(other) - set(one)
     for word in sorted(left):
-        twin = next((found for found in sorted(right) if _slipped(word, found)), None)
+        twin = next((found for found in sorted(right) if slipped(word, found)), None)
         if twin is not None:
             left.discard(word)
             right.discard(twin)
     return left, right
 
 
-def _slipped(one: str, other: str) -> bool:
+def slipped(one: str, other: str) -> bool:
     """Whether two words of five letters or more differ by one letter, or by two in turn."""
     if min(len(one), len(other)) < 5 or abs(len(one) - len(other)) > 1:
         return False
