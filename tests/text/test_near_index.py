@@ -7,11 +7,9 @@ from hypothesis import given, settings, strategies as st
 from dlm.text.near import asked, repeats
 from dlm.text.near_index import NearIndex
 
-WORDS = (
-    "who what when the is of lamp lantern lanterm lantren anchor anchors harbour 7 twelve keeper "
-    "keepers which mends mended do you know please tide"
-).split()
-TEXTS = st.lists(st.sampled_from(WORDS), max_size=7).map(" ".join)
+WORDS = """who what when the is of lamp lantern lanterm lantren anchor anchors harbour 7 twelve
+keeper keepers which mends mended do you know please tide"""
+TEXTS = st.lists(st.sampled_from(WORDS.split()), max_size=7).map(" ".join)
 PAIRS = st.tuples(TEXTS, TEXTS)
 
 

@@ -23,6 +23,7 @@ from dlm.errors import BaseModelError
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
 
+_MOST_RENDERED = 256
 _SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token")
 # Where several of these are known, the first ends a text; `eos_token` alone may end a turn only.
 _ENDS_OF_TEXT = (
@@ -113,18 +114,31 @@ class JinjaTemplate:
     def __init__(self, source: str, variables: Mapping[str, str]) -> None:
         self.source = source
         self._variables = dict(variables)
+        self._rendered: dict[tuple[object, ...], str] = {}
 
     def render(
         self, messages: Sequence[Message], *, generation_prompt: bool, thinking: bool = False
     ) -> Rendered:
         """The conversation in the template's words; BaseModelError when the template refuses it."""
-        from jinja2 import TemplateError
-
         shielded = [
             {**m, "content": _shield(m["content"], number)} for number, m in enumerate(messages)
         ]
+        key = (*((m["role"], m["content"]) for m in shielded), generation_prompt, thinking)
+        text = self._rendered.get(key)
+        if text is None:
+            text = self._render(shielded, generation_prompt, thinking)
+            # A template sees placeholders for what people wrote, so that few are different.
+            if len(self._rendered) < _MOST_RENDERED:
+                self._rendered[key] = text
+        return _fill(text, [m["content"].strip() for m in messages])
+
+    def _render(
+        self, shielded: list[dict[str, str]], generation_prompt: bool, thinking: bool
+    ) -> str:
+        from jinja2 import TemplateError
+
         try:
-            text = self._template.render(
+            return self._template.render(
                 messages=shielded,
                 add_generation_prompt=generation_prompt,
                 enable_thinking=thinking,
@@ -134,7 +148,6 @@ class JinjaTemplate:
             raise BaseModelError(
                 f"the chat template of this base model refuses the conversation: {error.message}"
             ) from error
-        return _fill(text, [m["content"].strip() for m in messages])
 
     @cached_property
     def _template(self) -> Template:
@@ -283,6 +296,8 @@ class Tokens:
         ]
         ids: list[int] = []
         start = 0
+        if not text:
+            return ids
         # A control token's text that is encoded in two parts is not recognised as one.
         for cut in [*sorted(set(cuts)), len(text)]:
             ids += self._ids(text[start:cut], ids[-1] if ids else after)
@@ -304,7 +319,8 @@ class Tokens:
         return self._raw(text)
 
     def _raw(self, text: str) -> list[int]:
-        return self._tokenizer.encode(text, add_special_tokens=False).ids
+        # The fast one leaves out where in the text each token stands.
+        return self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids
 
     @cached_property
     def _adds_a_space(self) -> bool:
