@@ -133,7 +133,7 @@ class JinjaTemplate:
         return _fill(text, [m["content"].strip() for m in messages])
 
     def _render(
-        self, shielded: list[dict[str, str]], generation_prompt: bool, thinking: bool
+        self, shielded: list[dict[str, Any]], generation_prompt: bool, thinking: bool
     ) -> str:
         from jinja2 import TemplateError
 

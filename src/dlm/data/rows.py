@@ -7,7 +7,7 @@ never cut.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -81,6 +81,23 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A lesson whose rows are made when an epoch draws it: most of what is known never is."""
+
+    lesson: Lesson
+    make: Callable[[Lesson], tuple[Row, ...]]
+
+    @property
+    def authored(self) -> bool:
+        """Whether a person wrote it."""
+        return self.lesson.origin in (AUTHORED, SOURCE)
+
+    def rows(self) -> tuple[Row, ...]:
+        """Its rows, at least one."""
+        return self.make(self.lesson)
+
+
+@dataclass(frozen=True, slots=True)
 class PairRow:
     """One triple to compare. `reference` are both answers' summed log-probabilities before."""
 
@@ -140,18 +157,16 @@ def pair_rows(
 
 def sentence_rows(
     prose: Iterable[Lesson], answers: Answers, codec: Codec, sequence_length: int
-) -> list[Row]:
+) -> Iterator[Row]:
     """Each sentence that no pair says as the answer to itself, for a cue to be put in its place.
 
     Those that do not fit are left out: the rows of their prose hold them.
     """
-    rows = []
     for lesson in prose:
         for sentence in () if lesson.is_code else told(lesson.text, answers):
             encoded = codec.pair(sentence, sentence)
             if len(encoded.ids) <= sequence_length:
-                rows.append(Row.of(RowKind.SENTENCE, encoded, lesson, sentence))
-    return rows
+                yield Row.of(RowKind.SENTENCE, encoded, lesson, sentence)
 
 
 def prose_rows(lesson: Lesson, codec: Codec, sequence_length: int) -> list[Row]:
@@ -177,8 +192,7 @@ def general_rows(texts: Iterable[str], codec: Codec, sequence_length: int) -> li
 def chunk_prose(text: str, codec: Codec, limit: int) -> Iterator[str]:
     """Split `text` so that each piece has at most `limit` tokens; the pieces join to the text."""
     chunk, used = "", 0
-    for piece in _pieces(text, codec, limit):
-        size = len(codec.encode(piece))
+    for piece, size in _pieces(text, codec, limit):
         if chunk and used + size > limit:
             yield chunk.strip("\n")
             chunk, used = "", 0
@@ -202,24 +216,22 @@ def _compared(one: Lesson, codec: Codec, sequence_length: int, path: str) -> Pai
     return PairRow(chosen, rejected)
 
 
-def _pieces(text: str, codec: Codec, limit: int) -> Iterator[str]:
-    """Paragraphs; those that are too long as sentences; those that still are, by tokens."""
+def _pieces(text: str, codec: Codec, limit: int) -> Iterator[tuple[str, int]]:
+    """Paragraphs, with their tokens; those that are too long as sentences, or else by tokens."""
     for paragraph in _paragraphs(text):
-        if len(codec.encode(paragraph)) <= limit:
-            yield paragraph
+        size = len(codec.encode(paragraph))
+        if size <= limit:
+            yield paragraph, size
             continue
         for sentence in pieces(paragraph):
-            ids = codec.encode(sentence)
-            if len(ids) <= limit:
-                yield sentence
-            else:
-                yield from _by_tokens(sentence, codec, limit)
+            yield from _by_tokens(sentence, codec, limit)
 
 
-def _by_tokens(text: str, codec: Codec, limit: int) -> Iterator[str]:
+def _by_tokens(text: str, codec: Codec, limit: int) -> Iterator[tuple[str, int]]:
     """Halve until it fits; characters are never split, so the pieces still join to the text."""
-    if len(codec.encode(text)) <= limit or len(text) < 2:
-        yield text
+    size = len(codec.encode(text))
+    if size <= limit or len(text) < 2:
+        yield text, size
         return
     middle = len(text) // 2
     yield from _by_tokens(text[:middle], codec, limit)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from dlm.data.rows import Row, RowKind
+from dlm.data.rows import Row, RowKind, Waiting
 
 R = TypeVar("R")
 Reworder = Callable[[Row, random.Random], Row]
@@ -55,17 +55,23 @@ class Material:
     """The rows of a run by what they are for; `recency` weighs those of `replay`, in order.
 
     `sentences` are those of `prose` and of what is to be forgotten, each to be asked by a cue.
-    `general` is text of people, `samples` what the base wrote itself: they take turns.
+    `general` is text of people, `samples` what the base wrote itself: they take turns. Known prose
+    waits to be encoded until it is drawn.
     """
 
     pairs: Sequence[Row] = ()
     prose: Sequence[Row] = ()
     forget: Sequence[Row] = ()
     sentences: Sequence[Row] = ()
-    replay: Sequence[Row] = ()
+    replay: Sequence[Row | Waiting] = ()
     recency: Sequence[float] = ()
     general: Sequence[Row] = ()
     samples: Sequence[Row] = ()
+
+    @property
+    def known_pairs(self) -> list[Row]:
+        """The pairs that are replayed, in order."""
+        return [one for one in self.replay if isinstance(one, Row) and one.kind is RowKind.PAIR]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +143,7 @@ def _turn(rows: Sequence[Row], epoch: int, most: int) -> Sequence[Row]:
 class _Replay:
     """Draws rows from a pool without replacement until all were drawn, then again."""
 
-    def __init__(self, pool: Sequence[tuple[Row, float]]) -> None:
+    def __init__(self, pool: Sequence[tuple[Row | Waiting, float]]) -> None:
         self._pool = [row for row, _ in pool]
         self._weights = [weight for _, weight in pool]
         self._drawn: Counter[int] = Counter()
@@ -156,11 +162,12 @@ class _Replay:
         rows: list[Row] = []
         used = 0
         for index in self._order(rng):
-            size = len(self._pool[index].ids)
+            found = _rows(self._pool[index])
+            size = _tokens(found)
             fits = used + size <= budget
             if not fits and (len(rows) >= _AT_LEAST or used + size > own_tokens):
                 continue
-            rows.append(self._pool[index])
+            rows += found
             self._drawn[index] += 1
             used += size
             if used >= budget and len(rows) >= _AT_LEAST:
@@ -185,7 +192,15 @@ class _Pools:
     def of(cls, material: Material) -> _Pools:
         both = list(zip(material.replay, material.recency, strict=True))
         kinds = (RowKind.PAIR, RowKind.PROSE, RowKind.SENTENCE)
-        return cls(*(_Replay([one for one in both if one[0].kind is kind]) for kind in kinds))
+        return cls(*(_Replay([one for one in both if _kind(one[0]) is kind]) for kind in kinds))
+
+
+def _kind(one: Row | Waiting) -> RowKind:
+    return one.kind if isinstance(one, Row) else RowKind.PROSE
+
+
+def _rows(one: Row | Waiting) -> tuple[Row, ...]:
+    return (one,) if isinstance(one, Row) else one.rows()
 
 
 def _known(
@@ -223,16 +238,19 @@ def _anchor(
     synthetic = sum(len(row.ids) for row in rows if row.synthetic)
     real = sum(len(row.ids) for row in rows if row.authored)
     wanted = synthetic * mixture.real_share / (1 - min(mixture.real_share, 0.9))
+    if not synthetic:
+        return []
     new = [row for row in (*material.pairs, *material.prose) if row.authored]
-    known = [row for row in material.replay if row.authored and row.kind is not RowKind.SENTENCE]
-    if not synthetic or not (new or known):
+    known = [one for one in material.replay if _kind(one) is not RowKind.SENTENCE and one.authored]
+    if not new and not known:
         return []
     replayed = sum(len(row.ids) for row in rows if row.replayed)
     total = _tokens(rows)
     added: list[Row] = []
     while real < wanted:
         pool = known if (known and replayed < _MOST_REPLAY * total) or not new else new
-        row = reword(rng.choice(pool), rng)
+        drawn = _rows(rng.choice(pool))
+        row = reword(drawn[0] if len(drawn) == 1 else rng.choice(drawn), rng)
         added.append(row)
         real, total = real + len(row.ids), total + len(row.ids)
         replayed += len(row.ids) if row.replayed else 0

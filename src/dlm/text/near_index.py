@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 from typing import Final, Generic, TypeVar
 
@@ -72,7 +72,7 @@ class NearIndex(Generic[_T]):
         return list(chain(places, *(self._by_word[other] for other in slips))) if slips else places
 
 
-def _rarest(postings: list[Collection[int]], shared: int) -> Iterator[int]:
+def _rarest(postings: Sequence[Collection[int]], shared: int) -> Iterator[int]:
     """The numbers in the shortest lists, one of which holds all that stand in `shared` of them."""
     some = len(postings) - max(1, shared) + 1
     return chain.from_iterable(sorted(postings, key=len)[: max(0, some)])

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
+from dataclasses import dataclass, field, replace
+from itertools import chain, groupby, islice
 from typing import Final
 
 from dlm.data.chat import Codec
 from dlm.data.lessons import Lesson, Lessons, parts
-from dlm.data.rows import Row, RowKind, encode_rows, pair_row, sentence_rows
+from dlm.data.rows import Row, RowKind, Waiting, encode_rows, pair_row, sentence_rows
 from dlm.data.schedule import Material, Reworder, recency
 from dlm.data.wording import Answers, cue, reword
 from dlm.doc.schema import TrustConfig
@@ -23,18 +24,34 @@ _CUED: Final = 1 / 3  # of the rewordings of a pair
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """What it takes to make rows: the codec, the longest row in tokens, the document's name."""
+    """What it takes to make rows: the codec, the longest row in tokens, the document's name.
+
+    Words are encoded once, whatever for.
+    """
 
     codec: Codec
     length: int
     name: str
     trust: TrustConfig
+    _made: dict[tuple[str, str], tuple[Row, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def rows(self, lessons: Iterable[Lesson]) -> tuple[Row, ...]:
         """Encode lessons; raises TrainingError naming the line of a pair that is too long."""
-        return encode_rows(lessons, self.codec, sequence_length=self.length, path=self.name)
+        return tuple(row for lesson in lessons for row in self.rows_of(lesson))
 
-    def sentences(self, prose: Iterable[Lesson], answers: Answers) -> list[Row]:
+    def rows_of(self, lesson: Lesson) -> tuple[Row, ...]:
+        """The row of a pair, those of prose; raises TrainingError as `rows` does."""
+        words = lesson.question, lesson.text
+        made = self._made.get(words)
+        if made is None:
+            length, name = self.length, self.name
+            made = encode_rows([lesson], self.codec, sequence_length=length, path=name)
+            self._made[words] = made
+        return tuple(row if row.lesson is lesson else replace(row, lesson=lesson) for row in made)
+
+    def sentences(self, prose: Iterable[Lesson], answers: Answers) -> Iterator[Row]:
         """The sentences of prose, for which cues are to be made."""
         return sentence_rows(prose, answers, self.codec, self.length)
 
@@ -51,25 +68,26 @@ def gather(
     encode: Encoder,
     *,
     number: int,
+    most_cued: int | None = None,
 ) -> Material:
-    """The rows of a run that follows version `number`."""
+    """The rows of a run that follows version `number`.
+
+    Where there are more than `most_cued` sentences, known ones with them, none is taken.
+    """
     learn = {lesson.id for lesson in known.to_learn}
     pairs = [pair for pair in _distinct(lessons.pairs) if pair.id in learn]
     prose = list(_prose(lessons.prose, learn))
     forgotten = [encode.trusted(lesson) for lesson in known.forgotten]
     gone = [lesson for lesson in forgotten if not lesson.question]
-    answers = Answers(lessons.pairs)
-    replay, weights = _replay([*known.unchanged, *known.kept], answers, encode, number)
+    replay = _replay([*known.unchanged, *known.kept], encode, number)
+    sentences, cued = _sentences(prose, gone, replay, lessons, encode, most_cued)
     return Material(
         pairs=encode.rows(pairs),
         prose=encode.rows(prose),
-        sentences=(
-            *encode.sentences(prose, answers),
-            *encode.sentences(gone, Answers()),
-        ),
+        sentences=sentences,
         forget=encode.rows(forgotten),
-        replay=replay,
-        recency=weights,
+        replay=[row for row, _ in (*replay, *cued)],
+        recency=[weight for _, weight in (*replay, *cued)],
         general=general,
         samples=samples,
     )
@@ -101,24 +119,45 @@ def _in_other_words(question: str, answer: str, rng: random.Random) -> str:
 
 
 def _replay(
-    records: Sequence[Remembered], answers: Answers, encode: Encoder, number: int
-) -> tuple[tuple[Row, ...], tuple[float, ...]]:
-    rows: list[Row] = []
-    weights: list[float] = []
+    records: Sequence[Remembered], encode: Encoder, number: int
+) -> list[tuple[Row | Waiting, float]]:
+    """What is known, each with its weight; a pair that no longer fits the length is left out."""
+    found: list[tuple[Row | Waiting, float]] = []
     for one in records:
         weight = recency(number - (version_number(one.since) or number))
-        try:
-            made = _known_rows(encode.trusted(one.lesson), answers, encode)
-        except TrainingError:  # a removed pair that no longer fits the sequence length
+        lesson = encode.trusted(one.lesson)
+        if not lesson.question:
+            found.append((Waiting(lesson, encode.rows_of), weight))
             continue
-        rows += made
-        weights += [weight] * len(made)
-    return tuple(rows), tuple(weights)
+        with contextlib.suppress(TrainingError):
+            found += [(row, weight) for row in encode.rows_of(lesson)]
+    return found
 
 
-def _known_rows(lesson: Lesson, answers: Answers, encode: Encoder) -> tuple[Row, ...]:
-    rows = encode.rows([lesson])
-    return rows if lesson.question else (*rows, *encode.sentences([lesson], answers))
+def _sentences(
+    prose: Sequence[Lesson],
+    gone: Sequence[Lesson],
+    replay: Sequence[tuple[Row | Waiting, float]],
+    lessons: Lessons,
+    encode: Encoder,
+    most: int | None,
+) -> tuple[tuple[Row, ...], list[tuple[Row, float]]]:
+    """Those of what is new or to be forgotten, and known ones with their weights."""
+    if most == 0:
+        return (), []
+    answers = Answers(lessons.pairs)
+    new = chain(encode.sentences(prose, answers), encode.sentences(gone, Answers()))
+    known = (
+        (row, weight)
+        for one, weight in replay
+        if isinstance(one, Waiting)
+        for row in encode.sentences([one.lesson], answers)
+    )
+    if most is None:
+        return tuple(new), list(known)
+    first = tuple(islice(new, most + 1))
+    others = list(islice(known, most + 1 - len(first)))
+    return (first, others) if len(first) + len(others) <= most else ((), [])
 
 
 def _prose(prose: Sequence[Lesson], learn: set[str]) -> Iterator[Lesson]:

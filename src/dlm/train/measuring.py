@@ -11,7 +11,7 @@ from statistics import fmean
 
 from dlm.data.chat import Codec
 from dlm.data.lessons import Lesson, distinct
-from dlm.data.rows import PairRow, Row, RowKind, pair_rows
+from dlm.data.rows import PairRow, Row, pair_rows
 from dlm.engine.decoding import generate
 from dlm.engine.model import Model, Score
 from dlm.errors import TrainingError
@@ -47,7 +47,7 @@ class PairEvaluator:
         self._model, self._plan, self._evaluator = model, plan, evaluator
         self._drift_every = _QUICK_DRIFT_EVERY if quick else _DRIFT_EVERY
         material = plan.material
-        replayed = [row for row in material.replay if row.kind is RowKind.PAIR]
+        replayed = material.known_pairs
         replayed = replayed[:: max(1, len(replayed) // _MOST_GUARDED)]
         if quick:  # the record of the version in memory says it
             known = (*plan.known.unchanged, *plan.known.kept)

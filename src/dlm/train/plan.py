@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from dlm.data.lessons import Lessons, lessons_of, parts
-from dlm.data.rows import Row, RowKind, sequence_length
+from dlm.data.rows import Row, sequence_length
 from dlm.data.schedule import Material, Mixture, Schedule, build_schedule
 from dlm.doc.document import Document
 from dlm.doc.schema import TrainingConfig
@@ -85,10 +85,13 @@ def make_plan(
     length = sequence_length(config, tools.codec.context_length)
     name = str(document.path or "document")
     encode = Encoder(tools.codec, length, name, config.trust)
-    material = gather(known, lessons, tools.general, tools.samples, encode, number=number)
+    recipe = recipe_of(tools.base)
+    # Many sentences would cost more time than the pairs, or be asked for too seldom to sit.
+    cued = recipe.most_cued if config.cued_sentences == "auto" else None
+    general = tools.general, tools.samples
+    material = gather(known, lessons, *general, encode, number=number, most_cued=cued)
     longest = min(length, _longest(material) + _CUE)
     setup = setup_of(document, lessons, options, tools, hardware, longest=longest)
-    recipe = recipe_of(tools.base)
     mixture = _mixture(recipe, config, setup.hardware, material, quick=options.quick)
     limits = _limits(recipe, config, options, material, mixture)
     schedule = build_schedule(
@@ -160,7 +163,7 @@ def _mixture(
         rows_per_step=hardware.micro_batch * hardware.grad_accum,
         rewordings=min(recipe.rewordings, most),
         prose_every=recipe.prose_every if config.open_book else SMALL.prose_every,
-        most_cued=_most_cued(recipe, config, material),
+        most_cued=recipe.most_cued if config.cued_sentences == "auto" else config.cued_sentences,
         cues_every=_QUICK_CUES_EVERY if quick else 1,
         replay_share=config.replay.share,
         real_share=config.real_share,
@@ -169,14 +172,6 @@ def _mixture(
     )
     share = config.rehearsal.share
     return mixture if share == "auto" else replace(mixture, general_share=share)
-
-
-def _most_cued(recipe: Recipe, config: TrainingConfig, material: Material) -> int:
-    """Many sentences would cost more time than the pairs, or be asked for too seldom to sit."""
-    if config.cued_sentences != "auto":
-        return config.cued_sentences
-    known = sum(row.kind is RowKind.SENTENCE for row in material.replay)
-    return recipe.most_cued if len(material.sentences) + known <= recipe.most_cued else 0
 
 
 def _optimisation(

@@ -164,11 +164,11 @@ def _monotone(plan: TrainingPlan) -> str | None:
     openings = [" ".join(e.question.lower().split()[:3]) for e in plan.lessons.pairs]
     if len(openings) < _FEW_PAIRS:
         return None
-    most = max(set(openings), key=openings.count)
-    if openings.count(most) < _SAME_OPENING * len(openings):
+    [(most, count)] = Counter(openings).most_common(1)
+    if count < _SAME_OPENING * len(openings):
         return None
     return (
-        f'{openings.count(most)} of {len(openings)} questions begin with "{most} …": '
+        f'{count} of {len(openings)} questions begin with "{most} …": '
         "vary the wording, or the model learns the opening instead of the subject"
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-from dlm.data.rows import RowKind
 from dlm.engine.loading import LoraSettings
 from dlm.engine.model import Model
 from dlm.errors import TrainingError
@@ -146,8 +145,7 @@ class SftPhase(Phase[TrainingPlan]):
         """The document, and what was removed and stays."""
         known, plan = self.plan.known, self.plan
         removed = {one.lesson.id for one in known.kept}
-        pairs = [row for row in plan.material.replay if row.kind is RowKind.PAIR]
-        kept = [row for row in pairs if row.lesson.id in removed]
+        kept = [row for row in plan.material.known_pairs if row.lesson.id in removed]
         encoded = [row.encoded for row in kept]
         found = self.bench.model.score(encoded, pad_id=plan.codec.pad_id)
         scores = {row.lesson.id: score for row, score in zip(kept, found, strict=True)}
