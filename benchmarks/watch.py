@@ -4,7 +4,7 @@
 
 A document of 30 pairs on the embedded base; each cycle saves it with one answer changed, as an
 editor does that replaces the file. The first figures come from a process as a user runs it, clock
-from the save to the line that names the new version; the debounce (400 ms) is part of it. The
+from the save to the line that names the new version; the debounce (200 ms) is part of it. The
 shares come from the same cycles run in this process.
 """
 

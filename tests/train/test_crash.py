@@ -39,6 +39,16 @@ The Brindle lamp is teal.
 """
 
 
+MORE = """
+::instruction::
+### Q
+Where does the Brindle lamp hang?
+
+### A
+It hangs above the loom.
+::
+"""
+
 TOOK: list[float] = []
 
 
@@ -50,7 +60,8 @@ def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     environment = {**os.environ, "DLM_HOME": str(folder / "home")}
     warm.server_path()
     began = time.monotonic()
-    warm.run("train", folder / "lamp.dlm", "--max-steps", "6", env=environment).check_returncode()
+    first = warm.run("train", folder / "lamp.dlm", "--epochs", "12", env=environment)
+    first.check_returncode()
     TOOK.append(time.monotonic() - began)
     return folder
 
@@ -66,22 +77,31 @@ def workplace(trained_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 # A share of the usual duration is drawn for each kill: loading, steps, staging, commit, pointer.
 @pytest.mark.slow  # kills in the usual run: test_resume_kill, and each step of a commit in store/
 @pytest.mark.parametrize("seed", range(20))
-def test_a_kill_at_any_moment_keeps_the_committed_version_and_the_next_training_works(
+def test_a_retraining_killed_at_any_moment_keeps_file_and_version_and_the_next_one_works(
     workplace: Path, seed: int, usual_seconds: float
 ) -> None:
-    with WarmProcess("train", workplace, "--fresh", "--max-steps", "6", "--seed", "5"):
+    workplace.write_text(DOCUMENT + MORE, "utf-8")
+    with WarmProcess("train", workplace, "--epochs", "12"):
         time.sleep(usual_seconds * random.Random(seed).uniform(0.1, 1.02))
+    assert workplace.read_text("utf-8") == DOCUMENT + MORE
     assert_whole(workplace)
-    done = warm.run("train", workplace, "--fresh", "--max-steps", "6", "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["version"] in ("v0002", "v0003")
+    warm.run("train", workplace).check_returncode()
+    assert workplace.read_text("utf-8") == DOCUMENT + MORE
     assert_whole(workplace)
+    assert current_name(workplace) == "v0002"
 
 
 @pytest.fixture
 def usual_seconds(trained_home: Path) -> float:
     """How long the training that gets killed takes when it is not."""
     return TOOK[0]
+
+
+def current_name(document: Path) -> str:
+    with Store.open(parse_file(document).frontmatter.dlm_id) as store:
+        current = store.current()
+    assert current is not None
+    return current.name
 
 
 def assert_whole(document: Path) -> None:

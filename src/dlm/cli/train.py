@@ -78,7 +78,7 @@ def train(
     watch_debounce_ms: Annotated[
         int,
         typer.Option("--watch-debounce-ms", min=0, help="How long a save must have rested."),
-    ] = 400,
+    ] = 200,
     watch_max_steps: Annotated[
         int,
         typer.Option("--watch-max-steps", min=1, help="Most steps of one cycle of watching."),

@@ -42,6 +42,7 @@ class Model:
         self.plan = plan
         self.torch = torch
         self.folder = folder  # of the base
+        self.steps = 0  # that a trainer took: what was measured before them is out of date
 
     @classmethod
     def load(
@@ -122,6 +123,8 @@ class Model:
     def score(self, rows: Sequence[Encoded], *, pad_id: int = 0) -> list[Score]:
         """Score the supervised tokens of each row under the model as it stands."""
         scores: list[Score | None] = [None] * len(rows)
+        if not rows:
+            return []
         with self.inference():
             for batch in _batches([len(row.ids) for row in rows], _TOKENS_PER_BATCH):
                 for index, score in zip(

@@ -61,6 +61,8 @@ class Evaluator:
     def __init__(self, model: Model, codec: Codec) -> None:
         self._model, self._pad_id = model, codec.pad_id
         self._base: dict[tuple[int, ...], Score] = {}
+        self._now: dict[tuple[int, ...], Score] = {}  # after `_steps` of the model
+        self._steps = model.steps
         rows = general_rows(held_out_texts(), codec, _DRIFT_LENGTH)
         self._texts: list[Encoded] = [row.encoded for row in rows]
         assert model.folder is not None
@@ -131,7 +133,7 @@ class Evaluator:
         In nats per token, on texts that are never trained on; 0 is no change, negative is better.
         """
         rows = self._texts[:texts]
-        return _mean(self._scores(rows)) - _mean(self._base_scores(rows, always=True))
+        return _mean(self.scores(rows)) - _mean(self._base_scores(rows, always=True))
 
     def _general(self, texts: int) -> list[Item]:
         rows = self._texts[:texts]
@@ -221,11 +223,18 @@ class Evaluator:
         """With the adapter and without; those that are `always` measured, without from memory."""
         general = [row for row, one in zip(rows, always, strict=False) if one]
         self._base_scores(general, always=True)
-        both = zip(self._scores(rows), self._base_scores(rows), strict=True)
+        both = zip(self.scores(rows), self._base_scores(rows), strict=True)
         return [Loss(one.nll, base.nll, one.tokens, one.exact) for one, base in both]
 
-    def _scores(self, rows: Sequence[Encoded]) -> list[Score]:
-        return self._model.score(rows, pad_id=self._pad_id)
+    def scores(self, rows: Sequence[Encoded]) -> list[Score]:
+        """Of the model as it stands; what was scored since its last step is not again."""
+        if self._steps != self._model.steps:
+            self._now, self._steps = {}, self._model.steps
+        keys = [tuple(row.ids) for row in rows]
+        new = {key: row for key, row in zip(keys, rows, strict=True) if key not in self._now}
+        found = self._model.score(list(new.values()), pad_id=self._pad_id)
+        self._now |= zip(new, found, strict=True)
+        return [self._now[key] for key in keys]
 
     def _base_scores(self, rows: Sequence[Encoded], *, always: bool = False) -> list[Score]:
         keys = [tuple(row.ids) for row in rows]
@@ -236,7 +245,8 @@ class Evaluator:
             new = {key: row for key, row in new.items() if known[key] is None}
         if new:
             with self._model.base_only():
-                found = dict(zip(new, self._scores(list(new.values())), strict=True))
+                scores = self._model.score(list(new.values()), pad_id=self._pad_id)
+                found = dict(zip(new, scores, strict=True))
             self._base |= found
             for key in new if always else ():
                 self.memory.note_score(new[key], found[key])

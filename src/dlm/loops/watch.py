@@ -47,7 +47,7 @@ class WatchSettings:
 
     saves: bool = True
     pushes: bool = False
-    debounce_seconds: float = 0.4
+    debounce_seconds: float = 0.2
     max_steps: int = 100
     max_cycles: int | None = None
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -67,6 +68,7 @@ def _value(environment: Environment, name: str) -> str:
     return environment.get(name, unsaid)
 
 
+@cache
 def _version(name: str) -> str:
     try:
         return version(name)

@@ -20,6 +20,7 @@ from dlm.store.records import Remembered, version_number
 from dlm.train.known import Known
 
 _CUED: Final = 1 / 3  # of the rewordings of a pair
+_FIRM: Final = 0.05  # nats a token, with which an answer is replayed twice as soon as with none
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def _replay(
     """What is known, each with its weight; a pair that no longer fits the length is left out."""
     found: list[tuple[Row | Waiting, float]] = []
     for one in records:
-        weight = recency(number - (version_number(one.since) or number))
+        weight = recency(number - (version_number(one.since) or number)) * _fragility(one)
         lesson = encode.trusted(one.lesson)
         if not lesson.question:
             found.append((Waiting(lesson, encode.rows_of), weight))
@@ -132,6 +133,11 @@ def _replay(
         with contextlib.suppress(TrainingError):
             found += [(row, weight) for row in encode.rows_of(lesson)]
     return found
+
+
+def _fragility(one: Remembered) -> float:
+    """How much sooner a pair is replayed that sits loosely (Schaul et al., 2016)."""
+    return 1 + (one.nll or 0.0) / _FIRM
 
 
 def _sentences(

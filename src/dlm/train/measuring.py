@@ -44,7 +44,7 @@ class PairEvaluator:
     def __init__(
         self, model: Model, plan: TrainingPlan, evaluator: Evaluator, *, quick: bool = False
     ) -> None:
-        self._model, self._plan, self._evaluator = model, plan, evaluator
+        self._plan, self._evaluator = plan, evaluator
         self._drift_every = _QUICK_DRIFT_EVERY if quick else _DRIFT_EVERY
         material = plan.material
         replayed = material.known_pairs
@@ -56,9 +56,10 @@ class PairEvaluator:
         else:
             before = self._scores(replayed)
             self._guard = [row for row, score in zip(replayed, before, strict=True) if score.exact]
-        self._before = self._scores(material.forget)
+        forget = [row.encoded for row in material.forget]
+        self._before = evaluator.scores(forget)
         with model.base_only():
-            self._base = self._scores(material.forget)
+            self._base = model.score(forget, pad_id=plan.codec.pad_id)
 
     def look(self, epoch: int, budget: Budget | None) -> EpochFigures:
         """The figures after `epoch`; the dear ones only when they may decide something."""
@@ -97,7 +98,7 @@ class PairEvaluator:
         return sum(score.nll for score in scores) / len(scores) if scores else None
 
     def _scores(self, rows: Sequence[Row]) -> list[Score]:
-        return self._model.score([row.encoded for row in rows], pad_id=self._plan.codec.pad_id)
+        return self._evaluator.scores([row.encoded for row in rows])
 
 
 _ASKED = 16  # prompts, spread over the triples

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -23,8 +24,13 @@ from dlm.train.verdict import Limits
 _MOST_ROWS = 32_000  # of one run with an open end
 _FEWEST_EPOCHS = 3
 _CUE = 12  # tokens by which another way to ask may be longer
-_QUICK_EPOCHS = 3
+# Between two saves: an epoch is a step or two, and no row is so long that it pads the others.
+_QUICK_EPOCHS = 2
 _QUICK_CUES_EVERY = 3
+_QUICK_REWORDINGS = 2
+_QUICK_GENERAL = 0.1
+_QUICK_LENGTH = 1.3  # times that of the longest new pair
+_QUICK_FEWEST = 8  # general rows to choose from
 _CONTINUED_RATE = 0.5  # of the usual one: what is new is learned as soon, and disturbs less
 
 
@@ -90,6 +96,8 @@ def make_plan(
     cued = recipe.most_cued if config.cued_sentences == "auto" else None
     general = tools.general, tools.samples
     material = gather(known, lessons, *general, encode, number=number, most_cued=cued)
+    if options.quick:
+        material = _of_short_rows(material)
     longest = min(length, _longest(material) + _CUE)
     setup = setup_of(document, lessons, options, tools, hardware, longest=longest)
     mixture = _mixture(recipe, config, setup.hardware, material, quick=options.quick)
@@ -115,11 +123,28 @@ def make_plan(
             setup,
             fixed=limits is None,
             continues=number > 0 and not known.forgotten,
+            quick=options.quick,
         ),
         limits=limits,
         open_end=limits is not None,
         capped=max_steps < schedule.steps,
     )
+
+
+def _of_short_rows(material: Material) -> Material:
+    """`material` without the general rows that are much longer than its new pairs.
+
+    All where there are too few short ones to choose from.
+    """
+    own = max((len(row.ids) for row in material.pairs), default=0)
+
+    def short(rows: Sequence[Row]) -> list[Row]:
+        return [row for row in rows if len(row.ids) <= _QUICK_LENGTH * own]
+
+    general, samples = short(material.general), short(material.samples)
+    if len(general) + len(samples) < _QUICK_FEWEST:
+        return material
+    return replace(material, general=general, samples=samples)
 
 
 def _longest(material: Material) -> int:
@@ -170,13 +195,20 @@ def _mixture(
         general_share=recipe.general_share,
         texts_every=recipe.texts_every,
     )
+    if quick:
+        mixture = replace(
+            mixture,
+            rewordings=min(mixture.rewordings, _QUICK_REWORDINGS),
+            general_share=min(mixture.general_share, _QUICK_GENERAL),
+        )
     share = config.rehearsal.share
     return mixture if share == "auto" else replace(mixture, general_share=share)
 
 
 def _optimisation(
-    config: TrainingConfig, setup: Setup, *, fixed: bool, continues: bool
+    config: TrainingConfig, setup: Setup, *, fixed: bool, continues: bool, quick: bool
 ) -> Optimisation:
+    """A quick run goes on where the last one was a moment ago: a warm-up would cost half of it."""
     hardware = setup.hardware
     usual = setup.base.sft_learning_rate * (_CONTINUED_RATE if continues else 1)
     rate = usual if config.learning_rate == "auto" else config.learning_rate
@@ -184,7 +216,7 @@ def _optimisation(
         learning_rate=rate,
         # With an open end there is no last step to decay towards.
         schedule=config.lr_scheduler if fixed else "constant",
-        warmup_ratio=config.warmup_ratio,
+        warmup_ratio=0.0 if quick and continues else config.warmup_ratio,
         micro_batch=hardware.micro_batch,
         grad_accum=hardware.grad_accum,
         gradient_checkpointing=hardware.gradient_checkpointing,

@@ -81,6 +81,7 @@ class RowTrainer:
         steps = max(1, len(rows) // optimisation.rows_per_step)
         if start is not None:
             restore_weights(start, self._model.network)
+            self._model.steps += 1
             rows = rows[start.step * optimisation.rows_per_step :]
             if not rows:
                 return start.step, None
@@ -92,7 +93,12 @@ class RowTrainer:
             rows, how = shared_out(rows, how, line.processes, self._pad_id)
         trainer = self._enter(rows, how, steps)
         trainer.objective = objective
-        callback = _callback(watcher, trainer, start, line)
+
+        def stepped(report: StepReport) -> str | None:
+            self._model.steps += 1
+            return watcher(report)
+
+        callback = _callback(stepped, trainer, start, line)
         trainer.add_callback(callback)
         # What pairs are compared with was scored without dropout, so they are trained without.
         quiet = self._model.without_dropout() if objective else nullcontext()
@@ -205,7 +211,7 @@ def _arguments(how: Optimisation, steps: int) -> dict[str, Any]:
         "max_steps": steps,
         "learning_rate": how.learning_rate,
         "lr_scheduler_type": _SCHEDULES[how.schedule],
-        "warmup_steps": min(5, int(how.warmup_ratio * steps) + 1),
+        "warmup_steps": min(5, int(how.warmup_ratio * steps) + 1) if how.warmup_ratio else 0,
         "max_grad_norm": how.max_grad_norm,
         "seed": how.seed,
         "data_seed": how.seed,
