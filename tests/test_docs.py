@@ -93,7 +93,7 @@ def test_the_pages_of_the_commands_say_what_the_command_line_says() -> None:
     spec.loader.exec_module(pages)
     assert pages.stale_pages() == [], "run scripts/command_pages.py and look at the difference"
     assert len(pages.pages()) > 25
-    assert "`--watch-debounce-ms N` | `400` |" in (ROOT / "docs/commands/train.md").read_text(
+    assert "`--watch-debounce-ms N` | `200` |" in (ROOT / "docs/commands/train.md").read_text(
         "utf-8"
     )
 

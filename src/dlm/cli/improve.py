@@ -56,6 +56,10 @@ def run(
         str | None,
         typer.Option("--teacher", metavar="NAME", help="Who writes; default whoever serves."),
     ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option("--judge", metavar="NAME", help="Who scores what is written and mined."),
+    ] = None,
     improvement_threshold: Annotated[
         float | None,
         typer.Option(
@@ -124,6 +128,7 @@ def run(
         "rounds": rounds,
         "strategy": strategy,
         "teacher": teacher,
+        "judge": judge,
         "improvement_threshold": improvement_threshold,
         "min_steps": min_steps,
         "max_steps": max_steps,

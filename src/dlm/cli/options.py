@@ -22,7 +22,7 @@ PathArgument = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 JudgeOption = Annotated[
-    str, typer.Option("--judge", metavar="NAME", help="sway, hf:org/reward-model, or cli:command.")
+    str, typer.Option("--judge", metavar="NAME", help="sway, hf:MODEL, cli:COMMAND or a server.")
 ]
 TopPOption = Annotated[
     float,

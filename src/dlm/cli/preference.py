@@ -90,7 +90,7 @@ def mine(
     ] = False,
     timeout: Annotated[
         float | None,
-        typer.Option("--timeout", min=0.1, help="Seconds a judge that is a program may take."),
+        typer.Option("--timeout", min=0.1, help="Seconds a program or a server may take."),
     ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Print every answer with its score and fate.")

@@ -189,6 +189,7 @@ class ImproveConfig(_Config):
         "extraction", description="extraction, expansion, both, backtranslate or mixed"
     )
     teacher: str | None = Field(None, description="the name of a teacher, or null")
+    judge: str = Field("sway", min_length=1, description="the name of a judge")
     improvement_threshold: Share = Field(0.05, description=_FROM_0_TO_1)
     min_steps: int = Field(
         0, ge=0, le=_MOST_STEPS, description=f"a whole number from 0 to {_MOST_STEPS}"

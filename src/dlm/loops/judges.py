@@ -4,7 +4,7 @@ The judge that is always there is the document's own model. It looks how far the
 adapter, sway the base to an answer. A good pair is one whose answer the frozen base finds likelier
 when it may read the passage, and the adapter, which learned the document, finds likelier than the
 base. Both are differences of the same answer under the same words, so that neither its length nor
-its fluency counts. Programs and reward models judge too.
+its fluency counts. Programs, reward models and servers (`grading`) judge too.
 """
 
 from __future__ import annotations
@@ -22,12 +22,17 @@ from dlm.loops.programs import Program, Unusable
 
 if TYPE_CHECKING:
     from dlm.engine.resident import Resident, RewardModel
+    from dlm.loops.teachers.protocol import Teacher
 
 KINDS: Final = {
     "sway": "the document's own base and adapter",
     "hf:<model>": "a reward model of the hub, or of a folder as in hf:./reward",
     "cli:<command>": "a program, run once a candidate",
+    "openai:<model>, openai:<model>@<url>,<url>, vllm-server:<url>, http(s)://…": (
+        "a language model that grades, behind one server or several"
+    ),
 }
+_SERVERS: Final = ("openai", "vllm-server", "http", "https")
 READING: Final = (
     "Answer the question using the passage.\n\nPassage:\n{text}\n\nQuestion: {question}"
 )
@@ -38,9 +43,9 @@ _SHAPE: Final = 'it reads JSON with "prompt" and "candidate", and prints {"score
 
 
 def open_judge(spec: str, resident: Resident, *, timeout: float | None = None) -> Judge:
-    """The judge that `spec` names; a program may take `timeout` seconds a candidate.
+    """The judge that `spec` names; a program or a server may take `timeout` seconds a candidate.
 
-    Raises JudgeError or BaseModelError when there is none.
+    Raises JudgeError, TeacherError or BaseModelError when there is none.
     """
     kind, _, rest = spec.strip().partition(":")
     if spec.strip() == "sway":
@@ -52,6 +57,13 @@ def open_judge(spec: str, resident: Resident, *, timeout: float | None = None) -
 
         is_folder = rest.startswith(("./", "../", "~", "/"))
         return RewardJudge(RewardModel.load(rest if is_folder else spec.strip()), spec.strip())
+    if kind in _SERVERS and rest:
+        from dlm.loops.teachers.http import TIMEOUT
+        from dlm.loops.teachers.remote import RemoteTeacher, addresses_of
+
+        # A key goes to OpenAI alone: the variable that the owner names is the teacher's.
+        servers = addresses_of(kind, spec.strip() if kind.startswith("http") else rest, None)
+        return GradeJudge(RemoteTeacher(*servers, timeout=timeout or TIMEOUT))
     raise JudgeError(f"there is no judge {spec!r}", hint=f"known: {', '.join(KINDS)}")
 
 
@@ -218,6 +230,37 @@ class CommandJudge(Judge):
         self._failures = 0
         self._reasoning[question.prompt, candidate] = reasoning
         return score
+
+
+class GradeJudge(Judge):
+    """A language model behind servers; scores are its grades, from 0 to 1."""
+
+    threshold = 0.6
+    margin = 0.2
+
+    def __init__(self, teacher: Teacher) -> None:
+        self.name = teacher.name
+        self._teacher = teacher
+        self._said: dict[tuple[str, str], str] = {}
+
+    def score_all(self, questions: Sequence[Question]) -> list[list[float]]:
+        """Many requests at once; an answer without a grade scores NaN."""
+        from dlm.loops.grading import Answered, grades
+
+        flat = [
+            Answered(one.prompt, text, one.reference, one.passage)
+            for one in questions
+            for text in one.candidates
+        ]
+        found = grades(self._teacher, flat)
+        for asked_for, grade in zip(flat, found, strict=True):
+            self._said[asked_for.prompt, asked_for.candidate] = grade.said
+        values = iter(found)
+        return [[next(values).value for _ in one.candidates] for one in questions]
+
+    def why(self, prompt: str, candidate: str) -> str:
+        """The sentence beside the grade."""
+        return self._said.get((prompt, candidate), "")
 
 
 class RewardJudge(Judge):

@@ -42,6 +42,7 @@ class ImproveOptions:
     rounds: int = 2
     strategy: str = Strategy.EXTRACTION.value
     teacher: str | None = None
+    judge: str = "sway"
     improvement_threshold: float = 0.05
     min_steps: int = 0
     benchmark_samples: int = 500

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
@@ -30,8 +30,6 @@ from dlm.store import improving
 from dlm.store.database import Database
 from dlm.store.improving import Round, Step
 from dlm.store.records import version_name
-
-_JUDGE: Final = "sway"
 
 
 def go_on(context: Context, one: Round) -> Round:
@@ -99,7 +97,7 @@ def _written(
     outcome = synthesize(
         document,
         writing.synth_options(strategy, sections, seed, one.ordinal, len(before)),
-        Asking(teacher=teacher, judge=_JUDGE),
+        Asking(teacher=teacher, judge=context.options.judge),
         context.database,
         context.asking,
         Commission(one.name, one.started_at, hints),
@@ -119,7 +117,7 @@ def _written(
 
 def _mined(context: Context, one: Round) -> dict[str, Any]:
     """What the champion's own answers show of better and worse, as one more part."""
-    options = MineOptions(judge=_JUDGE, seed=int(one.facts["seed"]))
+    options = MineOptions(judge=context.options.judge, seed=int(one.facts["seed"]))
     outcome = mine(context.document, options, context.database, context.asking)
     for text in outcome.notes:
         context.progress.note(text)
