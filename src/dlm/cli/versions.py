@@ -205,14 +205,11 @@ def _chosen(memory: tuple[Remembered, ...], wanted: list[str]) -> list[Remembere
 
 @contextlib.contextmanager
 def _opened(path: str | None) -> Iterator[tuple[Store, Version, tuple[Remembered, ...]]]:
-    document = read_document(path)
-    with document_store(document) as store:
+    from dlm.store.store import trained_store
+
+    with trained_store(read_document(path), note, "nothing is remembered") as store:
         version = store.current()
-        if version is None:
-            raise StoreError(
-                f"{document.path} is not trained yet, so nothing is remembered",
-                hint=f"train it first: dlm train {document.path}",
-            )
+        assert version is not None
         yield store, version, store.memory(version)
 
 

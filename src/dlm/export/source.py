@@ -15,10 +15,8 @@ from dlm.data.chat import Codec
 from dlm.data.chat_format import Tokens
 from dlm.doc.document import Document
 from dlm.engine.answer import check_base
-from dlm.errors import StoreError
-from dlm.store.paths import for_dlm
 from dlm.store.records import Version
-from dlm.store.store import Store
+from dlm.store.store import trained_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,27 +61,13 @@ def open_source(
     Raises StoreError when nothing is trained, CorruptStore when the weights are damaged, and
     BaseModelError when the base is not here or another one.
     """
-    frontmatter = document.frontmatter
-    paths = for_dlm(frontmatter.dlm_id)
-    if not paths.database.exists() and not paths.adapter.exists():
-        raise _not_trained(document)
-    with Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store:
-        for text in store.notices:
-            say(f"note: {text}")
+    with trained_store(document, say, "there is nothing to export", version) as store:
         chosen = store.current() if version is None else store.version(version)
-        if chosen is None:
-            raise _not_trained(document)
+        assert chosen is not None
         base = base_of(document)
         folder = local_folder(base, say=say)
         fingerprint = check_base(store, chosen, folder, base.key)
         store.verify(chosen)
         with store.in_use(chosen):
-            codec = Codec.load(folder, system_prompt=frontmatter.system_prompt)
+            codec = Codec.load(folder, system_prompt=document.frontmatter.system_prompt)
             yield Source(document, chosen, base, folder, fingerprint, codec)
-
-
-def _not_trained(document: Document) -> StoreError:
-    return StoreError(
-        f"{document.path} is not trained yet, so there is nothing to export",
-        hint=f"train it first: dlm train {document.path}",
-    )

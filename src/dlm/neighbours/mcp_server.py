@@ -20,7 +20,7 @@ from pydantic import Field
 from dlm import __version__
 from dlm.doc.document import Document
 from dlm.engine.asking import Engine
-from dlm.errors import DlmError, StoreError
+from dlm.errors import DlmError
 
 _LONGEST = 20_000
 Question = Annotated[str, Field(description="One question.", min_length=1, max_length=_LONGEST)]
@@ -98,16 +98,14 @@ class _Tools:
         from dlm.loops.edits import diff, stage
         from dlm.loops.push import propose_correction
         from dlm.store.records import now
-        from dlm.store.store import open_store
+        from dlm.store.store import writable_store
 
         with self._one_at_a_time, _told():
             document = Document.open(self._path)
             plan = propose_correction(
                 document, question, answer, by=_client(context), at=now(), reason=reason
             )
-            with open_store(document) as store:
-                if store.read_only:
-                    raise StoreError("the store cannot be written", hint="`dlm doctor` says why")
+            with writable_store(document) as store:
                 stage(store.database, plan)
         return {
             "staged": plan.run,

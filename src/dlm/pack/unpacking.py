@@ -100,7 +100,7 @@ def _require_room(out: Path) -> None:
 
 def _is_here(place: StorePath, pack: Pack) -> bool:
     """Whether the same versions are in the store already; StoreError when there are others."""
-    if not place.database.exists() and not place.adapter.exists():
+    if not place.is_used:
         if place.root.exists():
             raise _other_store(place)
         return False

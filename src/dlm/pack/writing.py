@@ -34,8 +34,7 @@ from dlm.pack.layout import (
     may_hold,
 )
 from dlm.pack.reading import Pack
-from dlm.store.paths import for_dlm
-from dlm.store.store import Store
+from dlm.store.store import Store, trained_store
 
 _MOMENT: Final = (1980, 1, 1, 0, 0, 0)  # of every member, so that the same parts give the same file
 _BLOCK: Final = 1 << 20
@@ -73,18 +72,14 @@ def pack(
     """
     frontmatter = document.frontmatter
     check_replaceable(out, frontmatter.dlm_id)
-    paths = for_dlm(frontmatter.dlm_id)
-    if not paths.database.exists() and not paths.adapter.exists():
-        raise _not_trained(document)
     with contextlib.ExitStack() as stack:
-        store = stack.enter_context(Store.open(frontmatter.dlm_id))
-        for text in store.notices:
-            say(f"note: {text}")
+        store = stack.enter_context(
+            trained_store(document, say, "there is nothing to pack but its text")
+        )
         if not store.read_only:
             stack.enter_context(store.lock("pack"))
         current = store.current()
-        if current is None:
-            raise _not_trained(document)
+        assert current is not None
         try:
             work = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             parts = [*_document(document, work), *_store(store, work)]
@@ -186,10 +181,3 @@ def _entry(archive: zipfile.ZipFile, name: str, size: int) -> IO[bytes]:
     info.create_system = 3
     info.file_size = size
     return archive.open(info, "w", force_zip64=size >= 1 << 31)
-
-
-def _not_trained(document: Document) -> StoreError:
-    return StoreError(
-        f"{document.path} is not trained yet, so there is nothing to pack",
-        hint=f"train it first: dlm train {document.path}; the text alone can be copied",
-    )

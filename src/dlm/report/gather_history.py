@@ -19,7 +19,7 @@ from dlm.store.database import Database
 from dlm.store.edits import DocumentEdit, document_edits, staged_plans
 from dlm.store.improving import Round, rounds
 from dlm.store.metrics import Evaluation, MetricRun, RunOutcome
-from dlm.store.records import RunRecord, Version, version_name
+from dlm.store.records import RunRecord, Version, name_of, version_name
 from dlm.store.store import Store
 
 SHOWN = 50
@@ -223,7 +223,7 @@ def _round(one: Round) -> RoundFacts:
         teacher=one.teacher,
         strategy=one.strategy,
         champion=version_name(one.champion),
-        challenger=None if one.challenger is None else version_name(one.challenger),
+        challenger=name_of(one.challenger),
         brings=brings if isinstance(brings, str) else None,
         scores={who: figure for who, figure in scores.items() if figure is not None},
         difference=_figure(contest.get("difference")),

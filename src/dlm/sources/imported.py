@@ -13,7 +13,7 @@ from dlm.doc.notes import Note, read_note
 from dlm.doc.render import escape_body, normalise
 from dlm.errors import DlmError
 
-UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _OPENS_COMMENT: Final = re.compile(r"(?<!\\)<!--")
 _MARKDOWN: Final = (".md", ".markdown", ".mdown")
 _NAMED: Final = 9
@@ -42,13 +42,18 @@ def read_bytes(path: Path) -> bytes:
 def decoded(data: bytes, path: Path) -> str:
     """The text of UTF-8 or UTF-16 with "\\n" for newlines; raises DlmError for anything else."""
     try:
-        text = data.decode("utf-16" if data[:2] in UTF_16 else "utf-8-sig")
+        return text_of(data)
     except UnicodeDecodeError as error:
         raise DlmError(
             f"{path} is not UTF-8 (byte {error.start})",
             hint="save it as UTF-8 first; of other files, --from takes PDF, DOCX, EPUB, HTML, "
             "CSV and JSONL",
         ) from error
+
+
+def text_of(data: bytes) -> str:
+    """The text of UTF-8 or UTF-16 with "\\n" for newlines; UnicodeDecodeError as it comes."""
+    text = data.decode("utf-16" if data[:2] in _UTF_16 else "utf-8-sig")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

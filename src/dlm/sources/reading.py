@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from dlm.doc.notes import html_comments, read_note
 from dlm.errors import DocumentError
 from dlm.sources.folder import Found, LeftOut, Wanted, files_below
-from dlm.sources.imported import UTF_16
+from dlm.sources.imported import text_of
 from dlm.sources.secrets import find_secrets, refuse_secrets
 
 if TYPE_CHECKING:
@@ -145,14 +145,10 @@ def _wanted(entry: SourceConfig) -> Wanted:
 def _text(path: Path) -> str | None:
     """The text of a file with "\\n" for newlines; None for one that holds none."""
     try:
-        data = path.read_bytes()
-        wide = data[:2] in UTF_16
-        if not wide and b"\0" in data:
-            return None
-        text = data.decode("utf-16" if wide else "utf-8-sig")
+        text = text_of(path.read_bytes())
     except (OSError, UnicodeDecodeError):
         return None
-    return None if "\0" in text else text.replace("\r\n", "\n").replace("\r", "\n")
+    return None if "\0" in text else text
 
 
 @lru_cache(maxsize=16_384)

@@ -22,7 +22,7 @@ from typing import Any, Final, Self, TypeVar
 
 from dlm.errors import CorruptStore, StoreError
 from dlm.files import disk_error
-from dlm.store.records import finite, from_json, printable, version_name
+from dlm.store.records import finite, from_json, name_of, printable
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ class Database:
         self.path = path
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA foreign_keys = ON")
-        self._connection.create_function("name", 1, _name, deterministic=True)
+        self._connection.create_function("name", 1, name_of, deterministic=True)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -247,10 +247,6 @@ def _column(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     return printable(value) if isinstance(value, str) else finite(value)
-
-
-def _name(number: int | None) -> str | None:
-    return None if number is None else version_name(number)
 
 
 def is_full(folder: Path) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 
 from dlm.errors import CorruptStore
 from dlm.store.database import Database
-from dlm.store.records import now, to_json, version_name, version_number
+from dlm.store.records import now, number_of, to_json, version_name
 
 _PLANS = ("plan", "parts", "handed_on")
 _TOLD = (
@@ -192,7 +192,7 @@ def rounds(database: Database, run: int | None = None) -> tuple[Round, ...]:
 def add_teacher(database: Database, teacher: TeacherRecord, document: bytes) -> None:
     """Note a teacher with the document as it is, and let it serve. Call it in a transaction."""
     keep_text(database, document)
-    version, current = _number(teacher.version), _number(teacher.current)
+    version, current = number_of(teacher.version), number_of(teacher.current)
     database.insert("teachers", teacher, version=version, current=current)
     serve(database, teacher.number)
 
@@ -261,7 +261,3 @@ def forget_texts(database: Database) -> None:
         " UNION SELECT document_sha256 FROM improve_rounds"
         " UNION SELECT document_sha256 FROM runs JOIN versions USING (run_id))"
     )
-
-
-def _number(name: str | None) -> int | None:
-    return None if name is None else version_number(name)

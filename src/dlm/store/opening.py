@@ -24,7 +24,7 @@ from dlm.store.database import Database, DiskRefuses, sentences
 from dlm.store.locks import try_exclusive_lock
 from dlm.store.manifest import Manifest, load_manifest, save_manifest
 from dlm.store.paths import StorePath
-from dlm.store.records import moment, now, version_name, version_number
+from dlm.store.records import moment, name_of, now, version_name, version_number
 from dlm.store.staging import Found, find_version
 
 PRUNED = "pruned-"
@@ -341,7 +341,7 @@ def _missing(place: StorePath, database: Database) -> list[str]:
 def _publish(place: StorePath, database: Database, checkpoint: Callable[[str], None]) -> None:
     """Rewrite each derived file that disagrees with the database; raises DlmError."""
     number = queries.current_number(database)
-    _point(place, None if number is None else version_name(number))
+    _point(place, name_of(number))
     checkpoint("pointer file written")
     expected = _expected_manifest(place, database)
     if _read_manifest(place) != expected:
@@ -356,7 +356,7 @@ def _expected_manifest(place: StorePath, database: Database) -> Manifest:
         dlm_id=place.dlm_id,
         base_model=meta.base_model if meta else "",
         created_at=meta.created_at.isoformat() if meta else None,
-        current_version=None if number is None else version_name(number),
+        current_version=name_of(number),
         versions=tuple(v.name for v in queries.versions(database, place.versions)),
         last_number=meta.last_number if meta else 0,
         adapter_history=queries.pointer_moves(database),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -13,11 +12,11 @@ from dlm.store.records import (
     PointerMove,
     RunRecord,
     Version,
-    moment,
+    name_of,
     now,
+    number_of,
     to_json,
     version_name,
-    version_number,
 )
 
 
@@ -60,17 +59,19 @@ def end_pending(database: Database) -> None:
 
 def versions(database: Database, folder: Path) -> tuple[Version, ...]:
     """Every version, oldest first; `folder` is where their folders lie."""
-    rows = database.rows(
-        "SELECT number, sha256, created_at, run_id, parent FROM versions ORDER BY number"
+    found = database.read(
+        Version,
+        """SELECT number, name(number) AS name, '' AS path, sha256, created_at, run_id,
+            name(parent) AS parent
+        FROM versions ORDER BY number""",
     )
-    with database.readable_row():
-        return tuple(_version(row, folder) for row in rows)
+    return tuple(replace(one, path=folder / one.name) for one in found)
 
 
 def add_version(database: Database, version: Version) -> None:
     """Insert one version; its run must be there."""
     row = {name: getattr(version, name) for name in ("number", "sha256", "created_at", "run_id")}
-    database.insert("versions", row, parent=_number(version.parent))
+    database.insert("versions", row, parent=number_of(version.parent))
 
 
 def delete_version(database: Database, number: int) -> None:
@@ -88,14 +89,14 @@ def current_number(database: Database) -> int | None:
 
 def move_pointer(database: Database, number: int, why: str) -> None:
     """Make `number` current and note the move."""
-    before = _name(current_number(database))
+    before = name_of(current_number(database))
     add_pointer_move(database, PointerMove(now(), before, version_name(number), why))
     database.execute("INSERT OR REPLACE INTO current VALUES (1, ?)", number)
 
 
 def add_pointer_move(database: Database, move: PointerMove) -> None:
     """Note a move of the pointer that was made earlier."""
-    before, after = _number(move.from_version), _number(move.to_version)
+    before, after = number_of(move.from_version), number_of(move.to_version)
     row = {"at": move.at, "from_number": before, "to_number": after, "why": move.why}
     database.insert("pointer_log", row)
 
@@ -129,20 +130,3 @@ def run(database: Database, run_id: str) -> RunRecord | None:
     """One run."""
     found = database.read(RunRecord, "SELECT * FROM runs WHERE run_id = ?", run_id)
     return found[0] if found else None
-
-
-def _version(row: sqlite3.Row, folder: Path) -> Version:
-    name = version_name(row["number"])
-    created = moment(row["created_at"])
-    parent = _name(row["parent"])
-    return Version(
-        row["number"], name, folder / name, row["sha256"], created, row["run_id"], parent
-    )
-
-
-def _name(number: int | None) -> str | None:
-    return None if number is None else version_name(number)
-
-
-def _number(name: str | None) -> int | None:
-    return None if name is None else version_number(name)

@@ -40,6 +40,16 @@ def version_number(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def name_of(number: int | None) -> str | None:
+    """The name of a version that may be none."""
+    return None if number is None else version_name(number)
+
+
+def number_of(name: str | None) -> int | None:
+    """The number of a version that may be none."""
+    return None if name is None else version_number(name)
+
+
 def run_name(started: datetime) -> str:
     """The id of the run that began at that moment, the same when it is resumed."""
     return f"{started:%Y%m%dT%H%M%S}-{started.microsecond:05x}"

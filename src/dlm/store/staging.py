@@ -24,6 +24,7 @@ from dlm.store.records import (
     Version,
     from_json,
     moment,
+    name_of,
     now,
     to_json,
     version_name,
@@ -111,7 +112,7 @@ class Staging:
 
     def _seal(self, run: RunRecord, at: datetime) -> Version:
         """Write the run file, take the digest, and flush everything to the disk."""
-        parent = None if run.mode == "fresh" or self._before is None else version_name(self._before)
+        parent = None if run.mode == "fresh" else name_of(self._before)
         digest = write_run_file(self.path, self.name, parent, at, run)
         self._checkpoint("sealed")
         fsync_tree(self.path)

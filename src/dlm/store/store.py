@@ -10,7 +10,6 @@ import contextlib
 import secrets
 import shutil
 from collections.abc import Callable, Collection, Iterator
-from types import TracebackType
 from typing import Self
 
 from dlm.doc.document import Document
@@ -35,6 +34,38 @@ def open_store(document: Document) -> Store:
     """The store of a document, to be used as a context manager; otherwise as `Store.open`."""
     frontmatter = document.frontmatter
     return Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model)
+
+
+@contextlib.contextmanager
+def writable_store(document: Document) -> Iterator[Store]:
+    """The store of a document, to note an edit in; StoreError when it cannot be written."""
+    with open_store(document) as store:
+        if store.read_only:
+            raise StoreError("the store cannot be written", hint="`dlm doctor` says why")
+        yield store
+
+
+@contextlib.contextmanager
+def trained_store(
+    document: Document, say: Callable[[str], None], use: str, version: str | None = None
+) -> Iterator[Store]:
+    """The store of a document that was trained, and what it has to say told to `say`.
+
+    Raises StoreError, with what `use` says is not possible, when there is no current version and
+    none is named.
+    """
+    with contextlib.ExitStack() as stack:
+        store = None
+        if for_dlm(document.frontmatter.dlm_id).is_used:
+            store = stack.enter_context(open_store(document))
+            for text in store.notices:
+                say(f"note: {text}")
+        if store is None or (version is None and store.current() is None):
+            raise StoreError(
+                f"{document.path} is not trained yet, so {use}",
+                hint=f"train it first: dlm train {document.path}",
+            )
+        yield store
 
 
 class Store:
@@ -251,12 +282,7 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     @contextlib.contextmanager

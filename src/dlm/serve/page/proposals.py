@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from dlm.doc.document import Document
-from dlm.errors import EditConflict, StoreError
+from dlm.errors import EditConflict
 from dlm.loops.edits import (
     Addition,
     EditPlan,
@@ -25,7 +25,7 @@ from dlm.serve.refusals import Refused
 from dlm.serve.shelf import Book
 from dlm.store.database import Database
 from dlm.store.edits import waiting_probes
-from dlm.store.store import open_store
+from dlm.store.store import open_store, writable_store
 
 MOST_PROBES: Final = 100
 
@@ -103,9 +103,7 @@ def _staged(book: Book, given: Mapping[str, Any]) -> Iterator[tuple[Database, Do
     """The store's database, the document, and the staged plan whose run is named."""
     run = text_of(given, "run")
     document = saved(book)
-    with open_store(document) as store:
-        if store.read_only:
-            raise StoreError("the store cannot be written", hint="`dlm doctor` says why")
+    with writable_store(document) as store:
         plan = next((one for one in staged(store.database) if one.run == run), None)
         if plan is None:
             raise Refused(404, "this plan is not staged any more: look at the list again")

@@ -11,14 +11,14 @@ from typing import Any, Final
 from dlm.doc.document import Document
 from dlm.doc.render import CANNOT_STAND
 from dlm.doc.sections import Pair, PairRole
-from dlm.errors import EditConflict, StoreError
+from dlm.errors import EditConflict
 from dlm.loops.edits import NewPair
 from dlm.loops.proposals import Existing
 from dlm.serve.page.view import saved, watch_command
 from dlm.serve.refusals import Refused
 from dlm.serve.shelf import Book
 from dlm.store.edits import Probe, drop_probes, push_probes, waiting_probes
-from dlm.store.store import Store, open_store
+from dlm.store.store import Store, open_store, writable_store
 from dlm.text.words import caseless
 
 CAPACITY: Final = 1000  # probes that wait
@@ -41,9 +41,7 @@ def mark(book: Book, given: Mapping[str, Any]) -> dict[str, Any]:
             f"not taken: {reason}", hint="what stands in the document is changed in an editor"
         )
     probe = Probe(pair.question, pair.answer, (TAG,))
-    with open_store(document) as store:
-        if store.read_only:
-            raise StoreError("the store cannot be written", hint="`dlm doctor` says why")
+    with writable_store(document) as store:
         for before in waiting_probes(store.database):
             if caseless(before.prompt) == caseless(pair.question) and before.tags == (TAG,):
                 drop_probes(store.database, [before.probe_id])  # the reader thought better of it
