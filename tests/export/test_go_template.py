@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from dlm.errors import DlmError
-from dlm.export.go_template import literal, render
+from dlm.export.ollama import literal, render
 
 CHATML = (
     "{{ if .System }}<s>{{ .System }}</s>\n{{ end }}<u>{{ .Prompt }}</u>\n<a>{{ .Response }}</a>\n"

@@ -12,7 +12,7 @@ from families import CHATML, GEMMA, write_pieces, write_tokenizer
 
 from dlm.data.chat import Codec, Message
 from dlm.errors import DlmError
-from dlm.export import go_template, ollama
+from dlm.export import ollama
 from dlm.export.gguf.vocabulary import WAYS
 from dlm.export.template import chat_template
 
@@ -112,12 +112,12 @@ def test_a_modelfile_says_it_too(name: str, tmp_path: Path) -> None:
     opening = "<bos>" if name == "gemma" else ""
     template, default = ollama._template(codec, opening)
     assert default == ("You are nice." if name == "default system" else "")
-    rendered = go_template.render(template, default, (), "Who guards it?")
+    rendered = ollama.render(template, default, (), "Who guards it?")
     assert opening + rendered == codec.prompt_text(ROUND)
-    with_system = go_template.render(template, "Be {{ brief }}.", (), "Who guards it?")
+    with_system = ollama.render(template, "Be {{ brief }}.", (), "Who guards it?")
     system: Message = {"role": "system", "content": "Be {{ brief }}."}
     assert opening + with_system == codec.prompt_text([system, *ROUND])
     if name in ("chatml", "default system", "gemma"):
         rounds = [("Who guards it?", "Old Marten.")]
-        later = go_template.render(template, default, rounds, "Why?")
+        later = ollama.render(template, default, rounds, "Why?")
         assert opening + later == codec.prompt_text(TWO)

@@ -6,14 +6,15 @@ the contents becomes the Go template. So it fits ChatML, Llama 3, Gemma and plai
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from dlm.data.chat import Codec, Message
 from dlm.errors import DlmError
-from dlm.export import go_template
 from dlm.export.gguf.model import write_gguf
 from dlm.export.huggingface import stop_ids
 from dlm.export.source import Source
@@ -22,6 +23,8 @@ from dlm.export.weights import Precision
 MODELFILE: Final = "Modelfile"
 _LONGEST_CONTEXT: Final = 8192
 _SYSTEM, _ASKED, _SAID, _ASKED_NEXT = "Ssystem0", "Uuser1", "Aanswer2", "Uuser3"
+_ACTION: Final = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.S)
+_ANSWER: Final = "{{ .Response }}"
 _INSTRUCTION: Final = re.compile(
     r'^(FROM|SYSTEM|TEMPLATE|PARAMETER)[ \t]+(?:"""(.*?)"""|([^\n]*))$', re.M | re.S
 )
@@ -47,7 +50,25 @@ class Modelfile:
 
     def prompt(self, question: str) -> str:
         """What the model reads before it answers."""
-        return go_template.render(self.template, self.system, (), question)
+        return render(self.template, self.system, (), question)
+
+
+def render(template: str, system: str, rounds: Sequence[tuple[str, str]], question: str) -> str:
+    """The prompt that ends where the answer to `question` begins; `rounds` were before it.
+
+    Does what Ollama does with a template that names `.Prompt` and `.Response`: each round is
+    rendered by itself, the system message with the first, and the last ends where the answer
+    begins. Knows the part of Go's text templates that a Modelfile of ours is made of: fields, `if`,
+    literals. Raises DlmError for a template with anything else in it.
+    """
+    open_end, found, _ = template.rpartition(_ANSWER)
+    if not found:
+        raise DlmError(f"the template of the Modelfile has no {_ANSWER}")
+    text = ""
+    for prompt, answer in rounds:
+        text += _fill(template, {"System": system, "Prompt": prompt, "Response": answer})
+        system = ""
+    return text + _fill(open_end, {"System": system, "Prompt": question, "Response": ""})
 
 
 def write_ollama(source: Source, folder: Path, precision: Precision) -> None:
@@ -100,7 +121,7 @@ def _template(codec: Codec, opening: str) -> tuple[str, str]:
         default = before[len(system_before) : len(before) - len(system_after)]
     if not default and before.endswith(asks):
         lead = before.removesuffix(asks)
-    write = go_template.literal
+    write = literal
     system = f"{write(system_before)}{{{{ .System }}}}{write(system_after.removesuffix(asks))}"
     otherwise = f"{{{{ else }}}}{write(lead)}" if lead else ""
     if system_after.endswith(asks):
@@ -155,3 +176,37 @@ def _verify(source: Source, modelfile: Modelfile) -> None:
             "the chat template of this base model cannot be said in a Modelfile",
             hint="--target gguf writes the template of the base itself",
         )
+
+
+def literal(text: str) -> str:
+    """Text as a Go template writes it."""
+    return re.sub(r"\{+", lambda braces: f'{{{{ "{braces[0]}" }}}}', text)
+
+
+def _fill(template: str, fields: Mapping[str, str]) -> str:
+    text, shown = "", [True]
+    for index, piece in enumerate(_ACTION.split(template)):
+        if index % 2 == 0:
+            text += piece if all(shown) else ""
+        elif piece.startswith("if ."):
+            shown.append(bool(_field(piece.removeprefix("if "), fields)))
+        elif piece == "else" and len(shown) > 1:
+            shown[-1] = not shown[-1]
+        elif piece == "end" and len(shown) > 1:
+            shown.pop()
+        elif piece.startswith('"'):
+            text += json.loads(piece) if all(shown) else ""
+        else:
+            text += _field(piece, fields) if all(shown) else ""
+    if len(shown) > 1:
+        raise DlmError("an {{ if }} in the template of the Modelfile has no {{ end }}")
+    return text
+
+
+def _field(name: str, fields: Mapping[str, str]) -> str:
+    found = fields.get(name.removeprefix(".")) if name.startswith(".") else None
+    if found is None:
+        raise DlmError(
+            f"the template of the Modelfile says {{{{ {name} }}}}, which is not read here"
+        )
+    return found

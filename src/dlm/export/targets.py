@@ -10,8 +10,7 @@ from typing import Any, Final
 
 from dlm import __version__
 from dlm.export.folder import write_manifest
-from dlm.export.gguf.adapter import write_gguf_adapter
-from dlm.export.gguf.model import write_gguf
+from dlm.export.gguf.model import write_gguf, write_gguf_adapter
 from dlm.export.huggingface import TEMPLATE_FILE, write_adapter, write_merged
 from dlm.export.ollama import MODELFILE, write_ollama
 from dlm.export.source import Source

@@ -11,8 +11,7 @@ from typing import Any, Final
 from urllib.request import Request, urlopen
 
 from dlm.errors import BaseModelError
-from dlm.export.check.comparison import Reply
-from dlm.export.check.questions import LONGEST
+from dlm.export.check.questions import LONGEST, Reply
 from dlm.export.ollama import Modelfile
 
 _CONTEXT: Final = 2048  # tokens; a question and its answer

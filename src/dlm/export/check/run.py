@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from dlm.errors import BaseModelError, DlmError
-from dlm.export.check.comparison import Runner, Verdict, compare
 from dlm.export.check.llama_cpp_runner import llama_cpp_is_here, run_llama_cpp
-from dlm.export.check.questions import ask_store
+from dlm.export.check.questions import Runner, Verdict, ask_store, compare
 from dlm.export.check.transformers_runner import run_adapter, run_folder, run_gguf
 from dlm.export.gguf.model import write_gguf
 from dlm.export.huggingface import TEMPLATE_FILE

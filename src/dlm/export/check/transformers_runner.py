@@ -8,8 +8,7 @@ from typing import Any
 
 from dlm.engine.loading import load_adapter, load_base, load_gguf, prepare, start
 from dlm.errors import BaseModelError
-from dlm.export.check.comparison import Reply
-from dlm.export.check.questions import LONGEST
+from dlm.export.check.questions import LONGEST, Reply
 from dlm.export.gguf.reading import read_facts, read_shapes, tokenizer_of
 from dlm.export.ollama import Modelfile
 from dlm.export.source import Source
