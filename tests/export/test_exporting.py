@@ -117,7 +117,7 @@ def test_an_export_that_fails_its_check_is_not_written(
     harrow: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "dlm.export.gguf.adapter.chat_template", lambda *a: "{{ messages[0]['content'] }}"
+        "dlm.export.gguf.model.chat_template", lambda *a: "{{ messages[0]['content'] }}"
     )
     with pytest.raises(DlmError, match="does not answer"):
         export(harrow, "gguf-adapter", check=True)
