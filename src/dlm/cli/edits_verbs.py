@@ -200,7 +200,7 @@ class EditVerbs:
         if done.removed and not dry_run:
             file = document_path(document)
             with open_database(document) as database:
-                done = take_back(database, file, origins, run, force=force).reverted
+                done = take_back(database, file, origins, run, force=force)
         taken = f"took {count(len(done.removed), 'section')} out of {document.path}"
         text = taken if done.removed else "nothing to take back"
         facts = {

@@ -106,6 +106,14 @@ def run_id(loop: str, document: Document, *told: object) -> str:
     return f"{loop}-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:10]}"
 
 
+class Funnel(dict[str, int]):
+    """How many candidates there were, and how many were left at each step, in order."""
+
+    def __str__(self) -> str:
+        """`generated 96 → parsed 90 → dedup 41 → … → accepted 12`."""
+        return " → ".join(f"{name} {count}" for name, count in self.items())
+
+
 class Questions:
     """Questions that were asked, and where; a question is looked up by what nearly repeats it."""
 

@@ -19,11 +19,18 @@ from dlm.doc.provenance import Origin
 from dlm.doc.sections import PairRole
 from dlm.errors import DlmError, DocumentError, EditConflict
 from dlm.index import Index
-from dlm.loops.edits import Addition, Applied, EditPlan, NewPair, apply_to_file, new_run_id
+from dlm.loops.edits import (
+    Addition,
+    Applied,
+    EditPlan,
+    NewPair,
+    apply_to_file,
+    edit_of,
+    new_run_id,
+)
 from dlm.loops.proposals import Existing, Proposer, run_id
 from dlm.store.database import Database
 from dlm.store.edits import (
-    DocumentEdit,
     Probe,
     document_edits,
     drop_probes,
@@ -34,7 +41,6 @@ from dlm.store.edits import (
     waiting_probes,
     written_probes,
 )
-from dlm.store.records import now
 
 _BY: Final = "rpc"
 _TRIES: Final = 5  # when somebody saves the file at the same moment
@@ -224,19 +230,8 @@ def _mark(database: Database, outcome: Applied, found: _Sorted) -> None:
     for refusal in outcome.refusals:
         found.held[ids[refusal.id]] = refusal.reason
     made = [ids[addition.id] for addition in outcome.made.additions]
-    edit = DocumentEdit(
-        run=found.proposer.run,
-        origin=Origin.PUSHED,
-        by=_BY,
-        at=now(),
-        action=_APPLY,
-        added=tuple(addition.section_id for addition in outcome.made.additions),
-        removed=(),
-        before_sha256=outcome.before.sha256,
-        after_sha256=outcome.after.sha256,
-    )
     if made:
-        record_edit(database, edit)
+        record_edit(database, edit_of(outcome.made, outcome))
         mark_written(database, dict.fromkeys(made, found.proposer.run))
 
 

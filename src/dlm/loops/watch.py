@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +27,7 @@ from dlm.eval.answers import Kind
 from dlm.loops.push import Drained, Fits, drain
 from dlm.loops.watch_status import WatchStatus
 from dlm.store.edits import queue_depth, waiting_probes, written_probes
-from dlm.store.store import Store
+from dlm.store.store import open_store
 from dlm.train.options import Progress, Relay, StepFigures, TrainOptions
 from dlm.train.report import TrainingReport
 from dlm.train.start import NothingToTrain
@@ -158,7 +158,7 @@ class Watch:
         self._status.note(phase="reading")
         self._seen = stamp(self._path)
         document = self._read()
-        with _store_of(document) as store:
+        with open_store(document) as store:
             if queue_depth(store.database) or written_probes(store.database):
                 with store.lock("writing pushed probes", wait=_LOCK_SECONDS):
                     drained = drain(store.database, self._path, fits=self._trainer.fits(document))
@@ -289,13 +289,6 @@ class _Estimated(Relay):
         self._status.left(figures.seconds_left)
         self._status.note(phase=f"step {figures.step} of {figures.steps}", loss=figures.loss)
         self.inner.step(figures)
-
-
-@contextlib.contextmanager
-def _store_of(document: Document) -> Iterator[Store]:
-    frontmatter = document.frontmatter
-    with Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store:
-        yield store
 
 
 def _wait_for(event: threading.Event) -> None:

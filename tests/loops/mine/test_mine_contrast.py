@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from dlm.data.lessons import Lesson
-from dlm.loops.mine.candidates import Candidate, Drop, Funnel, Mined
+from dlm.loops.mine.candidates import Candidate, Drop, Mined, funnel_of
 from dlm.loops.mine.run import contrasted
 
 ASKED = "How long does the dryer take to warm up?"
@@ -89,7 +89,7 @@ def test_the_funnel_counts_answers_then_distinct_ones_then_prompts() -> None:
     cut = Candidate("b", "self:v0001", True, True, times=2).drop(Drop.WHOLE, "it was cut off")
     again = Candidate("c", "base", True, True).drop(Drop.DISTINCT, "said before")
     mute = Candidate("d", "base", True, True).drop(Drop.JUDGED, "no score")
-    funnel = Funnel.of([Mined(mined().lesson, (one, cut, again, mute)), mined()])
+    funnel = funnel_of([Mined(mined().lesson, (one, cut, again, mute)), mined()])
     assert str(funnel) == (
         "prompts 2 → candidates 7 → whole 5 → distinct 2 → judged 1 → cleared 0 → kept 0"
     )

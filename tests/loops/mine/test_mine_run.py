@@ -112,14 +112,14 @@ def test_mined_pairs_are_real_contrasts_that_say_where_they_come_from(trained: D
         text = addition.section().source.text
         assert "judge_score_chosen=" in text
         assert "mined_run_id=" in text
-    counts = list(outcome.funnel.to_json().values())
+    counts = list(outcome.funnel.values())
     assert counts[0] == 3
     assert counts[1:4] == sorted(counts[1:4], reverse=True)
-    assert outcome.funnel.kept == len(outcome.plan.additions) == outcome.balance.n
+    assert outcome.funnel["kept"] == len(outcome.plan.additions) == outcome.balance.n
     again = run(trained, max_pairs=1)
     assert asked(again) == 0
-    assert len(again.plan.additions) == again.funnel.kept == 1
-    assert again.funnel.cleared == outcome.funnel.cleared
+    assert len(again.plan.additions) == again.funnel["kept"] == 1
+    assert again.funnel["cleared"] == outcome.funnel["cleared"]
 
 
 def test_exam_questions_and_untrained_documents_are_not_mined(trained: Document) -> None:
@@ -142,7 +142,7 @@ def test_applied_and_reverted_the_file_has_its_bytes_again(trained: Document) ->
     outcome = run(trained)
     apply_to_file(trained.path, outcome.plan)
     after = parse_file(trained.path)
-    assert sum(len(section.triples) for section in after.sections) == outcome.funnel.kept
+    assert sum(len(section.triples) for section in after.sections) == outcome.funnel["kept"]
     again = run(after)
     assert not again.plan
     assert any("stands in the document" in each.reason for each in again.mined)

@@ -15,7 +15,7 @@ from dlm.doc.provenance import Origin
 from dlm.loops.edits import applied, reverted
 from dlm.loops.proposals import Proposer
 from dlm.loops.synth import Filter, SynthOptions
-from dlm.loops.synth.candidates import Funnel, Stage
+from dlm.loops.synth.candidates import Stage, funnel_of
 from dlm.loops.synth.filters import Bench, run_filters
 from dlm.loops.synth.generate import plan_asks, read
 from dlm.loops.synth.provenance import addition_of
@@ -65,7 +65,7 @@ def test_any_completions_end_as_inert_sections_that_can_be_taken_out(
     assert sorted((pair.question, pair.answer) for s in ours for pair in s.pairs) == sorted(kept)
     assert TRUE[0] not in kept
     assert reverted(after, [Origin.SYNTHESIZED]).document.to_bytes() == DOCUMENT.to_bytes()
-    funnel = Funnel.of(candidates, len(written.unparsed))
-    counts = [funnel.generated, *(funnel.left[stage] for stage in Stage)]
+    funnel = funnel_of(candidates, len(written.unparsed))
+    counts = [funnel["generated"], *(funnel[stage.value] for stage in Stage)]
     assert counts == sorted(counts, reverse=True)
     assert counts[-1] == len(kept)

@@ -145,7 +145,7 @@ def turns_in(message: Any, left_out: Counter[str], **facts: Any) -> Iterator[Tur
         return
     message = message | facts
     said = _first(message, "role", "from", "sender", "author", "type")
-    role = _ROLES.get(str(said).lower())
+    role = role_of(said)
     if role is None or role == TOOL:
         left_out[f"message of the role {said!r}"] += 1
         yield from [Turn(TOOL, "")] if role else []
@@ -168,6 +168,11 @@ def turns_in(message: Any, left_out: Counter[str], **facts: Any) -> Iterator[Tur
     if message.get("tool_calls") or message.get("function_call"):
         found.append(Turn(TOOL, ""))
     yield from found or [Turn(role, "")]
+
+
+def role_of(name: Any) -> str | None:
+    """Who speaks, by the name that any chat program has for it; None for names of nobody."""
+    return _ROLES.get(str(name).lower())
 
 
 def pieces(content: Any) -> Iterator[tuple[str, str]]:

@@ -54,8 +54,9 @@ class Rebased:
 
 @dataclass(frozen=True, slots=True)
 class Reverted:
-    """A document without what a run wrote, the sections that went, and those that were kept."""
+    """A document before, and without what a run wrote; the sections that went, those that stay."""
 
+    before: Document
     document: Document
     removed: tuple[Section, ...]
     kept: tuple[Refusal, ...] = ()
@@ -153,7 +154,7 @@ def reverted(
         else:
             positions.append(position)
     removed = tuple(document.sections[position] for position in positions)
-    return Reverted(without(document, positions), removed, tuple(kept))
+    return Reverted(document, without(document, positions), removed, tuple(kept))
 
 
 def without(document: Document, positions: Collection[int]) -> Document:

@@ -50,14 +50,6 @@ class Applied:
     present: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TakenBack:
-    """The file before a revert, and what the revert did."""
-
-    before: Document
-    reverted: Reverted
-
-
 def apply_to_file(
     path: Path,
     plan: EditPlan,
@@ -82,13 +74,13 @@ def apply_to_file(
 
 def revert_to_file(
     path: Path, origins: Collection[Origin], run: str | None = None, *, force: bool = False
-) -> TakenBack:
+) -> Reverted:
     """Take what these origins wrote, or one run of theirs, out of the file; see `reverted`."""
     with document_lock(path):
         before = parse_file(path)
         result = reverted(before, origins, run, force=force)
         _replace(path, before, result.document)
-    return TakenBack(before, result)
+    return result
 
 
 def replace_document(path: Path, before: Document, after: Document) -> None:
@@ -131,8 +123,23 @@ def carry_out(
         else:
             discard(database, plan.run)
         if outcome.made:
-            record_edit(database, _edit_of(plan, outcome))
+            record_edit(database, edit_of(plan, outcome))
     return outcome
+
+
+def edit_of(plan: EditPlan, outcome: Applied) -> DocumentEdit:
+    """What the history of edits keeps of a plan that was applied."""
+    return DocumentEdit(
+        plan.run,
+        plan.origin,
+        plan.by,
+        now(),
+        "apply",
+        tuple(addition.section_id for addition in outcome.made.additions),
+        tuple(removal.section_id for removal in outcome.made.removals),
+        outcome.before.sha256,
+        outcome.after.sha256,
+    )
 
 
 def take_back(
@@ -142,15 +149,15 @@ def take_back(
     run: str | None = None,
     *,
     force: bool = False,
-) -> TakenBack:
+) -> Reverted:
     """Take runs out of the file, as `revert_to_file`, and note it."""
     outcome = revert_to_file(path, origins, run, force=force)
     removed: dict[tuple[str, Origin, str], list[str]] = {}
-    for section in outcome.reverted.removed:
+    for section in outcome.removed:
         if section.provenance is not None:
             key = (section.provenance.run, section.provenance.origin, section.provenance.by)
             removed.setdefault(key, []).append(section.section_id)
-    shas = (outcome.before.sha256, outcome.reverted.document.sha256)
+    shas = (outcome.before.sha256, outcome.document.sha256)
     with database.transaction():
         for (name, origin, by), ids in removed.items():
             edit = DocumentEdit(name, origin, by, now(), "revert", (), tuple(ids), *shas)
@@ -170,20 +177,6 @@ def _replace(
 
     sweep_leftovers(path, older_than=_STALE_SECONDS)
     write_atomic(path, after.to_bytes(), last_check=last_check, expected=before.to_bytes())
-
-
-def _edit_of(plan: EditPlan, outcome: Applied) -> DocumentEdit:
-    return DocumentEdit(
-        plan.run,
-        plan.origin,
-        plan.by,
-        now(),
-        "apply",
-        tuple(addition.section_id for addition in outcome.made.additions),
-        tuple(removal.section_id for removal in outcome.made.removals),
-        outcome.before.sha256,
-        outcome.after.sha256,
-    )
 
 
 def _plan(kept: StagedPlan) -> EditPlan:

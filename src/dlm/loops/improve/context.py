@@ -6,7 +6,8 @@ In the exam the passage is withheld from everybody: what counts is what is known
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +15,7 @@ from typing import Any, Final
 from dlm.base_models import base_of
 from dlm.base_models.locate import local_folder
 from dlm.data.chat import Codec
-from dlm.data.completion import Completion, Refused, Request
+from dlm.data.completion import Completion, Request
 from dlm.data.lessons import lessons_of
 from dlm.doc.document import Document
 from dlm.engine.model import Model
@@ -34,8 +35,9 @@ from dlm.loops.teachers import Cached, open_teacher
 from dlm.store import improving
 from dlm.store.database import Database
 from dlm.store.improving import Round, Step
+from dlm.store.locks import exclusive_lock
 from dlm.store.records import RunRecord, Version, version_name
-from dlm.store.store import Store
+from dlm.store.store import Store, open_store
 from dlm.train.checkpoint import read_checkpoint
 from dlm.train.options import TrainOptions
 from dlm.train.run import train
@@ -149,11 +151,10 @@ class Context:
             )
             for question in self.exam
         ]
-        answers: list[Sequence[str]] = [Refused("gave no answer")] * len(requests)
         with open_teacher(spec, self.document) as teacher:
-            cached = Cached(teacher, self.database)
-            cached.complete(requests, answers.__setitem__)
-            cached.check()
+            answers, error = Cached(teacher, self.database).answers(requests)
+        if error is not None:
+            raise error
         with Resident.open(self.document) as resident:
             return _judged(resident, self.exam, [texts[0] if texts else "" for texts in answers])
 
@@ -209,6 +210,18 @@ class Context:
         if checkpoint is None or checkpoint.identity.document != document.sha256:
             return False
         return dict(checkpoint.identity.options) == asdict(options)
+
+
+@contextmanager
+def alone(document: Document, purpose: str) -> Iterator[Store]:
+    """The store, with no other process improving the same document."""
+    with (
+        open_store(document) as store,
+        exclusive_lock(
+            store.path.improving, what=f"improving {document.path}", purpose=purpose, wait=2.0
+        ),
+    ):
+        yield store
 
 
 def exam_of(document: Document, most: int) -> tuple[Question, ...]:

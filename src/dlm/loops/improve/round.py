@@ -110,7 +110,7 @@ def _written(
     return {
         "teacher": teacher,
         "plan": plan_to_json(outcome.plan),
-        "funnel": outcome.funnel.to_json(),
+        "funnel": outcome.funnel,
         "said": outcome.written.said,
     }
 

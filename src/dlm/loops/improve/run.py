@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +13,7 @@ from dlm.errors import DlmError, Interrupted
 from dlm.eval.comparison import kept
 from dlm.loops.edits import plan_to_json
 from dlm.loops.improve import writing
-from dlm.loops.improve.context import Context, exam_of
+from dlm.loops.improve.context import Context, alone, exam_of
 from dlm.loops.improve.options import (
     Clock,
     ImproveOptions,
@@ -29,9 +28,8 @@ from dlm.loops.synth.passages import sources
 from dlm.loops.teachers import open_teacher
 from dlm.store import improving
 from dlm.store.improving import ImproveRun, Round, Step, TeacherRecord
-from dlm.store.locks import exclusive_lock
 from dlm.store.records import Version
-from dlm.store.store import Store
+from dlm.store.store import Store, open_store
 from dlm.train.options import TrainOptions
 
 _REFUSALS: Final = 2  # in a row that end a run
@@ -101,7 +99,7 @@ def improve(
     if options.teacher is not None and is_external(options.teacher):
         with open_teacher(options.teacher, document):
             pass  # one that does not exist should not cost a training first
-    with _alone(document) as store:
+    with alone(document, "improve") as store:
         run = _run_to_do(store, options, progress, resume=resume)
         options = replace(ImproveOptions.from_json(run.options), max_minutes=options.max_minutes)
         clock = Clock(options.max_minutes)
@@ -132,15 +130,14 @@ def improve(
 def preview(document: Document, options: ImproveOptions) -> Preview:
     """The next round of a document; TrainingError when it has no exam."""
     questions = exam_of(document, options.benchmark_samples)
-    frontmatter = document.frontmatter
-    with Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store:
+    with open_store(document) as store:
         current, serving = store.current(), improving.serving(store.database)
         card = kept(store, current, document.sha256) if current else None
         ordinal = len(improving.rounds(store.database)) + 1
         interrupted = improving.open_run(store.database) is not None
     prose = [source.id for source in sources(document)]
     return Preview(
-        name=round_name(frontmatter.dlm_id, ordinal),
+        name=round_name(document.frontmatter.dlm_id, ordinal),
         teacher=options.teacher or (serving.spec if serving else "self"),
         strategy=options.strategy_of(1).value,
         sections=len(writing.focus(document, card, ordinal)) if card else len(prose),
@@ -150,19 +147,6 @@ def preview(document: Document, options: ImproveOptions) -> Preview:
         current=current.name if current else None,
         interrupted=interrupted,
     )
-
-
-@contextmanager
-def _alone(document: Document) -> Iterator[Store]:
-    """The store, with no other process improving the same document."""
-    frontmatter = document.frontmatter
-    with (
-        Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store,
-        exclusive_lock(
-            store.path.improving, what=f"improving {document.path}", purpose="improve", wait=2.0
-        ),
-    ):
-        yield store
 
 
 def _run_to_do(

@@ -15,12 +15,11 @@ from dlm.errors import StoreError
 from dlm.eval.figures import Figure
 from dlm.files import write_atomic
 from dlm.loops.edits import replace_document
-from dlm.loops.improve.context import Context
+from dlm.loops.improve.context import Context, alone
 from dlm.loops.improve.options import is_external
 from dlm.store import improving
 from dlm.store.database import Database
 from dlm.store.improving import Round, Step, TeacherRecord
-from dlm.store.locks import exclusive_lock
 from dlm.store.records import Version, now
 from dlm.store.store import Store
 
@@ -99,13 +98,7 @@ def roll_back(path: Path, to: int | None, *, with_document: bool) -> RolledBack:
     had then; what it holds now is kept in the store first. Raises StoreError when there is none.
     """
     document = parse_file(path)
-    frontmatter = document.frontmatter
-    with (
-        Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store,
-        exclusive_lock(
-            store.path.improving, what=f"improving {path}", purpose="improve rollback", wait=2.0
-        ),
-    ):
+    with alone(document, "improve rollback") as store:
         before, wanted = _choose(store.database, path, to)
         if wanted.current is None:
             raise StoreError(f"teacher {wanted.number} was noted without a version")

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from dlm.data.lessons import Lesson
+from dlm.loops.proposals import Funnel
 
 AUTHORED = "authored"
 
@@ -145,40 +146,22 @@ class Mined:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Funnel:
-    """How many prompts were asked, how many answers came, and how many were left at each step."""
+def funnel_of(mined: Sequence[Mined]) -> Funnel:
+    """How many prompts were asked, how many answers came, and how many were left at each step.
 
-    prompts: int
-    candidates: int
-    whole: int
-    distinct: int
-    judged: int
-    cleared: int
-    kept: int
-
-    @classmethod
-    def of(cls, mined: Sequence[Mined]) -> Funnel:
-        """Count; an answer given several times is several candidates, and one distinct one."""
-        found = [one for each in mined for one in each.candidates]
-        fallen = {stage: [one for one in found if one.dropped is stage] for stage in Drop}
-        alive = [one for one in found if one.dropped is None]
-        distinct = len(alive) + len(fallen[Drop.JUDGED])
-        total = sum(one.times for one in found)
-        cleared = [each for each in mined if each.contrast]
-        return cls(
-            prompts=len(mined),
-            candidates=total,
-            whole=total - sum(one.times for one in fallen[Drop.WHOLE]),
-            distinct=distinct,
-            judged=sum(math.isfinite(one.score) for one in alive),
-            cleared=len(cleared),
-            kept=sum(each.kept for each in cleared),
-        )
-
-    def to_json(self) -> dict[str, int]:
-        return {name: getattr(self, name) for name in self.__slots__}
-
-    def __str__(self) -> str:
-        """`prompts 6 → candidates 48 → whole 41 → distinct 22 → … → kept 5`."""
-        return " → ".join(f"{name} {count}" for name, count in self.to_json().items())
+    An answer given several times is several candidates, and one distinct one.
+    """
+    found = [one for each in mined for one in each.candidates]
+    fallen = {stage: [one for one in found if one.dropped is stage] for stage in Drop}
+    alive = [one for one in found if one.dropped is None]
+    total = sum(one.times for one in found)
+    cleared = [each for each in mined if each.contrast]
+    return Funnel(
+        prompts=len(mined),
+        candidates=total,
+        whole=total - sum(one.times for one in fallen[Drop.WHOLE]),
+        distinct=len(alive) + len(fallen[Drop.JUDGED]),
+        judged=sum(math.isfinite(one.score) for one in alive),
+        cleared=len(cleared),
+        kept=sum(each.kept for each in cleared),
+    )

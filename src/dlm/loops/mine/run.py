@@ -24,13 +24,13 @@ from dlm.loops.mine.candidates import (
     Candidate,
     Contrast,
     Drop,
-    Funnel,
     Mined,
     MineOptions,
+    funnel_of,
 )
-from dlm.loops.mine.sampling import Progress, sample
-from dlm.loops.proposals import Existing, Proposer, run_id
-from dlm.loops.teachers import Counts
+from dlm.loops.mine.sampling import sample
+from dlm.loops.proposals import Existing, Funnel, Proposer, run_id
+from dlm.loops.teachers import Counts, Progress
 from dlm.store.database import Database
 from dlm.text.cleaning import clean
 from dlm.text.terms import content, names_in, terms
@@ -79,7 +79,7 @@ def mine(
         found, gave_up = judged(sampled.mined, judge, threshold, progress)
         version = resident.version
     found = _limited(_new(document, found), options.max_pairs)
-    funnel = Funnel.of(found)
+    funnel = funnel_of(found)
     standing = [triple for section in document.sections for triple in section.triples]
     measured = balance([*standing, *_triples(found)])
     proposer = Proposer(
@@ -95,7 +95,7 @@ def mine(
             for each in found
             if each.contrast and each.kept
         ],
-        funnel=funnel.to_json(),
+        funnel=funnel,
         threshold=threshold,
         reject_from=options.reject_from.value,
         balance=measured.to_json(),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -19,9 +19,9 @@ from dlm.engine.resident import Resident, Scored
 from dlm.errors import DocumentError, StoreError, UsageError
 from dlm.loops.judges import asked
 from dlm.loops.mine.candidates import AUTHORED, Candidate, Drop, Mined, MineOptions, RejectFrom
-from dlm.loops.teachers import Cached, Counts, LocalTeacher
+from dlm.loops.teachers import Cached, Counts, LocalTeacher, Progress
 from dlm.store.database import Database
-from dlm.store.store import Store
+from dlm.store.store import open_store
 from dlm.text.cleaning import clean
 from dlm.text.near import repetition
 from dlm.text.words import normalise
@@ -31,9 +31,6 @@ from dlm.text.words import normalise
 _LESS: Final = ((0.5, "half"), (0.25, "a quarter of its"))
 _MOST_REPEATED: Final = 0.3  # share of word trigrams that stood in the answer before
 _FLUENT: Final = 1.0  # nats a token above what the base gives the answer of the document
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and of how much."""
 
 
 @dataclass(slots=True)
@@ -64,7 +61,12 @@ def sample(
     def draw(voice: LocalTeacher, places: Sequence[int], *, better: bool, worse: bool) -> None:
         cached = Cached(voice, database)
         requests = [_request(document, mined[place].prompt, options) for place in places]
-        answers = _complete(cached, requests, sampled, progress)
+        # The first voice is asked everything; the others may find nothing to say.
+        answers, error = cached.answers(requests, progress, needed=not sampled.counts)
+        if error is not None:
+            raise error
+        refused = (texts.reason for texts in answers if isinstance(texts, Refused))
+        sampled.notes += [why for why in dict.fromkeys(refused) if why not in sampled.notes]
         sampled.counts.append((voice.name, cached.counts))
         for place, texts in zip(places, answers, strict=True):
             roles = Candidate("", voice.name, better, worse)
@@ -127,8 +129,7 @@ def _rejected(
 
 
 def _oldest(document: Document, resident: Resident) -> str:
-    frontmatter = document.frontmatter
-    with Store.open(frontmatter.dlm_id, base_model=frontmatter.base_model) as store:
+    with open_store(document) as store:
         first = min(store.versions(), key=lambda version: version.number)
     if resident.version is None or first.number == resident.version.number:
         raise UsageError(
@@ -148,26 +149,6 @@ def _request(document: Document, prompt: str, options: MineOptions) -> Request:
         top_p=options.top_p,
         seed=options.seed,
     )
-
-
-def _complete(
-    cached: Cached, requests: Sequence[Request], sampled: Sampled, progress: Progress
-) -> list[Sequence[str]]:
-    answers: list[Sequence[str]] = [()] * len(requests)
-    count = 0
-
-    def done(index: int, texts: Sequence[str]) -> None:
-        nonlocal count
-        count += 1
-        answers[index] = texts
-        if isinstance(texts, Refused) and texts.reason not in sampled.notes:
-            sampled.notes.append(texts.reason)
-        progress(f"asking {cached.name}", count, len(requests))
-
-    cached.complete(requests, done)
-    if not sampled.counts:
-        cached.check()  # the first voice is asked everything; the others may find nothing to say
-    return answers
 
 
 def _with(mined: Mined, texts: Sequence[str], roles: Candidate) -> Mined:

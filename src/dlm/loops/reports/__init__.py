@@ -28,27 +28,10 @@ _ALL: Final = ("prompt_field", "reference_field", "failed_when", "provider")
 
 # In the order they are tried: what is told by one key first, tables of anyone's last.
 FORMATS: Final[Mapping[str, Format]] = {
-    "sway": Format(
-        lambda file: isinstance(file.whole, dict) and "probes" in file.whole,
-        sway.read,
-    ),
-    "lm-eval": Format(
-        lambda file: (
-            lm_eval.is_sample(file.rows[0][1])
-            or lm_eval.is_totals(file.whole)
-            or isinstance(_value(file, "samples"), dict)
-        ),
-        lm_eval.read,
-    ),
+    "sway": Format(sway.is_it, sway.read),
+    "lm-eval": Format(lm_eval.is_it, lm_eval.read),
     "promptfoo": Format(
-        lambda file: (
-            promptfoo.is_table(file)
-            or promptfoo.is_result(file.rows[0][1])
-            or isinstance(_value(file, "results"), dict | list)
-            or isinstance(_value(file, "body"), list)
-        ),
-        promptfoo.read,
-        ("prompt_field", "reference_field", "provider"),
+        promptfoo.is_it, promptfoo.read, ("prompt_field", "reference_field", "provider")
     ),
     "deepeval": Format(tables.is_deepeval, tables.read_deepeval, _ALL),
     "openai-evals": Format(tables.is_evals, tables.read_evals, _ALL),
@@ -90,10 +73,6 @@ def read_report(path: Path, format: str | None = None, choices: Choices = NO_CHO
         )
     report = FORMATS[name].read(file, choices)
     return replace(report, notes=(*file.notes, *report.notes))
-
-
-def _value(file: RowsFile, key: str) -> object:
-    return file.whole.get(key) if isinstance(file.whole, dict) else None
 
 
 def _unknown(file: RowsFile) -> DlmError:

@@ -52,24 +52,15 @@ _LONG: Final = 20  # characters from which a text of the document is known to be
 _Row = Mapping[str, Any]
 
 
-def is_sample(row: object) -> bool:
-    """Whether a row is a sample: `doc_id` with `doc` or `arguments`."""
-    return isinstance(row, dict) and ("doc_id" in row or {"doc", "arguments"} <= row.keys())
-
-
-def is_totals(data: object) -> bool:
-    """Whether a value is the file of aggregated results that stands beside the samples."""
-    return (
-        isinstance(data, dict)
-        and isinstance(data.get("results"), dict)
-        and "samples" not in data
-        and ("configs" in data or "versions" in data or "n-shot" in data)
-    )
+def is_it(file: RowsFile) -> bool:
+    """Whether a file holds samples, or the totals that stand beside them."""
+    samples = object_of(file.whole).get("samples")
+    return _is_sample(file.rows[0][1]) or _is_totals(file.whole) or isinstance(samples, dict)
 
 
 def read(file: RowsFile, choices: Choices) -> Report:
     """One pair a question that failed; raises DlmError where a row is malformed."""
-    if is_totals(file.whole):
+    if _is_totals(file.whole):
         raise file.error(
             1,
             "these are the totals of lm-evaluation-harness, without the questions: run it with "
@@ -77,7 +68,7 @@ def read(file: RowsFile, choices: Choices) -> Report:
         )
     asked: dict[tuple[str, ...], list[_Row]] = {}
     for line, row, task in _rows(file):
-        if not is_sample(row):
+        if not _is_sample(row):
             raise file.error(line, "a sample of lm-evaluation-harness has a 'doc_id'")
         task = text_of(row.get("task_name") or row.get("task")) or task
         doc = json.dumps(row.get("doc"), sort_keys=True, default=str)
@@ -91,6 +82,21 @@ def read(file: RowsFile, choices: Choices) -> Report:
 
         tally.take(name, {"": verdict}, partial(_pair, rows[0], name, metrics))
     return tally.report()
+
+
+def _is_sample(row: object) -> bool:
+    """Whether a row is a sample: `doc_id` with `doc` or `arguments`."""
+    return isinstance(row, dict) and ("doc_id" in row or {"doc", "arguments"} <= row.keys())
+
+
+def _is_totals(data: object) -> bool:
+    """Whether a value is the file of aggregated results that stands beside the samples."""
+    return (
+        isinstance(data, dict)
+        and isinstance(data.get("results"), dict)
+        and "samples" not in data
+        and ("configs" in data or "versions" in data or "n-shot" in data)
+    )
 
 
 def _rows(file: RowsFile) -> Iterator[tuple[int, Any, str]]:

@@ -62,23 +62,14 @@ _STRIPPED: Final = "[prompt stripped]"
 _Row = Mapping[str, Any]
 
 
-def is_result(row: object) -> bool:
-    """Whether a row is one result of promptfoo, as JSONL holds it a line."""
-    return isinstance(row, dict) and (
-        {"promptIdx", "testIdx"} <= row.keys()
-        or ({"success", "prompt"} <= row.keys() and ("vars" in row or "gradingResult" in row))
-    )
-
-
-def is_table(file: RowsFile) -> bool:
-    """Whether a CSV file has the columns or the cells that promptfoo writes."""
-    header = file.header
-    if "Status" in header and (
-        "Grader Reason" in header or any(_PROVIDER.fullmatch(name) for name in header)
-    ):
-        return True
-    return bool(header) and any(
-        _CELL.match(cell) for _, record in file.rows[:20] for cell in record.values()
+def is_it(file: RowsFile) -> bool:
+    """Whether a file holds results in any of their spellings."""
+    whole = object_of(file.whole)
+    return (
+        _is_table(file)
+        or _is_result(file.rows[0][1])
+        or isinstance(whole.get("results"), dict | list)
+        or isinstance(whole.get("body"), list)
     )
 
 
@@ -99,9 +90,29 @@ def read(file: RowsFile, choices: Choices) -> Report:
     return tally.report()
 
 
+def _is_result(row: object) -> bool:
+    """Whether a row is one result of promptfoo, as JSONL holds it a line."""
+    return isinstance(row, dict) and (
+        {"promptIdx", "testIdx"} <= row.keys()
+        or ({"success", "prompt"} <= row.keys() and ("vars" in row or "gradingResult" in row))
+    )
+
+
+def _is_table(file: RowsFile) -> bool:
+    """Whether a CSV file has the columns or the cells that promptfoo writes."""
+    header = file.header
+    if "Status" in header and (
+        "Grader Reason" in header or any(_PROVIDER.fullmatch(name) for name in header)
+    ):
+        return True
+    return bool(header) and any(
+        _CELL.match(cell) for _, record in file.rows[:20] for cell in record.values()
+    )
+
+
 def _results(file: RowsFile) -> Iterator[tuple[tuple[str | int, ...], Any]]:
     """Each result with the keys of its place in the file."""
-    if file.syntax == "jsonl" or is_result(file.rows[0][1]):
+    if file.syntax == "jsonl" or _is_result(file.rows[0][1]):
         yield from (((index,), row) for index, (_, row) in enumerate(file.rows))
         return
     whole = object_of(file.whole)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+from dlm.loops.chat_logs.messages import ASSISTANT, USER, pieces, role_of
 from dlm.loops.reports.values import Unclear, object_of, text_of
 
 _SYSTEM: Final = ("system", "developer")
@@ -43,17 +44,7 @@ _YAML: Final = re.compile(r"(?:---\s*\n)?(?:messages:\s*\n\s*)?- [\"']?(?:role|c
 _MARK: Final = re.compile(
     r"<[|｜][^<>|｜\s]{2,40}[|｜]>|\[/?INST\]|\[\|\w+\|\]|</?s>|<(?:start|end)_of_turn>"
 )
-_ROLES: Final = {
-    "instruction": "user",
-    "input": "user",
-    "human": "user",
-    "ai": "assistant",
-    "bot": "assistant",
-    "response": "assistant",
-    "gpt": "assistant",
-    "model": "assistant",
-    "chatbot": "assistant",
-}
+_OTHERS: Final = {"instruction": USER, "input": USER, "response": ASSISTANT}  # of templates
 
 _ROLE_KEYS: Final = ("role", "from", "type")
 _CONTENT_KEYS: Final = ("content", "value", "parts", "text")
@@ -76,9 +67,9 @@ def question_of(prompt: object, *, last: bool = False) -> str:
             raise Unclear(f"its prompt is rendered with a chat template not known ({mark[0]})")
         return text
     turns = [(role, text) for role, text in chat if role not in _SYSTEM and text.strip()]
-    if turns and turns[-1][0] == "assistant":
+    if turns and turns[-1][0] == ASSISTANT:
         turns.pop()  # the beginning of an answer, or the answer that is judged
-    if not turns or turns[-1][0] != "user":
+    if not turns or turns[-1][0] != USER:
         raise Unclear("its prompt is a chat that does not end with the user")
     if len(turns) > 1 and not last:
         raise Unclear(
@@ -127,16 +118,11 @@ def _messages(turns: Sequence[object]) -> Chat | None:
 
 
 def _content(content: object, role: str) -> str:
-    if content is None or isinstance(content, str):
-        return content or ""
     texts: list[str] = []
-    for part in content if isinstance(content, list) else [content]:
-        text = part if isinstance(part, str) else object_of(part).get("text")
-        if isinstance(text, str):
+    for kind, text in pieces(content):
+        if kind == "text":
             texts.append(text)
-        elif role == "user":
-            part = object_of(part)
-            kind = part.get("type") or next(iter(part), "something")
+        elif role == USER:
             raise Unclear(f"its prompt holds more than text ({kind})")
     return "\n".join(texts)
 
@@ -157,7 +143,7 @@ def _rendered(text: str) -> Chat | None:
     for number, pattern in enumerate(_RENDERED):
         found = [(_role(match[1]), match[2]) for match in pattern.finditer(text)]
         roles = {role for role, _ in found}
-        if "user" in roles and (number < _MARKED or "assistant" in roles):
+        if USER in roles and (number < _MARKED or ASSISTANT in roles):
             return _cleaned(found)
     if "[INST]" in text:
         return _cleaned(
@@ -179,10 +165,10 @@ def _rendered(text: str) -> Chat | None:
 def _cleaned(chat: Chat) -> Chat | None:
     """The turns without marks, and without what the model is to go on from."""
     chat = [(role, _MARK.sub("", text).strip()) for role, text in chat]
-    if chat and chat[-1][0] == "assistant":
+    if chat and chat[-1][0] == ASSISTANT:
         chat.pop()
     return chat or None
 
 
 def _role(name: str) -> str:
-    return _ROLES.get(name.lower(), name.lower())
+    return role_of(name) or _OTHERS.get(name.lower(), name.lower())

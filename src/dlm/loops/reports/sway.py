@@ -43,6 +43,11 @@ _Part = Proposal | Unused | str  # a text is worth saying
 _Case = tuple[str, str, str]  # prompt, reference, and the question that the prompt rewords
 
 
+def is_it(file: RowsFile) -> bool:
+    """Whether a file is an object with probes."""
+    return isinstance(file.whole, dict) and "probes" in file.whole
+
+
 def read(file: RowsFile, choices: Choices) -> Report:
     """Everything a report says of its failing probes; raises DlmError where it is malformed."""
     data = file.whole

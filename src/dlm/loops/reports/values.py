@@ -15,6 +15,7 @@ from dlm.doc.document import Document
 from dlm.errors import DlmError
 from dlm.loops.edits import NewPair
 from dlm.loops.proposals import Proposal, Unused
+from dlm.text.cleaning import split_reasoning
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,6 @@ class Tally:
         }
 
 
-_THOUGHT: Final = re.compile(r"\A.*</think(?:ing)?>\s*", re.DOTALL)
 _END: Final = re.compile(r"(?:\s*(?:<[|｜][^<>|｜\s]{2,40}[|｜]>|</s>|<end_of_turn>))+\s*\Z")
 _WRITTEN: Final = {"[": "]", "(": ")", "{": "}"}  # how the text of a list or an object is bounded
 _NO_COMMA: Final = re.compile(r"(?<=[\w.!?])(['\"])\s+(?=['\"])")  # as numpy writes a list of texts
@@ -201,7 +201,7 @@ def answers_of(value: object) -> list[str]:
     if isinstance(value, dict):
         value = next((value[key] for key in _WITHIN if value.get(key) not in (None, "")), None)
     if isinstance(value, str):
-        text = text_of(_END.sub("", _THOUGHT.sub("", value) if "</think" in value else value))
+        text = text_of(_END.sub("", split_reasoning(value)[1]))
         if text is None or text.lower() in ("nan", "<na>"):
             return []
         written = _written(text) if _WRITTEN.get(text[0]) == text[-1] else None

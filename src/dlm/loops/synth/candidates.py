@@ -10,7 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
-from dlm.loops.proposals import Questions
+from dlm.loops.proposals import Funnel, Questions
 from dlm.loops.synth import Filter, Strategy, SynthOptions
 from dlm.loops.synth.passages import Source
 from dlm.text.terms import content, terms
@@ -69,39 +69,22 @@ class Candidate:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Funnel:
-    """How many candidates were generated, and how many were left after each stage."""
-
-    generated: int
-    left: Mapping[Stage, int]
-
-    @classmethod
-    def of(cls, candidates: Iterable[Candidate], unparsed: int) -> Funnel:
-        """Count candidates; a pair proposed several times is several of those generated."""
-        dropped: Counter[Stage] = Counter()
-        total = repeats = 0
-        for candidate in candidates:
-            total += 1
-            repeats += candidate.votes - 1
-            if candidate.dropped:
-                dropped[candidate.dropped] += 1
-        dropped[Stage.DEDUP] += repeats
-        left: dict[Stage, int] = {}
-        remaining = total + repeats
-        for stage in Stage:
-            remaining -= dropped[stage]
-            left[stage] = remaining
-        return cls(total + repeats + unparsed, left)
-
-    def __str__(self) -> str:
-        """`generated 96 → parsed 90 → dedup 41 → … → accepted 12`."""
-        parts = [f"generated {self.generated}"]
-        parts += [f"{stage.value} {count}" for stage, count in self.left.items()]
-        return " → ".join(parts)
-
-    def to_json(self) -> dict[str, int]:
-        return {"generated": self.generated} | {s.value: n for s, n in self.left.items()}
+def funnel_of(candidates: Iterable[Candidate], unparsed: int) -> Funnel:
+    """How many were generated, and left after each stage; one proposed twice is generated twice."""
+    dropped: Counter[Stage] = Counter()
+    total = repeats = 0
+    for candidate in candidates:
+        total += 1
+        repeats += candidate.votes - 1
+        if candidate.dropped:
+            dropped[candidate.dropped] += 1
+    dropped[Stage.DEDUP] += repeats
+    remaining = total + repeats
+    funnel = Funnel(generated=remaining + unparsed)
+    for stage in Stage:
+        remaining -= dropped[stage]
+        funnel[stage.value] = remaining
+    return funnel
 
 
 def select(candidates: Sequence[Candidate], options: SynthOptions) -> list[Candidate]:

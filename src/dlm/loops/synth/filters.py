@@ -63,19 +63,6 @@ class Bench:
     judge: Callable[[], Judge]
 
 
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    """Losses of one candidate, in nats per token; `plain` is that of its answer alone."""
-
-    sway: Sway
-    plain: float
-
-    @property
-    def difficulty(self) -> float:
-        """IFD: how much of the answer's loss is left once the question is known."""
-        return self.sway.alone / self.plain if self.plain > 0 else math.nan
-
-
 def run_filters(
     candidates: Sequence[Candidate],
     document: Document,
@@ -168,45 +155,43 @@ def _grounded(candidate: Candidate) -> Candidate:
 
 def _measured(candidates: Sequence[Candidate], bench: Bench) -> list[Candidate]:
     """Likelihood: does the passage support the answer, does the question help with it?"""
-    alive = [one for one in candidates if not one.dropped]
-    found = dict(zip(map(id, alive), _measure(bench.resident, alive), strict=True)) if alive else {}
-    return [_weighed(one, found[id(one)]) if id(one) in found else one for one in candidates]
+    from dlm.engine.resident import Scored
+
+    out = list(candidates)
+    alive = [at for at, one in enumerate(out) if not one.dropped]
+    if alive:
+        swayed = SwayJudge(bench.resident).sway([_question(out[at]) for at in alive])
+        answers = [Scored(None, out[at].answer) for at in alive]
+        plain = bench.resident.score(answers, adapter=False)
+        for at, row, answer in zip(alive, swayed, plain, strict=True):
+            out[at] = _weighed(out[at], row[0], answer.nll)
+    return out
 
 
-def _weighed(candidate: Candidate, measured: _Measured) -> Candidate:
-    sway = measured.sway
-    named = {"support": sway.support, "lift": sway.lift, "ifd": measured.difficulty}
+def _weighed(candidate: Candidate, sway: Sway, plain: float) -> Candidate:
+    """With the losses of its answer, in nats a token: `plain` is that without the question."""
+    difficulty = sway.alone / plain if plain > 0 else math.nan
+    named = {"support": sway.support, "lift": sway.lift, "ifd": difficulty}
     candidate = candidate.scored(**{k: v for k, v in named.items() if math.isfinite(v)})
     expands = candidate.strategy is Strategy.EXPANSION
-    if not expands and (reason := _ungrounded(measured)):
+    if not expands and (reason := _ungrounded(sway.support)):
         return candidate.drop(Stage.GROUNDED, reason)
-    if reason := _too_easy_or_hard(measured):
+    if reason := _too_easy_or_hard(difficulty):
         return candidate.drop(Stage.JUDGED, reason)
     return candidate.scored(sway=sway.score) if math.isfinite(sway.score) else candidate
 
 
-def _measure(resident: Resident, candidates: Sequence[Candidate]) -> list[_Measured]:
-    """Score the candidates under the base and, where there is one, the adapter, in batches."""
-    from dlm.engine.resident import Scored
-
-    swayed = SwayJudge(resident).sway([_question(one) for one in candidates])
-    plain = resident.score([Scored(None, one.answer) for one in candidates], adapter=False)
-    return [_Measured(row[0], score.nll) for row, score in zip(swayed, plain, strict=True)]
-
-
-def _ungrounded(measured: _Measured) -> str | None:
+def _ungrounded(support: float) -> str | None:
     """Why the base does not find the answer in the passage, or None."""
-    sway = measured.sway
-    if math.isnan(sway.alone) or math.isnan(sway.reading):
+    if math.isnan(support):
         return "it is too long to be scored"
-    if sway.support < _LEAST_SUPPORT:
-        return f"the passage makes the answer likelier by {sway.support:.2f} nats a token only"
+    if support < _LEAST_SUPPORT:
+        return f"the passage makes the answer likelier by {support:.2f} nats a token only"
     return None
 
 
-def _too_easy_or_hard(measured: _Measured) -> str | None:
+def _too_easy_or_hard(difficulty: float) -> str | None:
     """Why the pair would teach nothing, or None."""
-    difficulty = measured.difficulty
     if math.isnan(difficulty):
         return "it is too long to be scored"
     if difficulty >= _HARDEST:
@@ -220,20 +205,19 @@ def _judged(
     candidates: Sequence[Candidate], options: SynthOptions, bench: Bench
 ) -> list[Candidate]:
     """The judge's score, where it is not the one measured already, and the threshold."""
-    alive = [one for one in candidates if not one.dropped]
+    out = list(candidates)
+    alive = [at for at, one in enumerate(out) if not one.dropped]
     if not alive:
-        return list(candidates)
+        return out
     judge = bench.judge()
     threshold = judge.threshold if options.threshold is None else options.threshold
-    scores = (
-        [one.scores.get("sway", math.nan) for one in alive]
-        if judge.name == "sway"
-        else [row[0] for row in judge.score_all([_question(one) for one in alive])]
-    )
-    given = {id(one): score for one, score in zip(alive, scores, strict=True)}
-    return [
-        _passed(one, given[id(one)], threshold) if id(one) in given else one for one in candidates
-    ]
+    if judge.name == "sway":
+        scores = [out[at].scores.get("sway", math.nan) for at in alive]
+    else:
+        scores = [row[0] for row in judge.score_all([_question(out[at]) for at in alive])]
+    for at, score in zip(alive, scores, strict=True):
+        out[at] = _passed(out[at], score, threshold)
+    return out
 
 
 def _passed(candidate: Candidate, score: float, threshold: float) -> Candidate:

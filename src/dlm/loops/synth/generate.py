@@ -12,7 +12,7 @@ from dlm.doc.document import Document
 from dlm.loops.synth import Strategy, SynthOptions
 from dlm.loops.synth.candidates import Candidate
 from dlm.loops.synth.parsing import parse_pairs, parse_request
-from dlm.loops.synth.passages import Passage, Source, chunks, sources, windows
+from dlm.loops.synth.passages import Source, chunks, sources, windows
 from dlm.text.near import asked as prepared
 
 SYSTEM: Final = "You write training data from a passage."
@@ -176,8 +176,9 @@ def _said(ask: Ask, completions: Sequence[Sequence[tuple[str, str]]]) -> list[tu
 def _narrow(
     source: Source, strategy: Strategy, options: SynthOptions, told: Sequence[str]
 ) -> Iterator[Ask]:
-    for passage in windows(source, told):
-        yield _ask(passage, strategy, options, pairs=1, completions=options.over or options.tries)
+    completions = options.over or options.tries
+    for text in windows(source, told):
+        yield _ask(source, text, strategy, options, pairs=1, completions=completions)
 
 
 def _wide(source: Source, strategy: Strategy, options: SynthOptions, codec: Codec) -> Iterator[Ask]:
@@ -186,18 +187,24 @@ def _wide(source: Source, strategy: Strategy, options: SynthOptions, codec: Code
     room = options.max_new_tokens or pairs * _TOKENS_A_PAIR
     limit = codec.context_length - room - _PROMPT_ROOM
     passages = list(chunks(source, codec, limit))
-    for passage in passages:
+    for text in passages:
         completions = max(1, round(wanted / pairs / len(passages)))
-        yield _ask(passage, strategy, options, pairs=pairs, completions=completions)
+        yield _ask(source, text, strategy, options, pairs=pairs, completions=completions)
 
 
 def _ask(
-    passage: Passage, strategy: Strategy, options: SynthOptions, *, pairs: int, completions: int
+    source: Source,
+    text: str,
+    strategy: Strategy,
+    options: SynthOptions,
+    *,
+    pairs: int,
+    completions: int,
 ) -> Ask:
     write = expansion if strategy is Strategy.EXPANSION else extraction
     request = Request(
         system=SYSTEM,
-        prompt=write(passage.text, pairs),
+        prompt=write(text, pairs),
         n=completions,
         max_new_tokens=options.max_new_tokens or pairs * _TOKENS_A_PAIR,
         temperature=options.heat,
@@ -205,4 +212,4 @@ def _ask(
         seed=options.seed,
     )
     tries = completions if pairs == 1 else 0
-    return Ask(request, passage.source, strategy, tries)
+    return Ask(request, source, strategy, tries)

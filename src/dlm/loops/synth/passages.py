@@ -39,31 +39,30 @@ class Line:
 class Evidence:
     """A text that answers may rest on: its sentences with their words, its names and its topics."""
 
-    sentences: tuple[Sentence, ...]
+    lines: tuple[Line, ...]
     names: frozenset[str]
     topics: frozenset[str]
-    lines: tuple[Line, ...] = ()
-    keys: frozenset[str] = frozenset()  # of the whole passage
+    keys: frozenset[str]  # of the whole passage
 
     @classmethod
     def of(cls, passage: str, topics: Iterable[str] = ()) -> Evidence:
         """Topics are keys of words that all of the document is about."""
         found = sentences(passage)
         names = names_in("\n".join(sentence.text for sentence in found))
-        return cls._read(tuple(found), names, frozenset(topics))
+        return cls._read(found, names, frozenset(topics))
 
     def with_names(self, names: frozenset[str]) -> Evidence:
         """The same text, with further spellings taken as names."""
-        return self._read(self.sentences, self.names | names, self.topics)
+        return self._read([line.sentence for line in self.lines], self.names | names, self.topics)
 
     @classmethod
     def _read(
-        cls, found: tuple[Sentence, ...], names: frozenset[str], topics: frozenset[str]
+        cls, found: Sequence[Sentence], names: frozenset[str], topics: frozenset[str]
     ) -> Evidence:
         read = [tuple(terms(sentence.text, names)) for sentence in found]
         lines = tuple(_line(number, found, read, names) for number in range(len(found)))
         keys = frozenset(word.key for line in read for word in line)
-        return cls(found, names, topics, lines, keys)
+        return cls(lines, names, topics, keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +90,6 @@ class Source:
             for number, text in enumerate(split_at_headings(self.text))
         ]
         return [part for part in found if part.evidence.lines]
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A part of a section as a teacher gets to read it."""
-
-    source: Source
-    text: str
 
 
 def sources(document: Document, only: Sequence[str] = ()) -> list[Source]:
@@ -140,14 +131,14 @@ def document_topics(prose: Sequence[Section]) -> frozenset[str]:
     }
 
 
-def chunks(source: Source, codec: Codec, tokens: int) -> Iterator[Passage]:
+def chunks(source: Source, codec: Codec, tokens: int) -> Iterator[str]:
     """The text in pieces of at most so many tokens, cut at paragraph ends."""
     for piece in chunk_prose(source.text, codec, max(tokens, 32)):
         if piece.strip():
-            yield Passage(source, piece.strip())
+            yield piece.strip()
 
 
-def windows(source: Source, answers: Sequence[str] = ()) -> Iterator[Passage]:
+def windows(source: Source, answers: Sequence[str] = ()) -> Iterator[str]:
     """One sentence after the other, with those before that its pronouns point to.
 
     Left out are sentences too short to hold a fact, and those that one of `answers` says already.
@@ -156,8 +147,7 @@ def windows(source: Source, answers: Sequence[str] = ()) -> Iterator[Passage]:
     for line in source.evidence.lines:
         if len(line.words) < _SHORTEST or is_told(line.words, told):
             continue
-        text = f"{line.context} {line.sentence.text}" if line.context else line.sentence.text
-        yield Passage(source, text)
+        yield f"{line.context} {line.sentence.text}" if line.context else line.sentence.text
 
 
 def is_told(sentence: Sequence[Term], answers: Sequence[frozenset[str]]) -> bool:
@@ -168,10 +158,11 @@ def is_told(sentence: Sequence[Term], answers: Sequence[frozenset[str]]) -> bool
 
 def around(evidence: Evidence, sentence: str) -> str:
     """The paragraph a sentence stands in."""
-    found: Sentence | None = next((one for one in evidence.sentences if one.text == sentence), None)
-    if found is None:
+    known = [line.sentence for line in evidence.lines]
+    place = next((one.paragraph for one in known if one.text == sentence), None)
+    if place is None:
         return sentence
-    return " ".join(one.text for one in evidence.sentences if one.paragraph == found.paragraph)
+    return " ".join(one.text for one in known if one.paragraph == place)
 
 
 def _line(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
@@ -13,26 +13,31 @@ from dlm.data.completion import Refused
 from dlm.doc.document import Document
 from dlm.doc.provenance import Origin
 from dlm.engine.resident import Resident
-from dlm.errors import DlmError, TeacherError
+from dlm.errors import DlmError
 from dlm.loops.edits import EditPlan
-from dlm.loops.judges import Judge, open_judge
-from dlm.loops.proposals import Proposer, run_id
+from dlm.loops.judges import open_judge
+from dlm.loops.proposals import Funnel, Proposer, run_id
 from dlm.loops.synth import SynthOptions
 from dlm.loops.synth.backtranslate import back_asks, backtranslated
-from dlm.loops.synth.candidates import Candidate, Funnel
+from dlm.loops.synth.candidates import Candidate, funnel_of
 from dlm.loops.synth.filters import Bench, run_filters
 from dlm.loops.synth.generate import Ask, Written, plan_asks, read
 from dlm.loops.synth.passages import Source
 from dlm.loops.synth.provenance import addition_of, keep_run
-from dlm.loops.teachers import Cached, Counts, Estimate, LocalTeacher, estimate, open_teacher
+from dlm.loops.teachers import (
+    Cached,
+    Counts,
+    Estimate,
+    LocalTeacher,
+    Progress,
+    estimate,
+    open_teacher,
+)
 from dlm.store.database import Database
 
 _STRENGTH: Final = 0.35  # of the adapter when it writes: one trained to answer forgets how to ask
 _TOGETHER: Final = 32  # requests of a commission that are asked and kept as one
 _SMALL: Final = 300_000_000  # weights up to which a teacher reads one sentence at a time
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and of how much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +92,22 @@ def synthesize(
     and UsageError, BaseModelError or JudgeError.
     """
     with _opened(document, options, asking, database, commission) as session:
-        answers, gave_up = _answers(session, progress)
+        requests = [ask.request for ask in session.asks]
+        answers, gave_up = session.cached.answers(requests, progress)
         progress("filtering", 0, 0)
-        written, candidates = session.filtered(answers)
-    funnel = Funnel.of(candidates, len(written.unparsed))
+        written = read(session.asks, answers, keep_reasoning=options.keep_reasoning)
+        written.refused += [found.reason for found in answers if isinstance(found, Refused)]
+        filters = backtranslated if options.backtranslates else run_filters
+        candidates = filters(written.candidates, document, options, session.bench)
+    funnel = funnel_of(candidates, len(written.unparsed))
+    note: dict[str, Any] = {
+        "funnel": funnel,
+        "strategy": options.strategy.value,
+        "filter": options.filter.value,
+        "calls": session.cached.counts.to_json(),
+    }
+    if written.reasoning:
+        note["reasoning"] = written.reasoning
     proposer = Proposer(
         commission.run
         if commission
@@ -100,7 +117,7 @@ def synthesize(
         commission.at if commission else datetime.now(UTC).replace(microsecond=0),
     )
     kept = [addition_of(one, proposer, asking.judge) for one in candidates if not one.dropped]
-    plan = proposer.plan(document, kept, **_note(funnel, session, options, written))
+    plan = proposer.plan(document, kept, **note)
     keep_run(database, plan, candidates)
     notes = (*session.notes, *dict.fromkeys(written.refused))
     return Outcome(plan, tuple(candidates), funnel, session.cached.counts, written, notes, gave_up)
@@ -118,22 +135,10 @@ def estimate_cost(
 class _Session:
     """An open teacher with the requests for it, and the bench its candidates are measured on."""
 
-    document: Document
-    options: SynthOptions
     cached: Cached
     bench: Bench
     asks: list[Ask]
-    notes: list[str] = field(default_factory=list)
-
-    def filtered(self, answers: Sequence[Sequence[str]]) -> tuple[Written, list[Candidate]]:
-        """What was written, and every candidate with what became of it."""
-        written = read(self.asks, answers, keep_reasoning=self.options.keep_reasoning)
-        written.refused += [found.reason for found in answers if isinstance(found, Refused)]
-        if self.options.backtranslates:
-            kept = backtranslated(written.candidates, self.document, self.options, self.bench)
-        else:
-            kept = run_filters(written.candidates, self.document, self.options, self.bench)
-        return written, kept
+    notes: list[str]
 
 
 @contextlib.contextmanager
@@ -161,58 +166,12 @@ def _opened(
         local = isinstance(teacher, LocalTeacher)
         together = _TOGETHER if commission and local else None
         cached = Cached(teacher, database, max_calls=asking.max_calls, together=together)
-        bench = Bench(resident, cache(lambda: _judge(asking.judge, resident)))
-        session = _Session(document, options, cached, bench, [])
+        bench = Bench(resident, cache(lambda: open_judge(asking.judge, resident)))
+        notes: list[str] = []
         if options.backtranslates:
-            session.asks, skipped = back_asks(document, options, resident.codec)
-            session.notes += skipped
+            asks, notes = back_asks(document, options, resident.codec)
         else:
-            narrow = isinstance(teacher, LocalTeacher) and _is_small(teacher)
+            small = isinstance(teacher, LocalTeacher) and 0 < teacher.resident.base.params <= _SMALL
             hints = commission.hints if commission else ()
-            session.asks = plan_asks(document, options, resident.codec, narrow=narrow, hints=hints)
-        yield session
-
-
-def _judge(spec: str, resident: Resident) -> Judge:
-    return open_judge(spec, resident)
-
-
-def _is_small(teacher: LocalTeacher) -> bool:
-    return 0 < teacher.resident.base.params <= _SMALL
-
-
-def _answers(
-    session: _Session, progress: Progress
-) -> tuple[list[Sequence[str]], TeacherError | None]:
-    """The completions of every request, none where there was no answer."""
-    answers: list[Sequence[str]] = [()] * len(session.asks)
-    count = 0
-
-    def done(index: int, texts: Sequence[str]) -> None:
-        nonlocal count
-        count += 1
-        answers[index] = texts
-        progress(f"asking {session.cached.name}", count, len(session.asks))
-
-    try:
-        session.cached.complete([ask.request for ask in session.asks], done)
-        session.cached.check()
-    except TeacherError as error:
-        if not any(answers):
-            raise
-        return answers, error
-    return answers, None
-
-
-def _note(
-    funnel: Funnel, session: _Session, options: SynthOptions, written: Written
-) -> dict[str, Any]:
-    note: dict[str, Any] = {
-        "funnel": funnel.to_json(),
-        "strategy": options.strategy.value,
-        "filter": options.filter.value,
-        "calls": session.cached.counts.to_json(),
-    }
-    if written.reasoning:
-        note["reasoning"] = written.reasoning
-    return note
+            asks = plan_asks(document, options, resident.codec, narrow=small, hints=hints)
+        yield _Session(cached, bench, asks, notes)

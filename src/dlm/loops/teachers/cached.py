@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
@@ -18,6 +18,13 @@ from dlm.store.database import Database
 _CHARACTERS_A_TOKEN: Final = 4
 _UNSYNCED: Final = 1.0  # seconds of answers that may be asked again after a power cut, not a kill
 _SAMPLE: Final = 16  # requests, and new tokens of each, in the measurement
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and of how much."""
+
+
+def _silent(what: str, done: int, of: int) -> None:
+    """Tells nobody."""
 
 
 @dataclass(slots=True)
@@ -108,6 +115,33 @@ class Cached:
         size = self._together or max(len(requests), 1)
         for start in range(0, len(requests), size):
             self._complete(requests[start : start + size], start, done)
+
+    def answers(
+        self, requests: Sequence[Request], progress: Progress = _silent, *, needed: bool = True
+    ) -> tuple[list[Sequence[str]], TeacherError | None]:
+        """The completions of each request, none where there was no answer.
+
+        The error of a teacher that could not go on is returned with what it gave before, and raised
+        where that is nothing; where answers are `needed`, one that never answered counts as such.
+        """
+        found: list[Sequence[str]] = [()] * len(requests)
+        count = 0
+
+        def done(index: int, texts: Sequence[str]) -> None:
+            nonlocal count
+            count += 1
+            found[index] = texts
+            progress(f"asking {self.name}", count, len(requests))
+
+        try:
+            self.complete(requests, done)
+            if needed:
+                self.check()
+        except TeacherError as error:
+            if not any(found):
+                raise
+            return found, error
+        return found, None
 
     def check(self) -> None:
         """Raise TeacherError if requests were put to the teacher and none was ever answered."""
