@@ -174,7 +174,7 @@ import json, sys
 from pathlib import Path
 from dlm.data.completion import Request
 from dlm.loops.teachers import Cached
-from dlm.loops.teachers.command import CommandTeacher
+from dlm.loops.teachers.spec import CommandTeacher
 from dlm.store.database import Database
 database = Database.open(Path(sys.argv[1]))
 cached = Cached(CommandTeacher(sys.argv[2]), database)

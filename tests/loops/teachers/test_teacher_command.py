@@ -12,7 +12,7 @@ import pytest
 
 from dlm.data.completion import Refused, Request
 from dlm.errors import TeacherError
-from dlm.loops.teachers.command import CommandTeacher
+from dlm.loops.teachers.spec import CommandTeacher
 
 ASKED = [Request("Be short.", f"question {i}", n=2, seed=i) for i in range(4)]
 GOOD = """

@@ -1,9 +1,7 @@
 """The one way a machine edits a document: planned, shown as a diff, applied, taken back."""
 
 from dlm.loops.edits.applying import (
-    Rebased,
     Refusal,
-    Reverted,
     applied,
     diff,
     rebase,
@@ -43,10 +41,8 @@ __all__ = [
     "NewPair",
     "NewTriple",
     "Place",
-    "Rebased",
     "Refusal",
     "Removal",
-    "Reverted",
     "applied",
     "apply_to_file",
     "carry_out",

@@ -58,7 +58,7 @@ class SynthOptions:
         return self.strategy is Strategy.BACKTRANSLATE
 
     @property
-    def heat(self) -> float:
+    def sampling_temperature(self) -> float:
         """The sampling temperature; requests for a text need more variety than facts do."""
         if self.temperature is not None:
             return self.temperature

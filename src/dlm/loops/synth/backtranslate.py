@@ -72,7 +72,7 @@ def back_asks(
             prompt=backtranslation(text),
             n=options.candidates,
             max_new_tokens=new,
-            temperature=options.heat,
+            temperature=options.sampling_temperature,
             top_p=options.top_p,
             seed=options.seed,
         )

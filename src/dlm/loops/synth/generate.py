@@ -207,7 +207,7 @@ def _ask(
         prompt=write(text, pairs),
         n=completions,
         max_new_tokens=options.max_new_tokens or pairs * _TOKENS_A_PAIR,
-        temperature=options.heat,
+        temperature=options.sampling_temperature,
         top_p=options.top_p,
         seed=options.seed,
     )

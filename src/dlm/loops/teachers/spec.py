@@ -6,17 +6,19 @@ that a server with no model named is asked which it has.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dlm.base_models import BASE_MODELS
-from dlm.data.completion import Done, Request
+from dlm.data.completion import Completion, Done, Request
 from dlm.doc.document import Document
 from dlm.errors import TeacherError
-from dlm.loops.teachers.protocol import Teacher
+from dlm.loops.programs import Program, Unusable
+from dlm.loops.teachers.protocol import Teacher, Unanswered, ask_together
 
 if TYPE_CHECKING:
     from dlm.engine.resident import Resident
@@ -32,6 +34,8 @@ KINDS: Final = {
     "http(s)://…": "any server that speaks OpenAI's protocol; #model names one of several",
     "cli:<command>": "a program, run once a request",
 }
+
+_TIMEOUT: Final = 300.0  # seconds a request to a program
 
 
 @contextlib.contextmanager
@@ -61,9 +65,7 @@ def open_teacher(
         with _own(document, kind, rest, resident, thinking, strength) as teacher:
             yield teacher
     elif kind == "cli":
-        from dlm.loops.teachers.command import TIMEOUT, CommandTeacher
-
-        yield CommandTeacher(rest, at_once=at_once or 1, timeout=timeout or TIMEOUT)
+        yield CommandTeacher(rest, at_once=at_once or 1, timeout=timeout or _TIMEOUT)
     elif kind in ("openai", "vllm-server", "http", "https"):
         from dlm.loops.teachers.http import TIMEOUT
         from dlm.loops.teachers.remote import AT_ONCE, RemoteTeacher, addresses_of
@@ -117,6 +119,49 @@ class LocalTeacher:
     def prompt_tokens(self, request: Request) -> int:
         """How many tokens the model reads of this request, which need not fit its context."""
         return self.resident.prompt_tokens(request)
+
+
+class CommandTeacher:
+    """Any program, run once a request in the current folder.
+
+    stdin   {"system", "prompt", "n", "max_new_tokens", "temperature", "seed"}, and "top_p" if not 1
+    stdout  {"completions": ["…", …]}
+    """
+
+    def __init__(self, command: str, *, at_once: int = 1, timeout: float = _TIMEOUT) -> None:
+        """Raises TeacherError when there is no such command."""
+        self.name = f"cli:{command}"
+        self._at_once = at_once
+        example = '--teacher "cli:./teach.py --fast"'
+        self._program = Program(command, TeacherError, example=example, timeout=timeout)
+
+    @property
+    def identity(self) -> str:
+        """The command, and the text of the scripts in it: an edited script is another teacher."""
+        return " ".join([self.name, *self._program.digests()])
+
+    def complete(self, requests: Sequence[Request], done: Done) -> None:
+        """One process a request; one that fails, hangs or prints something else is refused."""
+        asyncio.run(ask_together(self.name, requests, self._ask, done, at_once=self._at_once))
+
+    async def _ask(self, request: Request) -> list[Completion]:
+        told = {
+            "system": request.system,
+            "prompt": request.prompt,
+            "n": request.n,
+            "max_new_tokens": request.max_new_tokens,
+            "temperature": request.temperature,
+            "seed": request.seed,
+        }
+        if request.top_p != 1:
+            told["top_p"] = request.top_p
+        try:
+            found = await self._program.ask(told, _texts, '{"completions": ["…"]}')
+        except Unusable as error:
+            raise Unanswered(str(error)) from error
+        if not found:
+            raise Unanswered("gave no completion")
+        return [Completion.of(text) for text in found[: request.n]]
 
 
 @contextlib.contextmanager
@@ -178,3 +223,10 @@ def _unknown(spec: str) -> TeacherError:
     elif close := difflib.get_close_matches(spec.lower(), BASE_MODELS, n=1, cutoff=0.6):
         guess = f"did you mean {close[0]}? "
     return TeacherError(f"there is no teacher {spec!r}", hint=f"{guess}known: {', '.join(KINDS)}")
+
+
+def _texts(value: Any) -> list[str]:
+    found = value["completions"]
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise TypeError
+    return found
