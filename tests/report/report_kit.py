@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
+from dlm.base_models import BASE_MODELS
 from dlm.data.lessons import lessons_of
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.eval.answers import Answer, Item, Kind, Loss, score_answer
 from dlm.eval.comparison import keep
+from dlm.eval.open_notes import with_notes_open
 from dlm.eval.scorecard import Scorecard, scorecard
 from dlm.store import improving, metrics
 from dlm.store.completions import SynthRun, add_synth_run
@@ -118,7 +120,8 @@ def card_of(document: Document, wrong: Mapping[str, str], *, drift: float = 0.2)
         general = Loss(3.0 + drift + 0.02 * (n - 5.5), 3.0, 9, False)
         items.append(Item(Kind.TEXT, "", f"Text {n}", general))
     asked = len(lessons.pairs)
-    return scorecard(items, document_sha256=document.sha256, pairs=asked, asked_pairs=asked)
+    card = scorecard(items, document_sha256=document.sha256, pairs=asked, asked_pairs=asked)
+    return with_notes_open(card, document, BASE_MODELS["pocket"])
 
 
 def train(

@@ -70,9 +70,9 @@ def test_its_headings_links_and_pictures_are_those_of_an_accessible_page(full: s
 
 def test_every_part_is_drawn(full: str) -> None:
     read = Page(full)
-    assert len(read.of("path", "curve")) == 4 + 3 + 1 + 1  # scores, losses, drift, drift in the run
-    assert len(read.of("circle", "ring")) == 4 + 1
-    assert len(read.of("path", "cross")) == 4, "the challenger that was not promoted"
+    assert len(read.of("path", "curve")) == 6 + 3 + 1 + 1  # scores, losses, drift, drift in the run
+    assert len(read.of("circle", "ring")) == 6 + 1
+    assert len(read.of("path", "cross")) == 6, "the challenger that was not promoted"
     assert read.of("line", "bound")
     assert len(read.of("rect", "k")) == 6, "a block for each section"
     assert [found["class"].split()[1] for found in read.of("rect", "k")] == [
@@ -116,6 +116,21 @@ def test_a_wrong_answer_stands_beside_the_right_one(document: Document) -> None:
         "Where does the key hang? ○ not learned Answer: In the drainpipe. It says: On the roof."
         in text
     )
+
+
+def test_answers_with_the_notes_open_stand_beside_those_without(document: Document) -> None:
+    with open_store(document) as store:
+        train(store, document, WRONG)
+        facts = gather(document, store)
+    assert facts.card is not None
+    trained = facts.card.figure("open", "recall")
+    assert (trained.hits, trained.n) == (4, 4)  # one of them wrong from memory
+    wrong = [item for item in facts.card.items if item.opened and not item.opened.right]
+    text = Page(page(facts)).text
+    assert "Trained on 3 of 4" in text
+    assert "Trained on, notes open 4 of 4" in text
+    assert text.count("With the notes open: ") == len(wrong)
+    assert "With the notes open, as `dlm prompt` asks: 4 of 4 and" in text
 
 
 def test_a_document_that_was_never_trained_says_so(document: Document) -> None:

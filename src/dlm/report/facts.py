@@ -33,7 +33,8 @@ class Knowledge(StrEnum):
 @dataclass(frozen=True, slots=True)
 class PairFacts:
     """One question of the document. `role` is train, probe, exam or held out; `right` and `said`
-    are of the answer the version gave, None where it was not asked; `known` is 0..1.
+    are of the answer the version gave, None where it was not asked; `known` is 0..1. `opened` is
+    the answer with the notes open, where that is wrong.
     """
 
     line: int
@@ -44,6 +45,7 @@ class PairFacts:
     known: float | None = None
     right: bool | None = None
     said: str | None = None
+    opened: str | None = None
 
     @property
     def apart(self) -> bool:

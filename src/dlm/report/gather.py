@@ -223,7 +223,7 @@ def _pair(pair: Pair, judged: _Judged | None) -> PairFacts:
         state = Knowledge.UNMEASURED
         return PairFacts(pair.line, pair.role.value, pair.question, pair.answer, state)
     item, state, known = judged
-    said = item.said
+    said, opened = item.said, item.opened
     return PairFacts(
         line=pair.line,
         role="held out" if item.kind is Kind.HELD_OUT else pair.role.value,
@@ -233,6 +233,7 @@ def _pair(pair: Pair, judged: _Judged | None) -> PairFacts:
         known=known,
         right=said.right if said else None,
         said=said.text if said else None,
+        opened=opened.text if opened and not opened.right else None,
     )
 
 

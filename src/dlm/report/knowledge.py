@@ -117,6 +117,7 @@ def cut(text: str) -> tuple[str, int]:
 def _tiles(card: Scorecard) -> Iterator[Tile]:
     recall = card.figure("recall", "right")
     yield _share("Trained on", recall, "right, of those it was trained on")
+    yield from _notes_open(card)
     unseen = card.figure("generalisation", "right")
     exam = card.of(Kind.EXAM, Kind.HELD_OUT)
     if exam or unseen.value is None:
@@ -129,6 +130,17 @@ def _tiles(card: Scorecard) -> Iterator[Tile]:
         yield _share("Probes", probes, "right, of the pairs marked !probe")
     yield _overall(card)
     yield _drift(card)
+
+
+def _notes_open(card: Scorecard) -> Iterator[Tile]:
+    """How `dlm prompt` answers: from the passages, where the other tiles ask the adapter alone."""
+    trained, unseen = card.figure("open", "recall"), card.figure("open", "generalisation")
+    for name, figure, which in (
+        ("Trained on, notes open", trained, "those it was trained on"),
+        ("Not trained on, notes open", unseen, "those it was not"),
+    ):
+        if figure.n:
+            yield _share(name, figure, f"right, of {which}, from the document's passages")
 
 
 def _share(name: str, figure: Figure, note: str, why_none: str | None = None) -> Tile:

@@ -10,6 +10,7 @@ from typing import Final
 from dlm.eval.answers import Kind
 from dlm.eval.exam import CHANCE
 from dlm.eval.figures import Figure, binomial_tail
+from dlm.eval.scorecard import Scorecard
 from dlm.report.facts import (
     Change,
     Facts,
@@ -133,8 +134,15 @@ def _knows(facts: Facts) -> str:
     elif unseen.n:
         parts.append(_of(unseen, "of the same questions in other words, which is no exam"))
     if parts:
-        return f"{facts.current} answers {listed(parts)}."
+        return f"{facts.current} answers {listed(parts)}.{_with_notes(card)}"
     return f"{facts.current} was asked nothing about this document, which has no pairs."
+
+
+def _with_notes(card: Scorecard) -> str:
+    """The same questions with the notes open, where they were asked so."""
+    trained, unseen = card.figure("open", "recall"), card.figure("open", "generalisation")
+    found = [f"{one.hits} of {one.n}" for one in (trained, unseen) if one.n]
+    return f" With the notes open, as `dlm prompt` asks: {listed(found)}." if found else ""
 
 
 def _of(figure: Figure, what: str) -> str:

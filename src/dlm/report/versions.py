@@ -22,6 +22,8 @@ _CHARTS = (
     ("Overall", "overall", "overall"),
     ("Trained questions right", "recall", "right"),
     ("Unseen or reworded questions right", "generalisation", "right"),
+    ("Trained questions right, notes open", "open", "recall"),
+    ("Unseen or reworded questions right, notes open", "open", "generalisation"),
     ("Coherent answers", "coherence", "coherence"),
 )
 
