@@ -53,6 +53,7 @@ def show_run(
     if run_id and version:
         raise UsageError("--run and --version exclude each other")
     from dlm.store import metrics
+    from dlm.store.records import to_json
 
     document = read_document(path)
     with trained_store(document) as store:
@@ -63,7 +64,7 @@ def show_run(
         evaluations = metrics.evaluations(store.database, run.run_id)
     if as_json:
         found = {"evaluations": [one.to_json() for one in evaluations]}
-        print_json({**run.to_json(), **found, "steps": [asdict(step) for step in steps]})
+        print_json({**to_json(run), **found, "steps": [asdict(step) for step in steps]})
     elif as_csv:
         _print_csv(steps)
     else:
@@ -103,12 +104,13 @@ def watch_run(
 def list_runs(path: PathArgument = None, as_json: JsonOption = False) -> None:
     """List the trainings of a document, also those that came to no version."""
     from dlm.store import metrics
+    from dlm.store.records import to_json
 
     document = read_document(path)
     with trained_store(document) as store:
         found = metrics.runs(store.database) if store else ()
     if as_json:
-        print_json({"dlm_id": document.frontmatter.dlm_id, "runs": [r.to_json() for r in found]})
+        print_json({"dlm_id": document.frontmatter.dlm_id, "runs": to_json(found)})
         return
     if not found:
         print(f"{document.path} has not been trained yet")
@@ -194,22 +196,24 @@ class _Json(_Text):
     """One JSON object a line; `event` says of what."""
 
     def begin(self, run: MetricRun) -> None:
-        _print_event("run", run.to_json())
+        _print_event("run", run)
 
     def news(
         self, run: MetricRun, steps: tuple[StepMetric, ...], found: tuple[Evaluation, ...]
     ) -> None:
-        events = [(step.step, 0, "step", asdict(step)) for step in steps]
+        events: list[tuple[int, int, str, Any]] = [(s.step, 0, "step", s) for s in steps]
         events += [(one.step, 1, "evaluation", one.to_json()) for one in found]
         for _, _, event, data in sorted(events, key=lambda item: item[:2]):
             _print_event(event, data)
 
     def end(self, run: MetricRun) -> None:
-        _print_event("end", run.to_json())
+        _print_event("end", run)
 
 
-def _print_event(event: str, data: dict[str, Any]) -> None:
-    print(json.dumps({"event": event, **data}, ensure_ascii=False), flush=True)
+def _print_event(event: str, data: Any) -> None:
+    from dlm.store.records import to_json
+
+    print(json.dumps({"event": event, **to_json(data)}, ensure_ascii=False), flush=True)
 
 
 def _step_line(run: MetricRun, step: StepMetric) -> str:

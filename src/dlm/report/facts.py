@@ -108,12 +108,12 @@ class EpochFacts:
     """What was measured after an epoch, whose last step is `step`; None where it was not."""
 
     epoch: int
-    step: int | None
-    answer_nll: float | None
-    held_out_nll: float | None
-    drift: float | None
-    learned: int | None
-    pairs: int | None
+    step: int | None = None
+    answer_nll: float | None = None
+    held_out_nll: float | None = None
+    drift: float | None = None
+    learned: int | None = None
+    pairs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from dlm.doc.document import Document
 from dlm.doc.provenance import Origin
@@ -18,12 +19,57 @@ from dlm.store.completions import SynthRun, synth_runs
 from dlm.store.database import Database
 from dlm.store.edits import DocumentEdit, document_edits, staged_plans
 from dlm.store.improving import Round, rounds
-from dlm.store.metrics import Evaluation, MetricRun, RunOutcome
-from dlm.store.records import RunRecord, Version, name_of, version_name
+from dlm.store.metrics import MetricRun, RunOutcome
+from dlm.store.records import RunRecord, Version, from_json, name_of, version_name
 from dlm.store.store import Store
 
 SHOWN = 50
 """How many of the newest trainings are told of."""
+
+
+WRITTEN = "written"  # the attribute of a marker with the id of the section as it was written
+_EXAMINED = ("champion", "challenger", "teacher")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """What the record of a training says, as far as the page tells of it."""
+
+    losses: tuple[float | None, ...] = ()
+    by_epoch: tuple[EpochFacts, ...] = ()
+    shares: tuple[Mapping[str, Any], ...] = ()
+    drift_bound: float | None = None
+    drift: float | None = None
+    drift_texts: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Contest:
+    """How challenger and champion compare."""
+
+    difference: Figure | None = None
+    p: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What a round was decided by."""
+
+    contest: _Contest | None = None
+    met: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a round has found so far."""
+
+    verdict: _Verdict | None = None
+    exam: Mapping[str, Mapping[str, Any] | None] | None = None
+    brings: str | None = None
+    reasons: tuple[str, ...] = ()
+    diversity: Mapping[str, float] | None = None
 
 
 def runs_of(store: Store) -> tuple[RunFacts, ...]:
@@ -45,7 +91,13 @@ def _training(store: Store, run: MetricRun, record: RunRecord | None) -> RunFact
     last = steps[-1].step if steps else measured[-1].step if measured else 0
     lasted = (run.ended_at - run.started_at).total_seconds() if run.ended_at else None
     losses = tuple((step.step, step.loss) for step in steps if step.loss is not None)
-    figures = record.figures if record else {}
+    figures = _read(_Figures, record.figures if record else {}) or _Figures()
+    epochs = [
+        _read(EpochFacts, {**one.figures, "epoch": one.epoch, "step": one.step})
+        or EpochFacts(one.epoch, one.step)
+        for one in measured
+    ]
+    kept = [(step, loss) for step, loss in enumerate(figures.losses, 1) if loss is not None]
     return RunFacts(
         run_id=run.run_id,
         started_at=run.started_at,
@@ -55,12 +107,12 @@ def _training(store: Store, run: MetricRun, record: RunRecord | None) -> RunFact
         why=record.stop_reason if record else run.detail,
         steps=record.steps if record else last,
         seconds=record.seconds if record else lasted,
-        losses=losses or _recorded_losses(figures),
-        epochs=tuple(_epoch(one) for one in measured) or _recorded_epochs(figures),
-        shares=_shares(figures),
-        drift_bound=_number(figures.get("drift_bound")),
-        drift=_number(figures.get("drift")),
-        drift_texts=_count(figures.get("drift_texts")),
+        losses=losses or tuple(kept),
+        epochs=tuple(epochs) or figures.by_epoch,
+        shares=figures.shares,
+        drift_bound=figures.drift_bound,
+        drift=figures.drift,
+        drift_texts=figures.drift_texts,
     )
 
 
@@ -75,66 +127,6 @@ def _recorded(record: RunRecord, version: Version | None) -> MetricRun:
         outcome=RunOutcome.COMMITTED,
         version=version.name if version else None,
     )
-
-
-def _epoch(one: Evaluation) -> EpochFacts:
-    return _epoch_of(one.epoch, one.step, one.figures)
-
-
-def _epoch_of(epoch: int, step: int | None, figures: Mapping[str, Any]) -> EpochFacts:
-    return EpochFacts(
-        epoch=epoch,
-        step=step,
-        answer_nll=_number(figures.get("answer_nll")),
-        held_out_nll=_number(figures.get("held_out_nll")),
-        drift=_number(figures.get("drift")),
-        learned=_count(figures.get("learned")),
-        pairs=_count(figures.get("pairs")),
-    )
-
-
-def _recorded_losses(figures: Mapping[str, Any]) -> tuple[tuple[int, float], ...]:
-    return tuple(
-        (step, float(loss))
-        for step, loss in enumerate(_list(figures.get("losses")), start=1)
-        if _number(loss) is not None
-    )
-
-
-def _recorded_epochs(figures: Mapping[str, Any]) -> tuple[EpochFacts, ...]:
-    return tuple(
-        _epoch_of(int(one["epoch"]), None, one)
-        for one in _mappings(figures.get("by_epoch"))
-        if _count(one.get("epoch")) is not None
-    )
-
-
-def _shares(figures: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    """What a training read, by source; rows of an older shape are left out."""
-    return tuple(
-        one
-        for one in _mappings(figures.get("shares"))
-        if isinstance(one.get("source"), str) and _number(one.get("tokens")) is not None
-    )
-
-
-def _mappings(value: object) -> Iterable[Mapping[str, Any]]:
-    return [one for one in _list(value) if isinstance(one, Mapping)]
-
-
-def _list(value: object) -> Sequence[Any]:
-    return value if isinstance(value, list | tuple) else ()
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) else None
-
-
-WRITTEN = "written"  # the attribute of a marker with the id of the section as it was written
 
 
 def synths_of(document: Document, store: Store) -> tuple[SynthFacts, ...]:
@@ -201,21 +193,17 @@ def _is_edited(section: Section) -> bool:
     return written is not None and written != section.section_id
 
 
-_EXAMINED = ("champion", "challenger", "teacher")
-
-
 def rounds_of(database: Database) -> tuple[RoundFacts, ...]:
     """Every round, oldest first."""
     return tuple(_round(one) for one in rounds(database))
 
 
 def _round(one: Round) -> RoundFacts:
-    verdict = _mapping(one.facts.get("verdict"))
-    contest = _mapping(verdict.get("contest"))
-    exam = _mapping(one.facts.get("exam"))
-    scores = {who: _figure(_mapping(exam.get(who)).get("overall")) for who in _EXAMINED}
-    p = contest.get("p")
-    brings = one.facts.get("brings")
+    told = _read(_Told, one.facts) or _Told()
+    verdict = told.verdict or _Verdict()
+    contest, exam = verdict.contest or _Contest(), told.exam or {}
+    difference = contest.difference
+    scores = {who: _read(Figure, (exam.get(who) or {}).get("overall")) for who in _EXAMINED}
     return RoundFacts(
         name=one.name,
         step=one.step.value,
@@ -224,33 +212,18 @@ def _round(one: Round) -> RoundFacts:
         strategy=one.strategy,
         champion=version_name(one.champion),
         challenger=name_of(one.challenger),
-        brings=brings if isinstance(brings, str) else None,
-        scores={who: figure for who, figure in scores.items() if figure is not None},
-        difference=_figure(contest.get("difference")),
-        p=float(p) if isinstance(p, int | float) else None,
-        met=_texts(verdict.get("met")),
-        reasons=_texts(verdict.get("reasons")) or _texts(one.facts.get("reasons")),
-        diversity=_numbers(one.facts.get("diversity")),
+        brings=told.brings,
+        scores={who: found for who, found in scores.items() if found and found.value is not None},
+        difference=difference if difference and difference.value is not None else None,
+        p=contest.p,
+        met=verdict.met,
+        reasons=verdict.reasons or told.reasons,
+        diversity=told.diversity or {},
     )
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _figure(value: object) -> Figure | None:
-    """A kept figure; None where there is none."""
-    try:
-        figure = Figure.from_json(_mapping(value))
-    except (KeyError, TypeError, ValueError):
-        return None
-    return figure if figure.value is not None else None
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    return tuple(str(one) for one in value) if isinstance(value, list) else ()
-
-
-def _numbers(value: object) -> dict[str, float]:
-    found = _mapping(value).items()
-    return {str(name): float(one) for name, one in found if isinstance(one, int | float)}
+def _read(kind: type[_T], data: object) -> _T | None:
+    """What the store keeps as `kind`; None for what is not there, or of another shape."""
+    with contextlib.suppress(ValueError):
+        return from_json(kind, data)
+    return None

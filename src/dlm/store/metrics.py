@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
 from dlm.store.database import Database
-from dlm.store.records import finite, now, printable, to_json
+from dlm.store.records import finite, now, printable
 
 KEPT_RUNS: Final = 1000
 """How many runs keep their outcome and evaluations; steps go earlier, see `thin`."""
@@ -58,10 +58,6 @@ class MetricRun:
     def standing(self) -> str:
         """`committed v0003`, `interrupted`, …"""
         return f"{self.outcome.value} {self.version}" if self.version else self.outcome.value
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON: its fields by name."""
-        return {one.name: to_json(getattr(self, one.name)) for one in fields(self)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from dlm.doc.document import Document
+from dlm.doc.parser import parse_file
 from dlm.errors import EditConflict
 from dlm.loops.edits import (
     Addition,
@@ -19,7 +20,6 @@ from dlm.loops.edits import (
     stage,
     staged,
 )
-from dlm.serve.page.view import saved
 from dlm.serve.page.wrong import text_of
 from dlm.serve.refusals import Refused
 from dlm.serve.shelf import Book
@@ -33,7 +33,7 @@ MOST_PROBES: Final = 100
 def waiting(book: Book) -> dict[str, Any]:
     """Every staged plan, oldest first, each with its difference to the text of today, and the
     probes that wait."""
-    document = saved(book)
+    document = parse_file(book.path)
     with open_store(document) as store:
         plans, probes = staged(store.database), waiting_probes(store.database)
     return {
@@ -102,7 +102,7 @@ def _changed_meanwhile() -> EditConflict:
 def _staged(book: Book, given: Mapping[str, Any]) -> Iterator[tuple[Database, Document, EditPlan]]:
     """The store's database, the document, and the staged plan whose run is named."""
     run = text_of(given, "run")
-    document = saved(book)
+    document = parse_file(book.path)
     with writable_store(document) as store:
         plan = next((one for one in staged(store.database) if one.run == run), None)
         if plan is None:

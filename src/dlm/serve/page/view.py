@@ -9,7 +9,6 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
 from dlm.eval.comparison import kept
 from dlm.report.facts import PairFacts, SectionFacts
@@ -34,7 +33,7 @@ def learned(book: Book) -> dict[str, Any]:
 
     `measured` is the version that was measured last: retraining after a save measures little.
     """
-    document = saved(book)
+    document = parse_file(book.path)
     with open_store(document) as store:
         version = _measured(store)
         found = known(document, store, version)
@@ -46,11 +45,6 @@ def learned(book: Book) -> dict[str, Any]:
         "sections": [_section(one) for one in found.sections[:MOST_SECTIONS]],
         "more": max(0, len(found.sections) - MOST_SECTIONS),
     }
-
-
-def saved(book: Book) -> Document:
-    """The document as it lies on the disk; raises DocumentError."""
-    return parse_file(book.path)
 
 
 def watch_command(book: Book) -> str:

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from dlm.doc.document import Document
+from dlm.doc.parser import parse_file
 from dlm.doc.render import CANNOT_STAND
 from dlm.doc.sections import Pair, PairRole
 from dlm.errors import EditConflict
 from dlm.loops.edits import NewPair
 from dlm.loops.proposals import Existing
-from dlm.serve.page.view import saved, watch_command
+from dlm.serve.page.view import watch_command
 from dlm.serve.refusals import Refused
 from dlm.serve.shelf import Book
 from dlm.store.edits import Probe, drop_probes, push_probes, waiting_probes
@@ -32,7 +33,7 @@ def mark(book: Book, given: Mapping[str, Any]) -> dict[str, Any]:
     Raises EditConflict when the document or its exam forbids it, Refused for what is no text.
     """
     pair = NewPair(text_of(given, "question"), text_of(given, "answer"), PairRole.PROBE)
-    document = saved(book)
+    document = parse_file(book.path)
     existing = Existing(document)
     if existing.answers(pair):
         return {"standing": _line(document, pair)}
@@ -56,7 +57,7 @@ def state(book: Book, probe_id: str) -> dict[str, Any]:
     `line` is where it stands in the document, `right` whether the model alone gives the answer
     token for token, None where that was not looked at.
     """
-    document = saved(book)
+    document = parse_file(book.path)
     with open_store(document) as store:
         for pair, source in _pushed(document):
             if source.rpartition("/")[2] == probe_id:
@@ -70,7 +71,7 @@ def state(book: Book, probe_id: str) -> dict[str, Any]:
 def forget(book: Book, given: Mapping[str, Any]) -> dict[str, Any]:
     """Drop a probe that still waits; what is in the document stays there."""
     name = text_of(given, "probe")
-    with open_store(saved(book)) as store:
+    with open_store(parse_file(book.path)) as store:
         waits = name in {one.probe_id for one in waiting_probes(store.database)}
         return {"dropped": drop_probes(store.database, [name]) if waits else 0}
 
