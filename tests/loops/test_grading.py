@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from dlm.errors import JudgeError
-from dlm.loops.grading import grade_in
-from dlm.loops.judges import GradeJudge, Question, open_judge
+from dlm.loops.grading import GradeJudge, grade_in
+from dlm.loops.judges import Question, open_judge
 from dlm.testing import Body, ChatServer, Reply, answer
 
 ASKED = [

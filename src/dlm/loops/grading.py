@@ -10,12 +10,13 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from dlm.data.completion import Refused, Request
 from dlm.errors import JudgeError, TeacherError
+from dlm.loops.judges import Judge, Question
 from dlm.loops.teachers.protocol import Teacher
+from dlm.text.words import one_line
 
 _SYSTEM: Final = (
     "You grade answers to questions. Be strict: an answer that is wrong, or says what the text "
@@ -34,46 +35,52 @@ _TOKENS: Final = 512  # a thinking model needs most of them
 _PATIENCE: Final = 3  # answers without a grade, where there is no other
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """One answer to be graded, with what is known about the right one."""
+class GradeJudge(Judge):
+    """A language model behind servers; scores are its grades, from 0 to 1."""
 
-    prompt: str
-    candidate: str
-    reference: str | None = None
-    passage: str | None = None
+    threshold = 0.6
+    margin = 0.2
 
+    def __init__(self, teacher: Teacher) -> None:
+        self.name = teacher.name
+        self._teacher = teacher
+        self._said: dict[tuple[str, str], str] = {}
 
-@dataclass(frozen=True, slots=True)
-class Grade:
-    """From 0 to 1, NaN where there is none; `said` is the sentence beside it, or what came."""
+    def score_all(self, questions: Sequence[Question]) -> list[list[float]]:
+        """Many requests at once; an answer without a grade scores NaN.
 
-    value: float
-    said: str
+        Raises JudgeError when the servers fail, or no reply is a grade.
+        """
+        flat = [(question, text) for question in questions for text in question.candidates]
+        scores = [math.nan] * len(flat)
+        last = ""
 
+        def done(index: int, texts: Sequence[str]) -> None:
+            nonlocal last
+            question, candidate = flat[index]
+            refused = isinstance(texts, Refused)
+            last = texts.reason if isinstance(texts, Refused) else next(iter(texts), "")
+            grade = None if refused else grade_in(last)
+            said = last if grade is None else _reasoning(last)
+            scores[index] = math.nan if grade is None else grade / _BEST
+            self._said[question.prompt, candidate] = said
 
-def grades(teacher: Teacher, answers: Sequence[Answered]) -> list[Grade]:
-    """One request an answer; raises JudgeError when the servers fail, or no reply is a grade."""
-    found = [Grade(math.nan, "") for _ in answers]
+        try:
+            self._teacher.complete([_request(*one) for one in flat], done)
+        except TeacherError as error:
+            raise JudgeError(error.message, hint=error.hint) from error
+        if len(scores) >= _PATIENCE and all(map(math.isnan, scores)):
+            raise JudgeError(
+                f"{self.name} gave none of {len(scores)} answers a grade; it said: "
+                f"{one_line(last)[:100] or 'nothing'}",
+                hint='it is asked for {"reasoning": "…", "grade": 7}; a larger model may do it',
+            )
+        found = iter(scores)
+        return [[next(found) for _ in question.candidates] for question in questions]
 
-    def done(index: int, texts: Sequence[str]) -> None:
-        said = texts.reason if isinstance(texts, Refused) else next(iter(texts), "")
-        grade = None if isinstance(texts, Refused) else grade_in(said)
-        found[index] = (
-            Grade(math.nan, said) if grade is None else Grade(grade / _BEST, _reasoning(said))
-        )
-
-    try:
-        teacher.complete([_request(one) for one in answers], done)
-    except TeacherError as error:
-        raise JudgeError(error.message, hint=error.hint) from error
-    if len(found) >= _PATIENCE and all(math.isnan(one.value) for one in found):
-        raise JudgeError(
-            f"{teacher.name} gave none of {len(found)} answers a grade; "
-            f"it said: {_cut(found[-1].said)}",
-            hint='it is asked for {"reasoning": "…", "grade": 7}; a larger model may do it',
-        )
-    return found
+    def why(self, prompt: str, candidate: str) -> str:
+        """The sentence beside the grade."""
+        return self._said.get((prompt, candidate), "")
 
 
 def grade_in(text: str) -> float | None:
@@ -85,10 +92,11 @@ def grade_in(text: str) -> float | None:
     return grade if grade <= _BEST else None
 
 
-def _request(one: Answered) -> Request:
-    known = f"Text:\n{one.passage}\n\n" if one.passage else ""
-    known += f"An answer known to be right: {one.reference}\n\n" if one.reference else ""
-    asked = _ASK.format(known=known, prompt=one.prompt, candidate=one.candidate)
+def _request(question: Question, candidate: str) -> Request:
+    known = f"Text:\n{question.passage}\n\n" if question.passage else ""
+    if question.reference:
+        known += f"An answer known to be right: {question.reference}\n\n"
+    asked = _ASK.format(known=known, prompt=question.prompt, candidate=candidate)
     return Request(_SYSTEM, asked, max_new_tokens=_TOKENS, temperature=0.0)
 
 
@@ -99,7 +107,3 @@ def _reasoning(text: str) -> str:
     except ValueError:
         return ""
     return str(value.get("reasoning", "")) if isinstance(value, dict) else ""
-
-
-def _cut(text: str) -> str:
-    return " ".join(text.split())[:100] or "nothing"

@@ -22,7 +22,6 @@ from dlm.loops.programs import Program, Unusable
 
 if TYPE_CHECKING:
     from dlm.engine.resident import Resident, RewardModel
-    from dlm.loops.teachers.protocol import Teacher
 
 KINDS: Final = {
     "sway": "the document's own base and adapter",
@@ -58,6 +57,7 @@ def open_judge(spec: str, resident: Resident, *, timeout: float | None = None) -
         is_folder = rest.startswith(("./", "../", "~", "/"))
         return RewardJudge(RewardModel.load(rest if is_folder else spec.strip()), spec.strip())
     if kind in _SERVERS and rest:
+        from dlm.loops.grading import GradeJudge
         from dlm.loops.teachers.http import TIMEOUT
         from dlm.loops.teachers.remote import RemoteTeacher, addresses_of
 
@@ -230,37 +230,6 @@ class CommandJudge(Judge):
         self._failures = 0
         self._reasoning[question.prompt, candidate] = reasoning
         return score
-
-
-class GradeJudge(Judge):
-    """A language model behind servers; scores are its grades, from 0 to 1."""
-
-    threshold = 0.6
-    margin = 0.2
-
-    def __init__(self, teacher: Teacher) -> None:
-        self.name = teacher.name
-        self._teacher = teacher
-        self._said: dict[tuple[str, str], str] = {}
-
-    def score_all(self, questions: Sequence[Question]) -> list[list[float]]:
-        """Many requests at once; an answer without a grade scores NaN."""
-        from dlm.loops.grading import Answered, grades
-
-        flat = [
-            Answered(one.prompt, text, one.reference, one.passage)
-            for one in questions
-            for text in one.candidates
-        ]
-        found = grades(self._teacher, flat)
-        for asked_for, grade in zip(flat, found, strict=True):
-            self._said[asked_for.prompt, asked_for.candidate] = grade.said
-        values = iter(found)
-        return [[next(values).value for _ in one.candidates] for one in questions]
-
-    def why(self, prompt: str, candidate: str) -> str:
-        """The sentence beside the grade."""
-        return self._said.get((prompt, candidate), "")
 
 
 class RewardJudge(Judge):
