@@ -182,7 +182,7 @@ class TerminalScreen:
         for one in drained.removed:
             self.say(f"taken out by you, and not put back: {one_line(one.prompt, 60)}")
         for held in drained.held:
-            self.say(f"kept in the queue: {one_line(held.probe.prompt, 60)}: {held.reason}")
+            self.say(f"kept in the queue: {one_line(held.prompt, 60)}: {held.reason}")
 
     def trained(self, document: Document, report: TrainingReport, seconds: float) -> None:
         from dlm.cli.train_report import print_report

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -21,7 +21,6 @@ from dlm.errors import DlmError, DocumentError, EditConflict
 from dlm.index import Index
 from dlm.loops.edits import (
     Addition,
-    Applied,
     EditPlan,
     NewPair,
     apply_to_file,
@@ -51,24 +50,16 @@ Fits = Callable[[str, str], str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A probe that stays in the queue, and why."""
-
-    probe: Probe
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Drained:
     """What became of the probes that waited.
 
-    `known` were asked by the document already; `put_back` are those of `added` that a save had
-    dropped; `removed` were taken out by the owner.
+    `known` were asked by the document already; `held` stay in the queue, each with its reason;
+    `put_back` are those of `added` that a save had dropped; `removed` were taken out by the owner.
     """
 
     added: tuple[Probe, ...] = ()
     known: tuple[Probe, ...] = ()
-    held: tuple[Held, ...] = ()
+    held: tuple[Probe, ...] = ()
     put_back: tuple[Probe, ...] = ()
     removed: tuple[Probe, ...] = ()
 
@@ -167,72 +158,56 @@ def _write(
     fits: Fits,
     checkpoint: Callable[[str], None],
 ) -> Drained:
-    sorted_ = _sort(document, waiting, fits)
-    outcome = None
-    if sorted_.additions:
-        plan = sorted_.proposer.plan(document, list(sorted_.additions.values()))
+    at = datetime.now(UTC).replace(microsecond=0)
+    proposer = Proposer(new_run_id(at), Origin.PUSHED, _BY, at)
+    wanted, known, held = _sort(document, waiting, fits, proposer)
+    added: list[Probe] = []
+    if wanted:
+        plan = proposer.plan(document, [addition for _, addition in wanted.values()])
         try:
             outcome = apply_to_file(path, plan)
         except EditConflict:
             raise
         except DlmError as error:  # locked, read-only or full: all wait
-            sorted_.held.update(dict.fromkeys(sorted_.additions, error.message))
-        checkpoint("document written")
-    if outcome is not None:
-        _mark(database, outcome, sorted_)
-        checkpoint("marked")
-    mark_held(database, sorted_.held)
-    drop_probes(database, sorted_.known)
-    by_id = {probe.probe_id: probe for probe in waiting}
-    added = [by_id[i] for i in sorted_.additions if i not in sorted_.held]
-    return Drained(
-        added=tuple(added),
-        known=tuple(by_id[i] for i in sorted_.known),
-        held=tuple(Held(by_id[i], reason) for i, reason in sorted_.held.items()),
-        put_back=tuple(probe for probe in added if probe.put_back),
-    )
+            held += [replace(probe, reason=error.message) for probe, _ in wanted.values()]
+            checkpoint("document written")
+        else:
+            checkpoint("document written")
+            added = [wanted[name][0] for name in outcome.made.ids]
+            held += [replace(wanted[one.id][0], reason=one.reason) for one in outcome.refusals]
+            if added:
+                record_edit(database, edit_of(outcome.made, outcome))
+                mark_written(database, {probe.probe_id: proposer.run for probe in added})
+            checkpoint("marked")
+    mark_held(database, {probe.probe_id: probe.reason for probe in held})
+    drop_probes(database, [probe.probe_id for probe in known])
+    put_back = tuple(probe for probe in added if probe.put_back)
+    return Drained(tuple(added), tuple(known), tuple(held), put_back)
 
 
-@dataclass(frozen=True, slots=True)
-class _Sorted:
-    """Probes by id: those to add, those that are asked already, those that cannot be added."""
-
-    proposer: Proposer
-    additions: dict[str, Addition] = field(default_factory=dict)
-    known: list[str] = field(default_factory=list)
-    held: dict[str, str] = field(default_factory=dict)
-
-
-def _sort(document: Document, waiting: Sequence[Probe], fits: Fits) -> _Sorted:
-    at = datetime.now(UTC).replace(microsecond=0)
-    found = _Sorted(Proposer(new_run_id(at), Origin.PUSHED, _BY, at))
+def _sort(
+    document: Document, waiting: Sequence[Probe], fits: Fits, proposer: Proposer
+) -> tuple[dict[str, tuple[Probe, Addition]], list[Probe], list[Probe]]:
+    """Those to add, by the id of the addition; those asked already; those that cannot be added."""
+    wanted: dict[str, tuple[Probe, Addition]] = {}
+    known: list[Probe] = []
+    held: list[Probe] = []
     existing = Existing(document)
     for probe in waiting:
         pair = NewPair(probe.prompt, probe.reference, PairRole.PROBE)
         if existing.answers(pair):
-            found.known.append(probe.probe_id)
+            known.append(probe)
         elif reason := existing.why_not(pair) or fits(probe.prompt, probe.reference):
-            found.held[probe.probe_id] = reason
+            held.append(replace(probe, reason=reason))
         else:
             try:
-                addition = found.proposer.addition(pair, probe.source, extra={})
+                addition = proposer.addition(pair, probe.source, extra={})
             except DocumentError as error:
-                found.held[probe.probe_id] = error.message
+                held.append(replace(probe, reason=error.message))
             else:
-                found.additions[probe.probe_id] = addition
+                wanted[addition.id] = probe, addition
                 existing.take(pair, "a probe before it")
-    return found
-
-
-def _mark(database: Database, outcome: Applied, found: _Sorted) -> None:
-    """Note what was written, and what did not fit after all."""
-    ids = {addition.id: probe_id for probe_id, addition in found.additions.items()}
-    for refusal in outcome.refusals:
-        found.held[ids[refusal.id]] = refusal.reason
-    made = [ids[addition.id] for addition in outcome.made.additions]
-    if made:
-        record_edit(database, edit_of(outcome.made, outcome))
-        mark_written(database, dict.fromkeys(made, found.proposer.run))
+    return wanted, known, held
 
 
 def _runs(document: Document) -> Iterator[tuple[str, str]]:
