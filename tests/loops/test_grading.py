@@ -9,8 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from dlm.errors import JudgeError
-from dlm.loops.grading import GradeJudge, grade_in
-from dlm.loops.judges import Question, open_judge
+from dlm.loops.judges import GradeJudge, Question, grade_in, open_judge
 from dlm.testing import Body, ChatServer, Reply, answer
 
 ASKED = [
