@@ -27,7 +27,7 @@ def train_bare(
         plan.base_folder, plan.hardware, new_adapter=LoraSettings(16, 32, 0.0, "all-linear", 0)
     )
     evaluator = Evaluator(model, plan.codec)
-    rows = [*plan.pairs, *plan.prose]
+    rows = [*plan.pairs, *plan.material.prose]
     steps = fit_bare(model, rows, rate=rate, epochs=epochs, batch=batch, pad_id=plan.codec.pad_id)
     return model, plan.codec, evaluator.drift(), steps, epochs
 

@@ -20,6 +20,7 @@ _WINDOW = 8  # batches whose rows are sorted by length together, so that little 
 _REWORDED = 0.5  # of the replayed pairs
 _MOST_REPLAY = 0.5  # of the document's tokens in an epoch, whatever the anchor asks for
 _OLDEST = 0.2  # the least weight of an item, so that the oldest still come
+_MOST_MISSED = 100  # rows that are too long for the room that is left
 _AT_LEAST = 4  # rows, so that a one-pair edit does not train alone
 
 
@@ -160,12 +161,14 @@ class _Replay:
             return []
         budget = int(own_tokens * share / (1 - share))
         rows: list[Row] = []
-        used = 0
+        used = missed = 0
         for index in self._order(rng):
             found = _rows(self._pool[index])
             size = _tokens(found)
             fits = used + size <= budget
             if not fits and (len(rows) >= _AT_LEAST or used + size > own_tokens):
+                if (missed := missed + 1) == _MOST_MISSED:
+                    break
                 continue
             rows += found
             self._drawn[index] += 1

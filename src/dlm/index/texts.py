@@ -22,6 +22,7 @@ _K1: Final = 1.2  # how soon more of the same word stops counting
 _B: Final = 0.6  # how much a long text is held against
 _REMEMBERED: Final = 96  # words of questions, of which the matches are kept
 _AT_ONCE: Final = 512  # texts
+_SMALL_PRODUCT: Final = 250_000  # multiplications
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -108,7 +109,7 @@ class Vocabulary:
         same = stems[None, :] == stems[asked][:, None]
         if not sums.shape[1]:
             return np.asarray(same, dtype=np.float32)
-        near = sums[asked] @ sums.T
+        near = _products(sums[asked], sums)
         near /= self._lengths[asked][:, None]
         near /= self._lengths
         np.clip(near, 0.0, 1.0, out=near)
@@ -220,6 +221,19 @@ class Texts:
             start, end = ends[first] - self.sizes[first], ends[last - 1]
             np.add.at(total, self.owner[start:end], sums[self.flat[start:end]])
         return total
+
+
+def _products(some: Floats, all_: Floats) -> Floats:
+    """(some, all): dot products, a few at a time.
+
+    A small product is made by one thread; those of a large one wait for each other, which takes
+    three times as long on a busy machine.
+    """
+    found = np.empty((len(some), len(all_)), dtype=np.float32)
+    step = max(16, _SMALL_PRODUCT // some.size)
+    for start in range(0, len(all_), step):
+        np.matmul(some, all_[start : start + step].T, out=found[:, start : start + step])
+    return found
 
 
 def _latest(kept: dict[int, Floats], found: dict[int, Floats]) -> dict[int, Floats]:

@@ -57,7 +57,6 @@ class TrainingPlan(PhasePlan):
 
     known: Known
     pairs: tuple[Row, ...]  # all of the document, in its order
-    prose: tuple[Row, ...]
     held_out: tuple[Row, ...]  # never trained on
     material: Material
     limits: Limits | None  # None: a fixed number of epochs
@@ -114,7 +113,6 @@ def make_plan(
         **{field.name: getattr(setup, field.name) for field in fields(setup)},
         known=known,
         pairs=encode.rows(lessons.pairs),
-        prose=encode.rows(lessons.prose),
         held_out=encode.rows(lessons.held_out),
         material=material,
         schedule=schedule.cut(max_steps),
