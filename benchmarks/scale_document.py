@@ -87,7 +87,7 @@ def main() -> None:
     sys.stdout.write(text(int(sys.argv[1])))
 
 
-def text(pairs: int, *, seed: int = 2) -> str:
+def text(pairs: int, *, seed: int = 3) -> str:
     """A document of so many pairs, the same for the same seed."""
     rng = random.Random(seed)
     return HEAD + "".join(_chapter(number, rng) for number in range(pairs))

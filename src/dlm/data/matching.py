@@ -197,7 +197,7 @@ def _questions(example: Lesson) -> Iterator[tuple[int, str, Asked]]:
 
 
 def _asked_in_prose(example: Lesson) -> Iterator[tuple[int, str, Asked]]:
-    sentences = _sentences(example.text)
+    sentences = _sentences(example.text) if "?" in example.text else []
     for number, (start, text) in enumerate(sentences):
         if text.endswith("?") and len(text.split()) >= _FEWEST_WORDS:
             answer = sentences[number + 1][1] if number + 1 < len(sentences) else ""
