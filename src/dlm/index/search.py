@@ -7,8 +7,9 @@ the documents of `benchmarks/open_book.py`, which prints what they give.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -22,6 +23,7 @@ from dlm.text.terms import stem
 from dlm.text.words import LIGHT_WORDS, words
 
 _LIGHT: Final = 0.15  # weight of a word that carries little meaning
+_FIRST: Final = 64  # passages that are told apart before all are sorted
 _READ: Final = 8  # passages of which every sentence is weighed
 _PROSE: Final = 1.5  # weight of the score of a window of prose, for a sentence of it
 _PAIR: Final = 0.9  # what a pair is ahead of prose: somebody wrote it to answer a question
@@ -68,6 +70,7 @@ class Index:
         self._bodies = Texts([self._vocabulary.numbers(text) for text in texts])
         pairs = [at for at, one in enumerate(self.passages) if one.question is not None]
         self._pairs: Ints = np.array(pairs, dtype=np.int32)
+        self._prose: Ints = np.delete(np.arange(len(texts), dtype=np.int32), self._pairs)
         asked = [self._vocabulary.numbers(self.passages[at].question or "") for at in pairs]
         self._questions = Texts(asked)
         self._last: tuple[bytes, Floats] | None = None
@@ -83,11 +86,8 @@ class Index:
         if not len(asked) or not self.passages:
             return []
         score = self._scores(asked)
-        is_pair = np.zeros(len(self.passages), dtype=np.bool_)
-        is_pair[self._pairs] = True
-        order = np.argsort(-score, kind="stable")
-        prose = self._apart(order[~is_pair[order]].tolist(), most)
-        pairs = order[is_pair[order]][:most].tolist()
+        prose = self._apart(_ranked(score, self._prose), most)
+        pairs = list(islice(_ranked(score, self._pairs), most))
         half = (most + 1) // 2
         chosen = [
             *pairs[: max(half, most - len(prose))],
@@ -156,7 +156,7 @@ class Index:
             score[self._pairs] = 0.3 * score[self._pairs] + 0.5 * same + 0.7 * near
         return score
 
-    def _apart(self, order: Sequence[int], most: int) -> list[int]:
+    def _apart(self, order: Iterable[int], most: int) -> list[int]:
         """The first `most` of which no two share a sentence."""
         taken: set[tuple[int, str]] = set()
         chosen: list[int] = []
@@ -182,6 +182,16 @@ def cite(answer: str, found: Sequence[Passage]) -> Sentence | None:
             if shared and (best is None or fit > best[0]):
                 best = (fit, sentence)
     return best[1] if best else None
+
+
+def _ranked(score: Floats, places: Ints) -> Iterator[int]:
+    """The places, the best first and equal ones in their order; few of many are sorted at first."""
+    own = score[places]
+    if len(own) > 4 * _FIRST:
+        best = own >= np.partition(own, len(own) - _FIRST)[len(own) - _FIRST]
+        yield from places[best][np.argsort(-own[best], kind="stable")].tolist()
+        places, own = places[~best], own[~best]
+    yield from places[np.argsort(-own, kind="stable")].tolist()
 
 
 def said(passage: Passage) -> Iterator[tuple[str, int]]:

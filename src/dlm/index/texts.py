@@ -132,6 +132,7 @@ class Texts:
         self._postings: tuple[Ints, Ints] | None = None
         self._totals: tuple[Floats, Floats] | None = None
         self._best: dict[int, Floats] = {}
+        self._places: NDArray[np.intp] | None = None
         self._known = int(self.flat.max(initial=-1)) + 1
 
     def idf(self, asked: Ints, stems: Ints) -> Floats:
@@ -179,7 +180,8 @@ class Texts:
         total, lengths = self._totals
         query = sums[asked].sum(axis=0)
         norms = lengths * (float(np.linalg.norm(query)) or 1.0)
-        return np.asarray((total @ query) / np.maximum(norms, 1e-6), dtype=np.float32)
+        near = _products(query[None, :], total)[0]
+        return np.asarray(near / np.maximum(norms, 1e-6), dtype=np.float32)
 
     def _holders(self, stem_number: int, stems: Ints) -> Ints:
         """The texts that hold a stem, in order, each as often as it does."""
@@ -206,10 +208,13 @@ class Texts:
 
     def _best_of(self, near: Floats) -> Floats:
         """(texts,): the largest square of (V,) over the words of each text; 0 where it has none."""
+        if self._places is None:  # as the indices that are taken fastest
+            self._places = self.flat.astype(np.intp)
         starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
         filled = self.sizes > 0
         best = np.zeros(self.count, dtype=np.float32)
-        best[filled] = np.maximum.reduceat((near * near)[self.flat], starts[filled])
+        squares = np.take(near * near, self._places, mode="clip")
+        best[filled] = np.maximum.reduceat(squares, starts[filled])
         return best
 
     def _summed(self, sums: Floats) -> Floats:
