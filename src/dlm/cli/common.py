@@ -56,8 +56,9 @@ def split_path(path: str | None, rest: str | None) -> tuple[str | None, str | No
 
 
 def print_json(value: object) -> None:
-    """One JSON document on standard output."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    """One JSON document on standard output; halves of characters, which none can hold, replaced."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    print(text.encode("utf-8", "replace").decode("utf-8"))
 
 
 def note(text: str) -> None:
@@ -114,11 +115,6 @@ _PLAIN: Final = "\x1b[0m"
 def shown(text: str) -> str:
     """The text with what would act on a terminal written out, as in `\\x1b`."""
     return _ACTS.sub(_written_out, text.replace("\r\n", "\n"))
-
-
-def plain(text: str) -> str:
-    """The text with halves of characters replaced, which no output can hold."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def one_line(text: str, width: int = 72) -> str:

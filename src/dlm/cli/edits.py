@@ -15,7 +15,6 @@ from dlm.cli.common import (
     green,
     note,
     one_line,
-    plain,
     print_diff,
     print_json,
     require_terminal,
@@ -184,9 +183,9 @@ def document_path(document: Document) -> Path:
 def plan_json(plan: EditPlan) -> dict[str, Any]:
     """What a plan would do, for `--json`."""
     return {
-        "run": plain(plan.run),
+        "run": plan.run,
         "origin": plan.origin.value,
-        "by": plain(plan.by),
+        "by": plan.by,
         "created_at": plan.created_at,
         "additions": [
             {
@@ -229,7 +228,7 @@ def say(facts: dict[str, Any], text: str, *, as_json: bool) -> None:
 
 def _outcome_json(plan: EditPlan, outcome: Applied) -> dict[str, Any]:
     return {
-        "run": plain(plan.run),
+        "run": plan.run,
         "added": [each.id for each in outcome.made.additions],
         "removed": [each.section_id for each in outcome.made.removals],
         "present": list(outcome.present),

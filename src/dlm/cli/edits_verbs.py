@@ -10,7 +10,6 @@ import typer
 
 from dlm.cli.common import (
     one_line,
-    plain,
     print_diff,
     print_json,
     read_document,
@@ -173,7 +172,7 @@ class EditVerbs:
                 raise self._no_such_run(run)
             gone = [name for name in runs if run in (None, name) and drop_plan(database, name)]
         text = f"discarded {', '.join(map(one_line, gone))}" if gone else "nothing is staged"
-        say({"discarded": list(map(plain, gone))}, text, as_json=as_json)
+        say({"discarded": gone}, text, as_json=as_json)
 
     def revert(
         self,
@@ -314,20 +313,19 @@ def _written_json(
 
     def told(section: Section) -> dict[str, Any]:
         made = section.provenance
-        source = made.derived_from if made else None
         return {
             "section_id": section.section_id,
             "line": section.line,
-            "summary": plain(summary_of(section)),
+            "summary": summary_of(section),
             "edited": is_edited(section),
-            "derived_from": None if source is None else plain(source),
+            "derived_from": made.derived_from if made else None,
             "scores": dict(made.scores) if made else {},
         }
 
     return {
-        "run": plain(key[0]),
+        "run": key[0],
         "origin": key[1],
-        "by": plain(key[2]),
+        "by": key[2],
         "applied_at": _applied_at(key, sections, edits),
         "sections": [told(section) for section in sections],
         "edits": [

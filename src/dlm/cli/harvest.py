@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlm.cli.common import note, one_line, plain, print_diff, print_json, read_document
+from dlm.cli.common import note, one_line, print_diff, print_json, read_document
 from dlm.cli.edits import (
     Mode,
     document_path,
@@ -294,14 +294,8 @@ def _facts(path: Path, report: Report, done: Harvest) -> dict[str, Any]:
         "sealed": done.sealed,
         "raised": done.raised,
         "skipped": [
-            {
-                "probe": plain(each.source),
-                "prompt": plain(each.prompt),
-                "reason": plain(each.reason),
-            }
+            {"probe": each.source, "prompt": each.prompt, "reason": each.reason}
             for each in done.skipped
         ],
-        "unusable": [
-            {"probe": plain(each.source), "reason": plain(each.reason)} for each in done.unusable
-        ],
+        "unusable": [{"probe": each.source, "reason": each.reason} for each in done.unusable],
     }

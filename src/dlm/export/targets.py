@@ -11,10 +11,15 @@ from typing import Any, Final
 from dlm import __version__
 from dlm.export.folder import write_manifest
 from dlm.export.gguf.model import write_gguf, write_gguf_adapter
-from dlm.export.huggingface import TEMPLATE_FILE, write_adapter, write_merged
+from dlm.export.huggingface import (
+    SCRIPT,
+    TEMPLATE_FILE,
+    write_adapter,
+    write_merged,
+    write_vllm,
+)
 from dlm.export.ollama import MODELFILE, write_ollama
 from dlm.export.source import Source
-from dlm.export.vllm import SCRIPT, write_vllm
 from dlm.export.weights import Precision
 from dlm.store.weights import file_digests
 

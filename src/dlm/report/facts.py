@@ -17,6 +17,7 @@ from dlm.eval.scorecard import Scorecard
 from dlm.store.completions import SynthRun
 from dlm.store.improving import TeacherRecord
 from dlm.store.metrics import RunOutcome
+from dlm.store.records import PointerMove
 
 
 class Knowledge(StrEnum):
@@ -139,16 +140,6 @@ class RunFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
-    """A move of the pointer that no training made: a rollback, a promotion, a repair."""
-
-    at: datetime
-    before: str | None
-    to: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
 class SynthFacts:
     """One synthesis, and what became of it: how many of its pairs stand in the document now."""
 
@@ -186,8 +177,10 @@ class RoundFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything on the page. `fits`: the card was measured on exactly the text of today; `teacher`
-    is the number of the one that serves.
+    """Everything on the page.
+
+    `fits`: the card was measured on exactly the text of today. `moves` of the pointer are those
+    that no training made. `teacher` is the number of the one that serves.
     """
 
     document: str
@@ -202,7 +195,7 @@ class Facts:
     versions: tuple[VersionFacts, ...] = ()
     changes: tuple[Change, ...] = ()
     runs: tuple[RunFacts, ...] = ()
-    moves: tuple[Move, ...] = ()
+    moves: tuple[PointerMove, ...] = ()
     synths: tuple[SynthFacts, ...] = ()
     rounds: tuple[RoundFacts, ...] = ()
     teachers: tuple[TeacherRecord, ...] = ()
@@ -223,7 +216,10 @@ class Facts:
             "versions": [_version_json(version) for version in self.versions],
             "changes": [_change_json(change) for change in self.changes],
             "runs": [asdict(run) | {"shares": [dict(s) for s in run.shares]} for run in self.runs],
-            "moves": [asdict(move) for move in self.moves],
+            "moves": [
+                {"at": one.at, "before": one.from_version, "to": one.to_version, "why": one.why}
+                for one in self.moves
+            ],
             "synths": [_synth_json(synth) for synth in self.synths],
             "rounds": [asdict(one) for one in self.rounds],
             "teachers": [one.to_json() for one in self.teachers],

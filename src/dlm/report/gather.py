@@ -18,7 +18,6 @@ from dlm.report.facts import (
     Change,
     Facts,
     Knowledge,
-    Move,
     PairFacts,
     SectionFacts,
     VersionFacts,
@@ -74,7 +73,7 @@ def _with_history(facts: Facts, document: Document, store: Store) -> Facts:
         versions=tuple(_versions(store)),
         changes=tuple(_changes(store)),
         runs=runs_of(store),
-        moves=tuple(_moves(store)),
+        moves=tuple(move for move in store.pointer_moves() if move.why != "commit"),
         synths=synths_of(document, store),
         rounds=rounds_of(store.database),
         teachers=improving.teachers(store.database),
@@ -155,12 +154,6 @@ def _before(version: Version, moves: Sequence[PointerMove]) -> str | None:
             return move.from_version
     earlier = [move.to_version for move in moves if move.at <= version.created_at]
     return earlier[-1] if earlier else None
-
-
-def _moves(store: Store) -> Iterator[Move]:
-    for move in store.pointer_moves():
-        if move.why != "commit":
-            yield Move(move.at, move.from_version, move.to_version, move.why)
 
 
 def _sections(document: Document, card: Scorecard | None) -> tuple[SectionFacts, ...]:

@@ -59,7 +59,10 @@ def _outcome(version: VersionFacts, facts: Facts) -> str:
     """`promoted` by a round, `not promoted`, `rolled back`, or nothing special."""
     if not version.served:
         return "not promoted"
-    if any(move.before == version.name and move.why.startswith("rollback") for move in facts.moves):
+    if any(
+        move.from_version == version.name and move.why.startswith("rollback")
+        for move in facts.moves
+    ):
         return "rolled back"
     promoted = {one.challenger for one in facts.rounds if one.step == Step.PROMOTED}
     return "promoted" if version.name in promoted else ""
@@ -96,7 +99,8 @@ def _row(version: VersionFacts, facts: Facts) -> list[str]:
 def _events(facts: Facts) -> list[list[str]]:
     """What moved the pointer besides training, and trainings that came to no version."""
     told = [
-        (move.at, f"{move.why}: {move.before or 'nothing'} → {move.to}", "") for move in facts.moves
+        (move.at, f"{move.why}: {move.from_version or 'nothing'} → {move.to_version}", "")
+        for move in facts.moves
     ]
     told += [
         (run.started_at, f"training {run.outcome.value}", run.why)

@@ -13,11 +13,10 @@ from dlm.export.check.llama_cpp_runner import llama_cpp_is_here, run_llama_cpp
 from dlm.export.check.questions import Runner, Verdict, ask_store, compare
 from dlm.export.check.transformers_runner import run_adapter, run_folder, run_gguf
 from dlm.export.gguf.model import write_gguf
-from dlm.export.huggingface import TEMPLATE_FILE
+from dlm.export.huggingface import ADAPTER_FOLDER, MERGED_FOLDER, TEMPLATE_FILE
 from dlm.export.ollama import MODELFILE, Modelfile
 from dlm.export.source import Source
 from dlm.export.targets import Target
-from dlm.export.vllm import ADAPTER, MERGED
 from dlm.export.weights import Precision
 
 
@@ -57,10 +56,10 @@ def _runners(
     source: Source, target: Target, folder: Path, say: Callable[[str], None]
 ) -> Iterator[Runner]:
     """Every program that is here and loads the export."""
-    if target is Target.PEFT or (target is Target.VLLM and (folder / ADAPTER).is_dir()):
-        yield run_adapter(source, folder / ADAPTER if target is Target.VLLM else folder)
+    if target is Target.PEFT or (target is Target.VLLM and (folder / ADAPTER_FOLDER).is_dir()):
+        yield run_adapter(source, folder / ADAPTER_FOLDER if target is Target.VLLM else folder)
     elif target in (Target.MERGED, Target.VLLM):
-        yield run_folder(source, folder / MERGED if target is Target.VLLM else folder)
+        yield run_folder(source, folder / MERGED_FOLDER if target is Target.VLLM else folder)
     elif target is Target.GGUF_ADAPTER:
         yield from _run_gguf_adapter(source, folder)
     else:
