@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -114,12 +114,12 @@ def review(
     """
     from dlm.loops.edits import discard, stage
 
-    answers = reviewed(document, plan, ids, place)
-    if answers.plan:
-        stage(database, answers.plan)
+    plan, accepted = _asked(document, plan, ids, place)
+    if plan:
+        stage(database, plan)
     else:
         discard(database, plan.run)
-    return answers.plan, set(answers.accepted)
+    return plan, accepted
 
 
 def carry_out_all(
@@ -246,18 +246,13 @@ A  accept this one and all that follow
 q  quit: what was accepted is applied, this one and what follows stay staged"""
 
 
-@dataclass(frozen=True, slots=True)
-class Reviewed:
-    """The plan without what was rejected and with what was edited, and the ids to apply."""
-
-    plan: EditPlan
-    accepted: tuple[str, ...]
-
-
-def reviewed(
+def _asked(
     document: Document, plan: EditPlan, ids: Collection[str] | None, place: Place
-) -> Reviewed:
-    """Ask about each change that fits the document; the others stay as they are."""
+) -> tuple[EditPlan, set[str]]:
+    """The plan without what was rejected and with what was edited, and the ids to apply.
+
+    It is asked about each change that fits the document; the others stay as they are.
+    """
     from dlm.loops.edits import rebase
 
     rebased = rebase(document, plan, ids, place)
@@ -265,7 +260,7 @@ def reviewed(
         note(f"skipped: {refusal.id}: {refusal.reason}")
     total = len(rebased.plan)
     print(f"run {one_line(plan.run)}: {size(rebased.plan)} by {one_line(plan.by)}")
-    accepted: list[str] = []
+    accepted: set[str] = set()
     everything = False
     items: list[Addition | Removal] = [*rebased.plan.additions, *rebased.plan.removals]
     for number, item in enumerate(items, start=1):
@@ -277,9 +272,9 @@ def reviewed(
             plan = plan.without({item.id})
             continue
         plan = _with(plan, item, changed)
-        accepted.append(changed.id)
+        accepted.add(changed.id)
     print(f"{count(len(accepted), 'change')} accepted")
-    return Reviewed(plan, tuple(accepted))
+    return plan, accepted
 
 
 def _ask(

@@ -10,8 +10,6 @@ from dlm.errors import TrainingError
 from dlm.text.words import count
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from dlm.doc.document import Document
     from dlm.store.records import Version
     from dlm.train.figures import PhaseFigures, Standing
@@ -155,7 +153,8 @@ def print_report(document: Document, report: TrainingReport) -> None:
     rows["stopped"] = f"{outcome.stop_reason} ({work}, {outcome.seconds:.0f} s)"
     print_table(rows)
     print_questions(outcome.card, report.compared, document.path)
-    print_despite(report.despite)
+    for reason in report.despite:
+        print(f"  kept by --force, although {reason}")
     if report.preferred:
         print(preferred_sentence(report.preferred))
     if report.refused:
@@ -199,12 +198,6 @@ def print_refusal(refusal: Refusal) -> None:
     if refusal.figures is not None:
         print("preference phase, not kept")
         print_table(preference_rows(refusal.figures))
-
-
-def print_despite(reasons: Sequence[str]) -> None:
-    """Why a phase would have been refused that was forced."""
-    for reason in reasons:
-        print(f"  kept by --force, although {reason}")
 
 
 def refusal_error(document: Document, refusal: Refusal) -> TrainingError:

@@ -197,7 +197,7 @@ class Shelf:
         for old in idle[: max(0, len(shared.users) - _ADAPTERS)]:
             del shared.users[old]
             shared.loaded.discard(old)
-            await asyncio.wrap_future(shared.batcher.call(partial(_take_out, key=old)))
+            await asyncio.wrap_future(shared.batcher.call(partial(Adapters.remove, key=old)))
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._loader, _put_in, book, version, key)
         shared.loaded.add(key)
@@ -251,10 +251,6 @@ def _put_in(book: Book, version: Version, key: str) -> None:
         check_base(store, version, shared.folder, shared.batcher.base.key)
         store.verify(version)
         shared.batcher.call(lambda adapters: adapters.add(key, version.path)).result()
-
-
-def _take_out(adapters: Adapters, key: str) -> None:
-    adapters.remove(key)
 
 
 def _key(book: Book, version: Version) -> str:
