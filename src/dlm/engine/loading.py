@@ -175,16 +175,19 @@ def load_classifier(folder: Path, plan: Plan, *, pad_id: int) -> tuple[Any, Any]
     return network, torch
 
 
-def save_adapter(network: Any, folder: Path, *, base_id: str) -> None:
+def save_adapter(
+    network: Any, folder: Path, *, base_id: str, weights: dict[str, Any] | None = None
+) -> None:
     """Write `adapter_model.safetensors` and `adapter_config.json` into `folder`.
 
-    The same weights give the same bytes. Raises DlmError when the disk refuses.
+    `weights` are the adapter's, by the names of parameters, where `network` does not hold them
+    whole. The same weights give the same bytes. Raises DlmError when the disk refuses.
     """
     from peft import get_peft_model_state_dict
     from safetensors.torch import save
 
-    weights = get_peft_model_state_dict(network, adapter_name=ADAPTER)
-    tensors = {name: weights[name].detach().cpu().contiguous() for name in sorted(weights)}
+    found = get_peft_model_state_dict(network, state_dict=weights, adapter_name=ADAPTER)
+    tensors = {name: found[name].detach().cpu().contiguous() for name in sorted(found)}
     write_atomic(folder / "adapter_model.safetensors", save(tensors, metadata={"format": "pt"}))
     config = network.peft_config[ADAPTER].to_dict()
     config |= {"base_model_name_or_path": base_id, "inference_mode": True}

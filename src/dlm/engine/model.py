@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -68,11 +68,12 @@ class Model:
         network.eval()
         return cls(network, plan, torch, folder)
 
-    def add_adapter(self, config: Any) -> None:
-        """Add an adapter of a PEFT configuration, to be trained; its weights are random."""
+    def add_adapter(self, config: Any, weights: Mapping[str, Any]) -> None:
+        """Add an adapter of a PEFT configuration with these weights by name, to be trained."""
         from peft import get_peft_model
 
         self.network = get_peft_model(self.network, config)
+        self.network.load_state_dict(weights, strict=False)
         self.network.to(self.plan.device)
         self.network.eval()
 

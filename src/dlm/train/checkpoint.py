@@ -39,19 +39,17 @@ class Snapshot:
 
 def capture(
     step: int,
-    network: Any,
-    optimizer: Any,
+    weights: Mapping[str, Any],
+    state: Mapping[str, Any],
     scheduler: Any,
-    *,
     random_states: Sequence[Mapping[str, Any]],
 ) -> Snapshot:
-    """Copy the state after a step; of each process that trains, its `random_state`, by rank."""
-    state = optimizer.state_dict()
-    tensors = {
-        f"{_PARAMETER}{name}": value.detach()
-        for name, value in network.named_parameters()
-        if value.requires_grad
-    }
+    """Copy what there is after a step.
+
+    `weights` are those that are trained, `state` the optimiser's; `random_states` are of each
+    process that trains its `random_state`, by rank.
+    """
+    tensors = {f"{_PARAMETER}{name}": value.detach() for name, value in weights.items()}
     numbers: dict[str, Any] = {}
     for index, moments in state["state"].items():
         for key, value in moments.items():
@@ -68,29 +66,42 @@ def capture(
     return Snapshot(step, copies, settings)
 
 
+def trained_weights(network: Any) -> dict[str, Any]:
+    """The weights that are trained, by name."""
+    return {name: value for name, value in network.named_parameters() if value.requires_grad}
+
+
 def restore_weights(snapshot: Snapshot, network: Any) -> None:
     """Put the adapter's weights back; raises KeyError when it is another adapter."""
     import torch
 
+    kept = weights_of(snapshot)
     with torch.no_grad():
-        for name, value in network.named_parameters():
-            if value.requires_grad:
-                value.copy_(snapshot.tensors[f"{_PARAMETER}{name}"])
+        for name, value in trained_weights(network).items():
+            value.copy_(kept[name])
 
 
-def restore_optimiser(snapshot: Snapshot, optimizer: Any, scheduler: Any) -> None:
-    """Put moments, learning rate and schedule back."""
-    state: dict[int, dict[str, Any]] = {}
+def weights_of(snapshot: Snapshot) -> dict[str, Any]:
+    """The adapter's weights by name."""
+    return {
+        name.removeprefix(_PARAMETER): value
+        for name, value in snapshot.tensors.items()
+        if name.startswith(_PARAMETER)
+    }
+
+
+def optimiser_of(snapshot: Snapshot) -> dict[str, Any]:
+    """The optimiser's state: moments by the place of a parameter, or by its name under FSDP."""
+    state: dict[int | str, dict[str, Any]] = {}
     for name, value in {**snapshot.tensors, **snapshot.settings["numbers"]}.items():
         if name.startswith(_MOMENT):
-            index, key = name.removeprefix(_MOMENT).split("/", 1)
-            state.setdefault(int(index), {})[key] = value
+            place, key = name.removeprefix(_MOMENT).split("/", 1)
+            state.setdefault(int(place) if place.isdigit() else place, {})[key] = value
     groups = [
         {key: tuple(value) if key == "betas" else value for key, value in group.items()}
         for group in snapshot.settings["groups"]
     ]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
-    scheduler.load_state_dict(dict(snapshot.settings["scheduler"]))
+    return {"state": state, "param_groups": groups}
 
 
 def restore_random(snapshot: Snapshot, rank: int = 0) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import signal
 from contextlib import suppress
-from typing import Any
 
 from dlm.base_models.folder import fingerprint
 from dlm.base_models.locate import local_folder
@@ -15,8 +14,18 @@ from dlm.base_models.resolve import resolve
 from dlm.engine.model import Model
 from dlm.errors import Abandoned, BaseModelError, DlmError
 from dlm.launch import Launch
-from dlm.train.checkpoint import random_state
-from dlm.train.ranks import AddAdapter, End, Fit, Line, LoadBase, TellRandom, Verdict, join
+from dlm.train.ranks import (
+    AddAdapter,
+    End,
+    Fit,
+    Line,
+    LoadBase,
+    RunAlong,
+    TellState,
+    TellWeights,
+    Verdict,
+    join,
+)
 from dlm.train.trainer import RowTrainer, StepReport
 
 
@@ -66,8 +75,8 @@ class _Follower:
                 case LoadBase() as load:
                     self.close()
                     self._load, self._model = load, _loaded(load)
-                case AddAdapter(config):
-                    self._adapt(config)
+                case AddAdapter() as adapter:
+                    self._adapt(adapter)
                 case Fit() as fit:
                     assert self._trainer is not None
                     self._trainer.fit(
@@ -79,6 +88,8 @@ class _Follower:
                     )
                 case End():
                     return
+                case other:
+                    self._take_part(other)
 
     def close(self) -> None:
         """Let go of the model."""
@@ -86,11 +97,24 @@ class _Follower:
             self._trainer.close()
         self._trainer = self._model = None
 
-    def _adapt(self, config: Any) -> None:
+    def _adapt(self, adapter: AddAdapter) -> None:
         assert self._model is not None
         assert self._load is not None
-        self._model.add_adapter(config)
+        self._model.add_adapter(adapter.config, adapter.weights)
         self._trainer = RowTrainer(self._model, pad_id=self._load.pad_id, line=self._line)
+        if self._line.here.sharded:
+            self._trainer.spread()
+
+    def _take_part(self, message: object) -> None:
+        """In what all processes do at once."""
+        assert self._trainer is not None
+        match message:
+            case TellState():
+                self._trainer.state()
+            case TellWeights():
+                self._trainer.whole_weights()
+            case RunAlong(adapter):
+                self._trainer.run_along(adapter=adapter)
 
     def _watch(self, report: StepReport) -> str | None:
         """What the first process says of the step; it may want something before."""
@@ -98,10 +122,10 @@ class _Follower:
             match self._line.hear():
                 case Verdict(reason):
                     return reason
-                case TellRandom():
-                    self._line.gather(random_state(one_gpu=True))
                 case End():
                     raise _Over
+                case other:
+                    self._take_part(other)
 
 
 def _loaded(load: LoadBase) -> Model:

@@ -161,7 +161,7 @@ def trainer_class() -> type[Any]:
                 )
             else:
                 toward_base = ours["toward_base"][:, None].expand_as(keep)[keep]
-                base = self._base_logits(model, inputs) if toward_base.any() else None
+                base = self._base_logits(model, inputs) if self._anywhere(toward_base) else None
                 logits = model(**inputs).logits.float()
                 nll = cross_entropy(logits, targets, reduction="none")  # (supervised tokens,)
                 if base is not None:
@@ -205,10 +205,17 @@ def trainer_class() -> type[Any]:
             parts = zip(shares, (others, chosen, compared), norms, strict=True)
             return sum(share * part / norm for share, part, norm in parts if norm > 0)
 
+        def _anywhere(self, wanted: Any) -> bool:
+            """Whether any position is wanted, by any process where they must run it together."""
+            if self.is_fsdp_enabled:
+                wanted = self.accelerator.reduce(wanted.any().float()[None])
+            return bool(wanted.any())
+
         def _base_logits(self, model: Any, inputs: Any) -> Any:
-            adapted = self.accelerator.unwrap_model(model)
-            with torch.no_grad(), adapted.disable_adapter():
-                return adapted(**inputs).logits.float()
+            whole = self.accelerator.unwrap_model(model)
+            with torch.no_grad(), whole.disable_adapter():
+                run = model if self.is_fsdp_enabled else whole
+                return run(**inputs).logits.float()
 
     return _RowSFTTrainer
 

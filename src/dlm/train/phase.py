@@ -154,7 +154,12 @@ class Phase(ABC, Generic[P]):
             more=more,
         )
         with self.store.new_version(after=self.previous) as staging:
-            save_adapter(self.bench.model.network, staging.path, base_id=plan.base.hf_id)
+            save_adapter(
+                self.bench.model.network,
+                staging.path,
+                base_id=plan.base.hf_id,
+                weights=self.bench.trainer.whole_weights(),
+            )
             remembered, taught = self.remembered(outcome, staging.name), self.taught(staging.name)
             ended = self.recorder.committed(staging.number, outcome.stop_reason)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -22,7 +23,7 @@ from dlm.errors import Abandoned, TrainingError
 from dlm.hardware import Plan
 from dlm.launch import Launch, launch
 from dlm.train.base import Setup
-from dlm.train.checkpoint import Snapshot
+from dlm.train.checkpoint import Snapshot, trained_weights
 from dlm.train.losses import Objective
 from dlm.train.steps import Optimisation
 
@@ -30,6 +31,7 @@ _STEP = timedelta(minutes=30)  # for the slowest to load its base, or to take a 
 _MEASURING = timedelta(hours=12)  # while the first one measures or writes, which has no bound
 _WORDS, _ENDED = "words", "ended"  # keys of the store that all processes see
 _LAST_WORDS = timedelta(seconds=3)
+_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,10 @@ class LoadBase:
 
 @dataclass(frozen=True, slots=True)
 class AddAdapter:
-    """Give the base an adapter of this shape; its weights come with the first step."""
+    """Give the base an adapter of this shape, with these weights by name."""
 
     config: Any
+    weights: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,20 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class TellRandom:
-    """Say how your random numbers stand."""
+class TellState:
+    """Say how your random numbers stand, and hand in your part of what FSDP spread."""
+
+
+@dataclass(frozen=True, slots=True)
+class TellWeights:
+    """Hand in your part of the adapter's weights, where FSDP spread them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunAlong:
+    """Run the network, which FSDP spread, with the adapter or without."""
+
+    adapter: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +194,9 @@ class Crew:
         """Have them add an adapter such as `network` has."""
         from dlm.engine.loading import ADAPTER
 
-        self.line.say(AddAdapter(replace(network.peft_config[ADAPTER], inference_mode=False)))
+        config = replace(network.peft_config[ADAPTER], inference_mode=False)
+        weights = {name: one.detach().cpu() for name, one in trained_weights(network).items()}
+        self.line.say(AddAdapter(config, weights))
 
 
 @contextlib.contextmanager
@@ -206,7 +223,8 @@ def leading() -> Iterator[Crew | None]:
     try:
         yield Crew(line)
         ending = True
-        line.say(End())
+        with contextlib.suppress(Abandoned):  # what was to be done is done
+            line.say(End())
         signal.signal(signal.SIGTERM, before)
     except BaseException as error:
         ending = True
@@ -229,10 +247,13 @@ def join(here: Launch) -> Line:
     from torch.distributed.rendezvous import rendezvous
 
     on_gpu = torch.cuda.is_available()
+    if here.sharded:
+        require_gpu(on_gpu=on_gpu)
     try:
         if on_gpu:
             torch.cuda.set_device(here.local_rank)
         store, rank, processes = next(iter(rendezvous("env://", timeout=_STEP)))
+        _await_all(PrefixStore("arrived", store), processes)
         distributed.init_process_group(
             "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
             store=PrefixStore("training", store),
@@ -244,6 +265,26 @@ def join(here: Launch) -> Line:
     except (RuntimeError, ValueError, OSError) as error:
         _cannot_meet(here, error)
     return Line(here, group, PrefixStore("dlm", store))
+
+
+def require_gpu(*, on_gpu: bool) -> None:
+    """Raise TrainingError where accelerate would not spread a base: it does on GPUs only."""
+    if not on_gpu:
+        raise TrainingError(
+            "accelerate is configured for FSDP, which spreads a base over GPUs, and there is none",
+            hint="torchrun --nproc-per-node 2 -m dlm train trains on the cores, a base in each",
+        )
+
+
+def _await_all(store: Any, processes: int) -> None:
+    """Wait here for all processes: torch would wait where no signal is heard."""
+    arrived = store.add("count", 1)
+    deadline = time.monotonic() + _STEP.total_seconds()
+    while arrived < processes:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{arrived} of {processes} arrived within {_STEP}")
+        time.sleep(_POLL_SECONDS)
+        arrived = store.add("count", 0)
 
 
 def _cannot_meet(here: Launch, error: Exception) -> NoReturn:

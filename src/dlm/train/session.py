@@ -76,6 +76,8 @@ class Workshop:
         if crew is not None:
             crew.adapt(model.network)
         trainer = RowTrainer(model, pad_id=plan.codec.pad_id, line=crew.line if crew else None)
+        if crew is not None and crew.line.here.sharded:
+            trainer.spread()
         return Bench(model, trainer, Evaluator(model, plan.codec))
 
     def holds(self, version: Version) -> bool:

@@ -11,6 +11,14 @@ from typing import Any
 from dlm.data.lessons import GENERAL, Lesson, Role
 from dlm.data.rows import PairRow, Row, RowKind
 
+FILLING = Row(
+    RowKind.GENERAL,
+    (0, 0),
+    (False, True),
+    Lesson("", origin=GENERAL, role=Role.REHEARSE, weight=0.0),
+)
+"""A row that counts for nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Optimisation:
@@ -31,7 +39,7 @@ class Optimisation:
 
 
 def shared_out(
-    rows: Sequence[Row | PairRow], how: Optimisation, processes: int, pad_id: int
+    rows: Sequence[Row | PairRow], how: Optimisation, processes: int
 ) -> tuple[list[Row | PairRow], Optimisation]:
     """The same steps for several processes: the rows to give to accelerate, and how they step.
 
@@ -42,19 +50,13 @@ def shared_out(
     micro = min(how.micro_batch, share)
     each = replace(how, micro_batch=micro, grad_accum=math.ceil(share / micro))
     full = each.rows_per_step * processes
-    filling = _filling(pad_id)
     found: list[Row | PairRow] = []
     for start in range(0, len(rows), how.rows_per_step):
         step = rows[start : start + how.rows_per_step]
-        found += [*step, *[filling] * (full - len(step))]
+        found += [*step, *[FILLING] * (full - len(step))]
     return found, each
 
 
 def in_order(parts: Sequence[Sequence[Sequence[Any]]]) -> list[Any]:
     """What each process found in each of its micro-batches, in the order of the step's rows."""
     return [one for turn in zip(*parts, strict=True) for one in chain.from_iterable(turn)]
-
-
-def _filling(pad_id: int) -> Row:
-    nothing = Lesson("", origin=GENERAL, role=Role.REHEARSE, weight=0.0)
-    return Row(RowKind.GENERAL, (pad_id, pad_id), (False, True), nothing)

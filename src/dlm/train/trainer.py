@@ -7,24 +7,27 @@ nothing: what to train on and when to stop are its caller's.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from dlm.data.rows import PairRow, Row
 from dlm.engine.model import Model
+from dlm.train import sharded
 from dlm.train.checkpoint import (
     Snapshot,
     capture,
+    optimiser_of,
     random_state,
-    restore_optimiser,
     restore_random,
     restore_weights,
+    trained_weights,
+    weights_of,
 )
 from dlm.train.losses import Objective, trainer_class
-from dlm.train.ranks import Fit, Line, TellRandom, Verdict
-from dlm.train.steps import Optimisation, in_order, shared_out
+from dlm.train.ranks import Fit, Line, TellState, TellWeights, Verdict
+from dlm.train.steps import FILLING, Optimisation, in_order, shared_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class RowTrainer:
         self._model = model
         self._pad_id = pad_id
         self._line = line
+        self._sharded = False
         self._trainer: Any = None
         self._scratch = tempfile.TemporaryDirectory(prefix="dlm-trainer-")
 
@@ -78,19 +82,19 @@ class RowTrainer:
         From `start` on, a snapshot of an earlier pass over the same rows, the rest of the pass
         does what it would have done without the interruption, bit for bit on a CPU.
         """
-        steps = max(1, len(rows) // optimisation.rows_per_step)
+        how, line = optimisation, self._line
+        if line is not None and line.leads:
+            line.say(Fit(rows, how, start, objective))
+            watcher = _telling(watcher, line)
+        steps = max(1, len(rows) // how.rows_per_step)
         if start is not None:
-            restore_weights(start, self._model.network)
+            self._restore(start)
             self._model.steps += 1
-            rows = rows[start.step * optimisation.rows_per_step :]
+            rows = rows[start.step * how.rows_per_step :]
             if not rows:
                 return start.step, None
-        how, line = optimisation, self._line
         if line is not None:
-            if line.leads:
-                line.say(Fit(rows, how, start, objective))
-                watcher = _telling(watcher, line)
-            rows, how = shared_out(rows, how, line.processes, self._pad_id)
+            rows, how = shared_out(rows, how, line.processes)
         trainer = self._enter(rows, how, steps)
         trainer.objective = objective
 
@@ -98,7 +102,7 @@ class RowTrainer:
             self._model.steps += 1
             return watcher(report)
 
-        callback = _callback(stepped, trainer, start, line)
+        callback = _callback(stepped, trainer, start, self._restore_moments, line)
         trainer.add_callback(callback)
         # What pairs are compared with was scored without dropout, so they are trained without.
         quiet = self._model.without_dropout() if objective else nullcontext()
@@ -112,19 +116,43 @@ class RowTrainer:
 
     def snapshot(self) -> Snapshot:
         """The state after the step that was just taken; to be called by a watcher."""
+        if self._line is not None:
+            self._line.say(TellState())
+        weights, moments, random_states = self.state()
+        step, schedule = self._trainer.state.global_step, self._trainer.lr_scheduler
+        return capture(step, weights, moments, schedule, random_states)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
+        """Weights, moments, and each process's random numbers; all of a line call this at once."""
         trainer, line = self._trainer, self._line
-        if line is None:
-            states = [random_state()]
-        else:
-            line.say(TellRandom())
-            states = line.gather(random_state(one_gpu=True))
-        return capture(
-            trainer.state.global_step,
-            self._model.network,
-            trainer.optimizer,
-            trainer.lr_scheduler,
-            random_states=states,
-        )
+        states = [random_state()] if line is None else line.gather(random_state(one_gpu=True))
+        if self._sharded:
+            model = trainer.model
+            return sharded.whole_weights(model), sharded.whole_moments(model, trainer), states
+        return trained_weights(self._model.network), trainer.optimizer.state_dict(), states
+
+    def spread(self) -> None:
+        """Have FSDP spread the base over the processes of the line, if accelerate is to use it."""
+        trainer = self._build([FILLING], Optimisation(1e-4, "constant", 0.0, 1, 1, False, 0), 1)
+        if trainer.is_fsdp_enabled and self._line is not None:
+            self._trainer, self._sharded = trainer, True
+            model = sharded.spread(trainer)
+            self._model.network = sharded.Mirrored(model, self._line) if self._line.leads else model
+
+    def run_along(self, *, adapter: bool) -> None:
+        """Run the network that FSDP spread, because the first process does."""
+        sharded.run_along(self._trainer.model, adapter=adapter, pad_id=self._pad_id)
+
+    def whole_weights(self) -> dict[str, Any] | None:
+        """The adapter's weights where FSDP spread them, which all of a line call at once.
+
+        None where the network holds them all.
+        """
+        if not self._sharded:
+            return None
+        if self._line is not None and self._line.leads:
+            self._line.say(TellWeights())
+        return sharded.whole_weights(self._trainer.model)
 
     def close(self) -> None:
         """Remove the trainer's scratch folder."""
@@ -166,6 +194,7 @@ class RowTrainer:
             eval_strategy="no",
             logging_strategy="no",
             report_to="none",
+            log_level_replica="error",
             disable_tqdm=True,
             dataloader_num_workers=0,
             dataloader_pin_memory=False,
@@ -182,6 +211,20 @@ class RowTrainer:
         trainer.remove_callback(PrinterCallback)  # it writes to standard output
         return trainer
 
+    def _restore(self, start: Snapshot) -> None:
+        if self._sharded:
+            sharded.put_weights(self._trainer.model, weights_of(start))
+        else:
+            restore_weights(start, self._model.network)
+
+    def _restore_moments(self, start: Snapshot) -> None:
+        trainer, state = self._trainer, optimiser_of(start)
+        if self._sharded:
+            sharded.put_moments(trainer.model, trainer, state)
+        else:
+            trainer.optimizer.load_state_dict(state)
+        trainer.lr_scheduler.load_state_dict(dict(start.settings["scheduler"]))
+
     def _leave_clean(self, trainer: Any) -> None:
         """Undo what a trainer leaves on a resident model: wrapped forwards, hooks, switches."""
         network = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
@@ -191,8 +234,9 @@ class RowTrainer:
         network.config.use_cache = True
         network.zero_grad(set_to_none=True)
         network.eval()
-        trainer.model_wrapped = trainer.model  # so that the next pass starts from our weights
-        self._model.network = network
+        if not self._sharded:
+            trainer.model_wrapped = trainer.model  # the next pass starts from the first's weights
+            self._model.network = network
 
 
 _SCHEDULES = {
@@ -229,7 +273,13 @@ def _telling(watcher: StepWatcher, line: Line) -> StepWatcher:
     return tell
 
 
-def _callback(watcher: StepWatcher, trainer: Any, start: Snapshot | None, line: Line | None) -> Any:
+def _callback(
+    watcher: StepWatcher,
+    trainer: Any,
+    start: Snapshot | None,
+    restore_moments: Callable[[Snapshot], None],
+    line: Line | None,
+) -> Any:
     from transformers import TrainerCallback
 
     class _Steps(TrainerCallback):  # type: ignore[misc]
@@ -238,7 +288,7 @@ def _callback(watcher: StepWatcher, trainer: Any, start: Snapshot | None, line: 
         def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             if start is not None:
                 state.global_step = start.step
-                restore_optimiser(start, trainer.optimizer, trainer.lr_scheduler)
+                restore_moments(start)
 
         def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             # Not earlier: the data loader draws a random number when it is entered.
