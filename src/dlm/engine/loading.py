@@ -186,7 +186,10 @@ def save_adapter(
     from peft import get_peft_model_state_dict
     from safetensors.torch import save
 
-    found = get_peft_model_state_dict(network, state_dict=weights, adapter_name=ADAPTER)
+    if weights is None:
+        found = get_peft_model_state_dict(network, adapter_name=ADAPTER)
+    else:  # PEFT finds none of them by name in a network that FSDP wrapped
+        found = {name.replace(f".{ADAPTER}.", "."): value for name, value in weights.items()}
     tensors = {name: found[name].detach().cpu().contiguous() for name in sorted(found)}
     write_atomic(folder / "adapter_model.safetensors", save(tensors, metadata={"format": "pt"}))
     config = network.peft_config[ADAPTER].to_dict()

@@ -7,7 +7,7 @@ no interest. How the base is spread is accelerate's configuration; torch gathers
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dlm.train.checkpoint import trained_weights
@@ -64,23 +64,24 @@ def whole_weights(model: Any) -> dict[str, Any]:
 
     Only they are brought together, a matrix at a time: the base may be larger than any memory.
     """
-    from torch.distributed.fsdp import FSDPModule, FullyShardedDataParallel as Unit
+    return {
+        name: (one.full_tensor() if _is_spread(one) else one).detach().cpu().clone()
+        for name, one in _adapter(model, writeback=False)
+    }
 
-    found: dict[str, Any] = {}
-    if isinstance(model, FSDPModule):  # FSDP 2 shards each parameter by itself
-        for name, value in trained_weights(model).items():
-            found[name] = value.full_tensor().detach().cpu()
-        return found
-    for place, unit in model.named_modules():
-        if not isinstance(unit, Unit) or not any(
-            one.requires_grad for one in unit.module.parameters(recurse=False)
-        ):
-            continue
-        with Unit.summon_full_params(unit, recurse=False, writeback=False):
-            for name, value in unit.module.named_parameters(recurse=False):
-                plain = f"{place}.{name}".replace("_fsdp_wrapped_module.", "")
-                found[plain] = value.detach().cpu().clone()
-    return found
+
+def put_weights(model: Any, weights: Mapping[str, Any]) -> None:
+    """Give each process its part of the adapter's weights, of which each has all."""
+    import torch
+    from torch.distributed.tensor import distribute_tensor
+
+    with torch.no_grad():
+        for name, one in _adapter(model, writeback=True):
+            whole = weights[name]
+            if _is_spread(one):
+                whole = whole.to(one.device)
+                whole = distribute_tensor(whole, one.device_mesh, one.placements)
+            one.copy_(whole)
 
 
 def whole_moments(model: Any, trainer: Any) -> dict[str, Any]:
@@ -91,20 +92,33 @@ def whole_moments(model: Any, trainer: Any) -> dict[str, Any]:
     return dict(get_optimizer_state_dict(model, _plain(trainer.optimizer), options=options))
 
 
-def put_weights(model: Any, weights: Mapping[str, Any]) -> None:
-    """Give each process its part of the adapter's weights, of which it has all."""
-    from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
-
-    options = StateDictOptions(full_state_dict=True, strict=False)
-    set_model_state_dict(model, dict(weights), options=options)
-
-
 def put_moments(model: Any, trainer: Any, state: Mapping[str, Any]) -> None:
     """Give each process its part of the optimiser's state, of which it has all."""
     from torch.distributed.checkpoint.state_dict import StateDictOptions, set_optimizer_state_dict
 
     options = StateDictOptions(full_state_dict=True)
     set_optimizer_state_dict(model, _plain(trainer.optimizer), dict(state), options=options)
+
+
+def _adapter(model: Any, *, writeback: bool) -> Iterator[tuple[str, Any]]:
+    """Each trained matrix with its name; whole while it is yielded, or a part under FSDP 2."""
+    from torch.distributed.fsdp import FSDPModule, FullyShardedDataParallel as Unit
+
+    if isinstance(model, FSDPModule):  # FSDP 2 spreads each parameter by itself
+        yield from trained_weights(model).items()
+        return
+    for place, unit in model.named_modules():
+        if not isinstance(unit, Unit) or not any(
+            one.requires_grad for one in unit.module.parameters(recurse=False)
+        ):
+            continue
+        with Unit.summon_full_params(unit, recurse=False, writeback=writeback):
+            for name, one in unit.module.named_parameters(recurse=False):
+                yield f"{place}.{name}".replace("_fsdp_wrapped_module.", ""), one
+
+
+def _is_spread(value: Any) -> bool:
+    return hasattr(value, "full_tensor")
 
 
 def _plain(optimizer: Any) -> Any:

@@ -137,6 +137,7 @@ class RowTrainer:
         if trainer.is_fsdp_enabled and self._line is not None:
             self._trainer, self._sharded = trainer, True
             model = sharded.spread(trainer)
+            self.run_along(adapter=True)  # FSDP finds its root where a pass begins
             self._model.network = sharded.Mirrored(model, self._line) if self._line.leads else model
 
     def run_along(self, *, adapter: bool) -> None:
