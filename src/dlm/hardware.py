@@ -133,6 +133,7 @@ def plan(
         for micro, accum, less in _shapes(micro_batch, grad_accum, rows):
             held = min(micro, math.ceil(micro * accum / machine.launch.processes))
             need = training_gb(base, device, dtype, held, sequence_length, lora_rank, less)
+            need -= _elsewhere(base, device, dtype, machine.launch)
             if _fits(need, free):
                 reasons = (
                     *too_small,
@@ -207,6 +208,13 @@ def training_gb(
     # Each value of the adapter comes with its gradient and two moments, four bytes each.
     adapter = base.layers * base.hidden_size * _LORA_SPAN * lora_rank * 16
     return _RUNTIME_GB[device] + (base.params * size + activations + logits + adapter) / _GB
+
+
+def _elsewhere(base: BaseModel, device: Device, dtype: Dtype, here: Launch) -> float:
+    """Gigabytes of the base that FSDP leaves to the other processes."""
+    if not here.sharded or device == "cpu":
+        return 0.0
+    return base.params * _BYTES[dtype] * (1 - 1 / here.processes) / _GB
 
 
 def answering_gb(base: BaseModel, device: Device, dtype: Dtype) -> float:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from dlm.data.chat import Encoded
 from dlm.engine.loading import LoraSettings, add_adapter, load_adapter, load_base, start
 from dlm.hardware import Plan
+from dlm.launch import launch
 
 _TOKENS_PER_BATCH = 1024
 _LOGITS = 1 << 28  # bytes of float32 that may be held at once; a few copies come on top
@@ -64,7 +65,8 @@ class Model:
             network = add_adapter(network, new_adapter, torch)
         elif adapter is not None:
             network = load_adapter(network, adapter, trainable=trainable)
-        network.to(plan.device)
+        if not launch().sharded:  # where it is, no device may hold it whole
+            network.to(plan.device)
         network.eval()
         return cls(network, plan, torch, folder)
 
@@ -74,7 +76,8 @@ class Model:
 
         self.network = get_peft_model(self.network, config)
         self.network.load_state_dict(weights, strict=False)
-        self.network.to(self.plan.device)
+        if not launch().sharded:
+            self.network.to(self.plan.device)
         self.network.eval()
 
     @property

@@ -216,7 +216,9 @@ def leading() -> Iterator[Crew | None]:
     ending = False
 
     def ended(number: int, frame: FrameType | None) -> None:
+        nonlocal ending
         if not ending:
+            ending = True  # it may ask more than once
             raise Abandoned(line.what_ended())
 
     before = signal.signal(signal.SIGTERM, ended)
@@ -229,7 +231,9 @@ def leading() -> Iterator[Crew | None]:
     except BaseException as error:
         ending = True
         line.note_end()
-        if not isinstance(error, Abandoned):
+        if isinstance(error, Abandoned):
+            error.hint = error.hint or "nothing half was kept; start the processes again"
+        else:
             with contextlib.suppress(Abandoned):
                 line.say(End())
         raise

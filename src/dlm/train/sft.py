@@ -12,6 +12,7 @@ from dlm.eval.comparison import with_current
 from dlm.eval.open_notes import with_notes_open
 from dlm.eval.probes import QUICK, Budget as Measured, question_sheet, quick_sheet
 from dlm.eval.scorecard import Scorecard
+from dlm.launch import launch
 from dlm.store.memory import Taught
 from dlm.store.records import Remembered
 from dlm.train.known import memory_after
@@ -79,6 +80,9 @@ def _sample_the_base(plan: TrainingPlan, progress: Progress) -> bool:
     """Take what the base writes itself, where that was never done; returns whether it was."""
     wanted = plan.document.frontmatter.training.rehearsal.enabled
     if not wanted or plan.material.samples or samples_of(plan.base_folder) is not None:
+        return False
+    if launch().sharded:
+        progress.note(f"{plan.base.key} is spread over processes: what it writes is not rehearsed")
         return False
     progress.stage(f"sampling what {plan.base.key} writes by itself (once)")
     take_samples(plan.base, plan.base_folder)
