@@ -9,6 +9,7 @@ from dlm.doc.parser import parse_text
 from dlm.errors import TrainingError
 from dlm.train.options import TrainOptions
 from dlm.train.plan import TrainingPlan, make_plan
+from dlm.train.preview import warnings
 
 HEAD = "---\ndlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C\ndlm_version: 15\nbase_model: pocket\n{more}---\n"
 PAIR = (
@@ -59,6 +60,13 @@ def test_the_frontmatter_decides_rate_rank_batch_and_rehearsal() -> None:
     assert (plan.optimisation.micro_batch, plan.optimisation.grad_accum) == (2, 3)
     assert plan.seed == 9
     assert all(row.kind is not RowKind.GENERAL for row in plan.schedule.rows)
+
+
+def test_a_length_beyond_what_the_base_reads_is_told_of() -> None:
+    plan = _plan(20, "training:\n  sequence_len: 4096\n")
+    (said,) = (text for text in warnings(plan) if "sequence_len" in text)
+    assert f"sequence_len is 4096, and pocket reads {plan.sequence_length} tokens" in said
+    assert not any("sequence_len" in text for text in warnings(_plan(20)))
 
 
 def test_a_pair_beyond_the_sequence_length_is_refused_by_line() -> None:

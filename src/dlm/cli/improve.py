@@ -116,6 +116,10 @@ def run(
     seed: Annotated[
         int | None, typer.Option("--seed", help="Seed of writing and training.")
     ] = None,
+    allow_secrets: Annotated[
+        bool,
+        typer.Option("--allow-secrets", help="Train on what looks like a key or a token, too."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what a round would do, and change nothing.")
     ] = False,
@@ -139,6 +143,7 @@ def run(
         "max_minutes": max_minutes,
         "refresh_per_round": refresh_per_round,
         "seed": seed,
+        "allow_secrets": allow_secrets,
     }
     if strategy is not None:
         one_of("--strategy", strategy, STRATEGIES)

@@ -94,8 +94,8 @@ def decisions(known: Known) -> tuple[Decision, ...]:
 def warnings(plan: TrainingPlan) -> tuple[str, ...]:
     """The known traps that this run walks into, a sentence each."""
     asked_before = _asked_before(plan)
-    found = (_few(plan), _monotone(plan), _synthetic(plan), _too_much(plan), asked_before)
-    return tuple(filter(None, found))
+    found = (_few(plan), _monotone(plan), _synthetic(plan), _too_much(plan), _too_long(plan))
+    return tuple(filter(None, (*found, asked_before)))
 
 
 def to_json(plan: TrainingPlan) -> dict[str, Any]:
@@ -148,6 +148,16 @@ def _lines(numbers: Sequence[int]) -> str:
     shown = ", ".join(map(str, numbers[:6]))
     more = f" and {len(numbers) - 6} more" if len(numbers) > 6 else ""
     return f"line{'s' if len(numbers) > 1 else ''} {shown}{more}"
+
+
+def _too_long(plan: TrainingPlan) -> str | None:
+    wanted = plan.document.frontmatter.training.sequence_len
+    if wanted == "auto" or wanted <= plan.sequence_length:
+        return None
+    return (
+        f"training.sequence_len is {wanted}, and {plan.base.key} reads {plan.sequence_length} "
+        "tokens at once: rows are cut there"
+    )
 
 
 def _few(plan: TrainingPlan) -> str | None:

@@ -185,6 +185,7 @@ class Context:
             seed=self.options.seed,
             max_steps=self.options.max_steps,
             epochs=_BACK_EPOCHS if backtranslates and free else None,
+            allow_secrets=self.options.allow_secrets,
         )
 
     def _committed(self, document: Document, *, after: int) -> Version | None:

@@ -53,6 +53,7 @@ class ImproveOptions:
     refresh_per_round: int = 1
     seed: int | None = None
     max_steps: int | None = None
+    allow_secrets: bool = False
 
     def strategy_of(self, number: int) -> Strategy:
         """That of the `number`-th round of a run, from 1: `mixed` goes on to another each time."""

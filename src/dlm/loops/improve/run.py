@@ -238,11 +238,14 @@ def _champion(context: Context) -> Version:
     """The current version, once it was taught what the document says."""
     context.progress.step("the champion: the current version, taught what the document says now")
     store = context.store
-    options = TrainOptions(seed=context.options.seed, max_steps=context.options.max_steps)
+    chosen = context.options
+    options = TrainOptions(
+        seed=chosen.seed, max_steps=chosen.max_steps, allow_secrets=chosen.allow_secrets
+    )
     if (current := store.current()) is not None:
         if store.run_of(current).document_sha256 == context.document.sha256:
             return current
-        options = TrainOptions()
+        options = TrainOptions(allow_secrets=chosen.allow_secrets)
     context.train(context.document, options)
     champion = store.current()
     assert champion is not None
