@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 from dlm.errors import UsageError
 from dlm.text.words import count
@@ -73,30 +73,39 @@ def print_table(rows: Mapping[str, str]) -> None:
         print(f"  {name:<{width}}  {value}")
 
 
+class LiveLine:
+    """A line on a terminal that is written over; nothing where `stream` is none."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self.live = stream, stream.isatty()
+
+    def show(self, text: str) -> None:
+        """Put the text in the place of what the line said before."""
+        if self.live:
+            self._stream.write(f"\r\x1b[K{text}")
+            self._stream.flush()
+
+
 class AskingBar:
     """How far the asking is: a line on a terminal that is written over, else one line a stage."""
 
     def __init__(self, indent: str = "") -> None:
-        self._indent = indent
-        self._tty = sys.stderr.isatty()
-        self._said = ""
+        self._indent, self._line, self._said = indent, LiveLine(sys.stderr), ""
 
     def __call__(self, what: str, done: int, of: int) -> None:
-        if not self._tty and what != self._said:
+        if not self._line.live and what != self._said:
             note(f"{what}: {count(of, 'request')} …" if of else f"{what} …")
         self.show(what, done, of)
 
     def show(self, what: str, done: int, of: int) -> None:
         """The line on a terminal; nothing elsewhere."""
-        if self._tty:
-            text = f"{what}: {done} of {of}" if of else f"{what} …"
-            print(f"\r\x1b[K{self._indent}{text}", end="", file=sys.stderr, flush=True)
+        self._line.show(self._indent + (f"{what}: {done} of {of}" if of else f"{what} …"))
         self._said = what
 
     def close(self) -> None:
         """End the line that is written over."""
-        if self._tty and self._said:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        if self._said:
+            self._line.show("")
         self._said = ""
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlm.cli.common import note, print_json, print_table, read_document, trained_store
+from dlm.cli.common import LiveLine, note, print_json, print_table, read_document, trained_store
 from dlm.cli.options import JsonOption, PathArgument, group
 from dlm.errors import StoreError, UsageError
 from dlm.text.words import count
@@ -168,7 +168,7 @@ class _Text:
     """Lines for a person; on a terminal the line of the current step is written over."""
 
     def __init__(self) -> None:
-        self._tty = sys.stdout.isatty()
+        self._live = LiveLine(sys.stdout)
 
     def begin(self, run: MetricRun) -> None:
         note(f"watching run {run.run_id}, {run.mode}; Ctrl-C leaves it training")
@@ -180,16 +180,16 @@ class _Text:
             self._line(_evaluation_line(one))
         if steps:
             line = _step_line(run, steps[-1])
-            if self._tty:
-                print(f"\r\x1b[K{line}", end="", flush=True)
-            else:
+            self._live.show(line)
+            if not self._live.live:
                 print(line, flush=True)
 
     def end(self, run: MetricRun) -> None:
         self._line(run.standing + (f": {run.detail}" if run.detail else ""))
 
     def _line(self, text: str) -> None:
-        print(f"\r\x1b[K{text}" if self._tty else text, flush=True)
+        self._live.show("")
+        print(text, flush=True)
 
 
 class _Json(_Text):

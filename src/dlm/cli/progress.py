@@ -33,7 +33,7 @@ class TerminalProgress(Progress):
             note(f"warning: {text}")
 
     def stage(self, text: str) -> None:
-        print(f"{text} …", file=sys.stderr, flush=True)
+        note(f"{text} …")
 
     def step(self, figures: StepFigures) -> None:
         if not self._tty:
@@ -54,7 +54,7 @@ class TerminalProgress(Progress):
                 parts.append(f"answer loss {figures.answer_nll:.3f}")
             if figures.drift is not None:
                 parts.append(f"drift {figures.drift:+.2f}")
-            print(" ".join(part for part in parts if part), file=sys.stderr, flush=True)
+            note(" ".join(part for part in parts if part))
 
     def preference(self, figures: PairEpoch) -> None:
         self._known = f"{figures.preferred}/{figures.n} preferred  "
@@ -66,10 +66,10 @@ class TerminalProgress(Progress):
             ]
             if figures.drift is not None:
                 parts.append(f"drift {figures.drift:+.2f}")
-            print(" ".join(parts), file=sys.stderr, flush=True)
+            note(" ".join(parts))
 
     def note(self, text: str) -> None:
-        print(f"note: {text}", file=sys.stderr, flush=True)
+        note(f"note: {text}")
 
     def stopping(self) -> None:
         # The stream may be in the middle of a line of ours, and is not re-entrant.

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlm.cli.common import find_document, note, one_line
+from dlm.cli.common import LiveLine, find_document, note, one_line
 from dlm.cli.progress import TerminalProgress
 from dlm.errors import DlmError, UsageError
 from dlm.text.words import count
@@ -142,7 +142,7 @@ class TerminalScreen:
 
     def __init__(self, path: Path, *, as_json: bool) -> None:
         self._path, self._as_json = path, as_json
-        self._live = sys.stderr.isatty()
+        self._line = LiveLine(sys.stderr)
         self._lock = threading.RLock()
         self._facts: Facts | None = None
         self._passed: set[str] = set()
@@ -152,10 +152,8 @@ class TerminalScreen:
         """Draw the status line anew."""
         with self._lock:
             self._facts = facts
-            if self._live:
-                width = shutil.get_terminal_size().columns - 1
-                sys.stderr.write(f"\r\033[K{status_line(facts)[:width]}")
-                sys.stderr.flush()
+            width = shutil.get_terminal_size().columns - 1
+            self._line.show(status_line(facts)[:width])
 
     def say(self, text: str) -> None:
         """A line of its own, above the status line."""
@@ -167,9 +165,7 @@ class TerminalScreen:
 
     def clear(self) -> None:
         """Take the status line away."""
-        if self._live:
-            sys.stderr.write("\r\033[K")
-            sys.stderr.flush()
+        self._line.show("")
 
     def drained(self, drained: Drained) -> None:
         if drained.added:

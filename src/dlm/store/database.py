@@ -116,6 +116,11 @@ class Database:
         with sentences(self.path):
             return self._connection.execute(sql, values).fetchall()
 
+    def value(self, sql: str, *values: Any) -> Any:
+        """The first column of the first row a query gives; None where it gives none."""
+        rows = self.rows(sql, *values)
+        return rows[0][0] if rows else None
+
     def read(self, kind: type[T], sql: str, *values: Any) -> tuple[T, ...]:
         """The rows a query gives as dataclasses `kind`, whose fields its columns are named after.
 
@@ -125,6 +130,10 @@ class Database:
         held = [one.name for one in fields(kind) if str(one.type).startswith(_HELD_AS_JSON)]  # type: ignore[arg-type]
         with self.readable_row():
             return tuple(from_json(kind, _decoded(row, held)) for row in self.rows(sql, *values))
+
+    def read_one(self, kind: type[T], sql: str, *values: Any) -> T | None:
+        """The first row that a query gives, as in `read`."""
+        return next(iter(self.read(kind, sql, *values)), None)
 
     def insert(self, table: str, row: Any, *, conflict: str = "ABORT", **columns: Any) -> int:
         """Insert a dataclass or a mapping, by the names of its fields, and return the row's id.
@@ -139,6 +148,12 @@ class Database:
         with sentences(self.path):
             sql = f"INSERT OR {conflict} INTO {table} ({names}) VALUES ({marks})"
             return self._connection.execute(sql, tuple(data.values())).lastrowid or 0
+
+    def update(self, table: str, where: str, *values: Any, **columns: Any) -> int:
+        """Set columns of the rows that `where` finds, and return how many; as in `insert`."""
+        sets = ", ".join(f"{name} = ?" for name in columns)
+        sql = f"UPDATE {table} SET {sets} WHERE {where}"
+        return self.execute(sql, *map(_column, columns.values()), *values)
 
     @contextlib.contextmanager
     def readable_row(self) -> Iterator[None]:

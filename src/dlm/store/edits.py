@@ -106,8 +106,7 @@ def push_probes(database: Database, probes: Sequence[Probe], *, capacity: int) -
 
 def queue_depth(database: Database) -> int:
     """How many probes wait."""
-    count: int = database.rows("SELECT count(*) FROM probe_queue WHERE run IS NULL")[0][0]
-    return count
+    return int(database.value("SELECT count(*) FROM probe_queue WHERE run IS NULL"))
 
 
 def waiting_probes(database: Database) -> tuple[Probe, ...]:
@@ -124,28 +123,22 @@ def mark_written(database: Database, runs: Mapping[str, str]) -> None:
     """Note that probes, by id, stand in the document, each with the edit that wrote it."""
     with database.transaction():
         for probe_id, run in runs.items():
-            database.execute(
-                "UPDATE probe_queue SET run = ?, reason = '' WHERE probe_id = ?", run, probe_id
-            )
+            database.update("probe_queue", "probe_id = ?", probe_id, run=run, reason="")
 
 
 def mark_waiting(database: Database, probe_ids: Iterable[str]) -> None:
     """Note that probes are to be put back into the document."""
     with database.transaction():
         for probe_id in probe_ids:
-            database.execute(
-                "UPDATE probe_queue SET run = NULL, put_back = 1 WHERE probe_id = ?", probe_id
-            )
+            database.update("probe_queue", "probe_id = ?", probe_id, run=None, put_back=True)
 
 
 def mark_held(database: Database, reasons: Mapping[str, str]) -> None:
     """Note why each waiting probe could not be written; the others have no reason to wait."""
     with database.transaction():
-        database.execute("UPDATE probe_queue SET reason = '' WHERE run IS NULL")
+        database.update("probe_queue", "run IS NULL", reason="")
         for probe_id, reason in reasons.items():
-            database.execute(
-                "UPDATE probe_queue SET reason = ? WHERE probe_id = ?", reason, probe_id
-            )
+            database.update("probe_queue", "probe_id = ?", probe_id, reason=reason)
 
 
 def drop_probes(database: Database, probe_ids: Collection[str]) -> int:

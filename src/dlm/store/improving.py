@@ -8,7 +8,6 @@ the document as it was then, so that all of it can be had back. A teacher is nev
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -122,17 +121,12 @@ def begin_run(database: Database, options: Mapping[str, Any]) -> ImproveRun:
 def open_run(database: Database) -> ImproveRun | None:
     """The run that has not ended, if there is one."""
     open_ones = "SELECT * FROM improve_runs WHERE ended_at IS NULL ORDER BY id DESC"
-    return next(iter(database.read(ImproveRun, open_ones)), None)
+    return database.read_one(ImproveRun, open_ones)
 
 
 def end_run(database: Database, run: int, outcome: str) -> None:
     """Note that a run is over, and why."""
-    database.execute(
-        "UPDATE improve_runs SET ended_at = ?, outcome = ? WHERE id = ?",
-        now().isoformat(),
-        outcome,
-        run,
-    )
+    database.update("improve_runs", "id = ?", run, ended_at=now(), outcome=outcome)
 
 
 def runs(database: Database) -> tuple[ImproveRun, ...]:
@@ -152,7 +146,7 @@ def begin_round(
     facts: Mapping[str, Any],
 ) -> Round:
     """Note that a round begins."""
-    number = database.rows("SELECT count(*) FROM improve_rounds WHERE run = ?", run)[0][0] + 1
+    number = database.value("SELECT count(*) FROM improve_rounds WHERE run = ?", run) + 1
     row = {"run": run, "number": number, "name": name, "teacher": teacher, "strategy": strategy}
     row |= {"document_sha256": document_sha256, "champion": champion, "facts": facts}
     database.insert("improve_rounds", row, step=Step.OPENED, started_at=now())
@@ -168,15 +162,12 @@ def advance(
     **facts: Any,
 ) -> Round:
     """Note how far a round has come; `facts` are added to those it has."""
-    database.execute(
-        """UPDATE improve_rounds SET step = ?, challenger = coalesce(?, challenger), facts = ?,
-            ended_at = ? WHERE id = ?""",
-        step.value,
-        challenger,
-        json.dumps({**one.facts, **facts}),
-        now().isoformat() if step.ends else None,
-        one.id,
-    )
+    columns: dict[str, Any] = {"step": step, "facts": {**one.facts, **facts}}
+    if step.ends:
+        columns["ended_at"] = now()
+    if challenger is not None:
+        columns["challenger"] = challenger
+    database.update("improve_rounds", "id = ?", one.id, **columns)
     return next(found for found in rounds(database) if found.id == one.id)
 
 
@@ -214,15 +205,14 @@ def teachers(database: Database) -> tuple[TeacherRecord, ...]:
 
 def serving(database: Database) -> TeacherRecord | None:
     """The teacher that serves now, None before the first round."""
-    rows = database.rows("SELECT number FROM serving_teacher")
-    found = {teacher.number: teacher for teacher in teachers(database)}
-    return found.get(int(rows[0][0])) if rows else None
+    number = database.value("SELECT number FROM serving_teacher")
+    return next((one for one in teachers(database) if one.number == number), None)
 
 
 def next_number(database: Database) -> int:
     """The number of the next teacher."""
-    rows = database.rows("SELECT max(number) FROM teachers")
-    return 0 if rows[0][0] is None else int(rows[0][0]) + 1
+    last = database.value("SELECT max(number) FROM teachers")
+    return 0 if last is None else int(last) + 1
 
 
 def named(database: Database) -> frozenset[str]:
@@ -248,9 +238,9 @@ def text_of(database: Database, digest: str) -> bytes:
 
 def kept_text(database: Database, digest: str) -> bytes | None:
     """The kept bytes of a document; None when they are not there."""
-    rows = database.rows("SELECT text FROM document_texts WHERE sha256 = ?", digest)
-    text = bytes(rows[0][0]) if rows else None
-    return text if text is not None and sha256(text).hexdigest() == digest else None
+    text = database.value("SELECT text FROM document_texts WHERE sha256 = ?", digest)
+    whole = text is not None and sha256(bytes(text)).hexdigest() == digest
+    return bytes(text) if whole else None
 
 
 def forget_texts(database: Database) -> None:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from dlm.store.database import Database
-from dlm.store.records import finite, now, printable
+from dlm.store.records import finite, now
 
 KEPT_RUNS: Final = 1000
 """How many runs keep their outcome and evaluations; steps go earlier, see `thin`."""
@@ -128,26 +128,15 @@ def end(
     version: int | None = None,
 ) -> None:
     """Note how a run ended; one that was committed stays so, whatever fails after it."""
-    database.execute(
-        """UPDATE metric_runs SET ended_at = ?, outcome = ?, detail = ?, version = ?
-        WHERE run_id = ? AND version IS NULL""",
-        now().isoformat(),
-        outcome.value,
-        printable(detail),
-        version,
-        run_id,
-    )
+    columns = {"ended_at": now(), "outcome": outcome, "detail": detail, "version": version}
+    database.update("metric_runs", "run_id = ? AND version IS NULL", run_id, **columns)
 
 
 def end_vanished(database: Database) -> None:
     """End the runs that say they are running; for one who holds the lock and so knows better."""
-    database.execute(
-        "UPDATE metric_runs SET ended_at = ?, outcome = ?, detail = ? WHERE outcome = ?",
-        now().isoformat(),
-        RunOutcome.INTERRUPTED.value,
-        VANISHED,
-        RunOutcome.RUNNING.value,
-    )
+    running, ended = RunOutcome.RUNNING.value, RunOutcome.INTERRUPTED
+    columns = {"ended_at": now(), "outcome": ended, "detail": VANISHED}
+    database.update("metric_runs", "outcome = ?", running, **columns)
 
 
 def add(
@@ -177,7 +166,7 @@ def runs(database: Database, limit: int | None = None) -> tuple[MetricRun, ...]:
 
 def run(database: Database, run_id: str) -> MetricRun | None:
     """One run."""
-    return next(iter(database.read(MetricRun, f"{_RUNS} WHERE run_id = ?", run_id)), None)
+    return database.read_one(MetricRun, f"{_RUNS} WHERE run_id = ?", run_id)
 
 
 def steps(database: Database, run_id: str, *, after: int = 0) -> tuple[StepMetric, ...]:

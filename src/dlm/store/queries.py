@@ -37,7 +37,7 @@ class Meta:
 
 def meta(database: Database) -> Meta | None:
     """The single row about the store, None in a database that was just created."""
-    return next(iter(database.read(Meta, "SELECT * FROM meta")), None)
+    return database.read_one(Meta, "SELECT * FROM meta")
 
 
 def write_meta(database: Database, value: Meta) -> None:
@@ -82,9 +82,9 @@ def delete_version(database: Database, number: int) -> None:
 
 def current_number(database: Database) -> int | None:
     """The number of the current version."""
-    rows = database.rows("SELECT number FROM current")
+    number = database.value("SELECT number FROM current")
     with database.readable_row():
-        return int(rows[0][0]) if rows else None
+        return None if number is None else int(number)
 
 
 def move_pointer(database: Database, number: int, why: str) -> None:
@@ -112,7 +112,7 @@ def pointer_moves(database: Database) -> tuple[PointerMove, ...]:
 
 def has_run(database: Database, run_id: str) -> bool:
     """Whether a run of this id is recorded."""
-    return bool(database.rows("SELECT 1 FROM runs WHERE run_id = ?", run_id))
+    return database.value("SELECT 1 FROM runs WHERE run_id = ?", run_id) is not None
 
 
 def add_run(database: Database, run: RunRecord) -> None:
@@ -128,5 +128,4 @@ def runs(database: Database, limit: int | None = None) -> tuple[RunRecord, ...]:
 
 def run(database: Database, run_id: str) -> RunRecord | None:
     """One run."""
-    found = database.read(RunRecord, "SELECT * FROM runs WHERE run_id = ?", run_id)
-    return found[0] if found else None
+    return database.read_one(RunRecord, "SELECT * FROM runs WHERE run_id = ?", run_id)
