@@ -18,6 +18,8 @@ _LIGHT = (
     "though too up us very we while yours"
 )
 
+_ANAPHORS = "it its they them their theirs he him his she her hers this these those that such one"
+
 QUESTION_WORDS: Final = frozenset(_QUESTIONS.split())
 FUNCTION_WORDS: Final = frozenset(_FUNCTIONS.split()) | QUESTION_WORDS
 """The stop words: articles, auxiliaries, prepositions, and the words that a question begins with.
@@ -26,6 +28,9 @@ Training makes cues and rewordings by them, evaluation compares answers by them.
 LIGHT_WORDS: Final = FUNCTION_WORDS | frozenset(_LIGHT.split())
 """Pronouns, conjunctions, modal verbs and adverbs too: what two texts may differ in and still say
 the same. For comparing only; a question can turn on one of them."""
+
+ANAPHORS: Final = frozenset(_ANAPHORS.split())
+"""What may stand for something that was named before."""
 
 _T = TypeVar("_T")
 

@@ -22,8 +22,9 @@ from dlm.loops.proposals import Existing, Questions
 from dlm.loops.synth import Filter, Strategy, SynthOptions
 from dlm.loops.synth.candidates import Candidate, Stage, select
 from dlm.loops.synth.grounding import ASKING, support
-from dlm.loops.synth.passages import ANAPHORS, around
+from dlm.loops.synth.passages import around
 from dlm.text.terms import content, terms
+from dlm.text.words import ANAPHORS
 
 if TYPE_CHECKING:
     from dlm.engine.resident import Resident

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from dlm.data.chat import Codec
 from dlm.data.rows import chunk_prose
@@ -14,10 +13,7 @@ from dlm.doc.sections import Section, SectionType
 from dlm.errors import UsageError
 from dlm.text.sentences import Sentence, sentences, split_at_headings
 from dlm.text.terms import Term, content, names_in, terms
-
-_ANAPHORS = "it its they them their theirs he him his she her hers this these those that such one"
-
-ANAPHORS: Final = frozenset(_ANAPHORS.split())
+from dlm.text.words import ANAPHORS
 
 _SHORTEST = 4  # words of a sentence that can hold a fact
 _COMMON = 0.34  # of the sections that speak of a topic of the whole document
