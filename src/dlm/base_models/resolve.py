@@ -51,8 +51,10 @@ def resolve(key: str | Path, *, beside: Path | None = None) -> BaseModel:
 
 def base_of(document: Document) -> BaseModel:
     """The base model that a document names; BaseModelError, with its place, when it is none."""
+    quantization = document.frontmatter.training.quantization
     try:
-        return resolve(document.frontmatter.base_model, beside=document.path)
+        base = resolve(document.frontmatter.base_model, beside=document.path)
+        return replace(base, quantization=quantization) if quantization else base
     except BaseModelError as error:
         at = document.location_of("base_model")
         raise BaseModelError(f"{at}: {error.message}", hint=error.hint) from error
@@ -97,6 +99,7 @@ def with_facts(base: BaseModel, folder: Path) -> BaseModel:
         layers=_number(config, "num_hidden_layers", "n_layer"),
         hidden_size=_number(config, "hidden_size", "n_embd"),
         vocab_size=_number(config, "vocab_size"),
+        **_blocks(config),
         context_length=_number(config, "max_position_embeddings", "n_positions") or 2048,
         modality=modality(raw),
         sft_learning_rate=learning_rate(params),
@@ -175,6 +178,18 @@ def _unknown(text: str) -> BaseModelError:
 
 def _number(config: Mapping[str, Any], *names: str) -> int:
     return next((int(config[name]) for name in names if isinstance(config.get(name), int)), 0)
+
+
+def _blocks(config: Mapping[str, Any]) -> dict[str, int]:
+    """The sizes of a block, as most configs spell them."""
+    heads = _number(config, "num_attention_heads", "n_head")
+    hidden = _number(config, "hidden_size", "n_embd")
+    return {
+        "inner_size": _number(config, "intermediate_size", "n_inner") or 4 * hidden,
+        "heads": heads,
+        "kv_heads": _number(config, "num_key_value_heads") or heads,
+        "head_size": _number(config, "head_dim") or (hidden // heads if heads else 0),
+    }
 
 
 def _first_text(value: object) -> str:

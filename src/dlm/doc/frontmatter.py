@@ -250,4 +250,6 @@ def _warnings(
     adapter = find_entry(tree, ("training", "adapter"))
     if adapter and values.training.adapter != "lora":
         at = source.location(adapter.value.span.start)
-        yield Warning_(f"plain LoRA is trained in place of {values.training.adapter}", at)
+        four_bits = values.training.adapter == "qlora" and values.training.quantization is None
+        more = "; training.quantization: 4bit holds the base in four bits" if four_bits else ""
+        yield Warning_(f"plain LoRA is trained in place of {values.training.adapter}{more}", at)

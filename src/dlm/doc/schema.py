@@ -52,6 +52,10 @@ def _empty_is_default(value: Any) -> Any:
     return {} if value is None else value
 
 
+def _null_is_auto(value: Any) -> Any:
+    return "auto" if value is None else value
+
+
 class _Config(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True
@@ -148,9 +152,10 @@ class TrainingConfig(_Config):
         "linear", description="cosine, linear or constant"
     )
     warmup_ratio: float = Field(0.05, ge=0, le=0.5, description="a number from 0 to 0.5")
-    precision: Literal["bf16", "fp16", "fp32"] | None = Field(
-        None, description="bf16, fp16, fp32 or null"
-    )
+    precision: Annotated[
+        Literal["auto", "bf16", "fp16", "fp32"], BeforeValidator(_null_is_auto)
+    ] = Field("auto", description="auto, bf16, fp16 or fp32")
+    quantization: Literal["4bit", "8bit"] | None = Field(None, description="4bit, 8bit or null")
     seed: int = Field(42, ge=0, le=2**32 - 1, description="a whole number from 0 to 4294967295")
     open_book: bool = Field(True, description="true or false")
     keep_last_n: int = Field(
