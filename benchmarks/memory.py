@@ -21,7 +21,7 @@ from typing import Any
 
 from dlm.base_models import BASE_MODELS, resolve
 from dlm.base_models.locate import local_folder
-from dlm.hardware import Dtype, training_gb
+from dlm.memory import Dtype, training_gb
 
 CONFIGS = {
     "LlamaForCausalLM": "LlamaConfig",

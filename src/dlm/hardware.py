@@ -14,19 +14,17 @@ import platform
 import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
 from dlm.base_models import BASE_MODELS, BaseModel
+from dlm.base_models.registry import Quantization
 from dlm.errors import TrainingError
 from dlm.launch import ALONE, Launch, launch
+from dlm.memory import GB, Device, Dtype, answering_gb, training_gb, weights_gb
 
 Auto = Literal["auto"]
-Device = Literal["cpu", "cuda", "mps"]
-Dtype = Literal["float32", "bfloat16", "float16"]
-
-_GB: Final = 1e9
 _SEQUENCE_LENGTH: Final = 512  # tokens, where none is given
 _ROWS: Final = 8  # of a step; adapters on small documents learn best from few
 # Of a larger base on CPU, where every token costs: a document is learned from half of them.
@@ -34,17 +32,6 @@ _FEW_ROWS: Final = 2
 _SMALL: Final = 50_000_000  # weights of a base whose matrices do not fill the cores
 _USABLE: Final = 0.9  # of the free memory; the rest is fragmentation
 _UNIFIED_USABLE: Final = 0.7  # of the memory that CPU and GPU share on Apple silicon
-_RUNTIME_GB: Final = {"cpu": 1.0, "cuda": 1.0, "mps": 1.0}  # libraries and kernels, measured on CPU
-# Values kept for the backward pass, per token, layer and hidden unit: those that are there for any
-# row, and those of attention for every other token of the row; and copies of the logits. Measured
-# as resident memory on CPU; a GPU needs less, so there the estimate is on the safe side.
-_ACTIVATIONS: Final = 17
-_ACTIVATIONS_PER_TOKEN: Final = 4.5 / 64
-_ACTIVATIONS_CHECKPOINTED: Final = 20
-_LOGIT_COPIES: Final = 4
-_LORA_SPAN: Final = 22  # input plus output widths of one layer's matrices, in hidden sizes
-_ANSWER_TOKENS: Final = 4096  # what an answer may need in the key-value cache
-_BYTES: Final[dict[Dtype, int]] = {"float32": 4, "bfloat16": 2, "float16": 2}
 _PRECISIONS: Final[dict[str, Dtype]] = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
@@ -75,7 +62,10 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to run. `memory_gb` is the estimated peak, 0 when the size of the base is unknown."""
+    """How to run. `memory_gb` is the estimated peak, 0 when the size of the base is unknown.
+
+    `quantization`: the weights of the base are held in so many bits.
+    """
 
     device: Device
     dtype: Dtype
@@ -85,6 +75,21 @@ class Plan:
     threads: int
     memory_gb: float
     reasons: tuple[str, ...]
+    quantization: Quantization | None = None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The reasons that are not the usual ones: what was asked for, and what did not fit."""
+        return tuple(one for one in self.reasons if "asked for" in one or "would be needed" in one)
+
+    @property
+    def summary(self) -> str:
+        """In one line: device, number format, rows a step, memory."""
+        held = f", the base in {self.quantization}" if self.quantization else ""
+        memory = f", about {self.memory_gb:.1f} GB" if self.memory_gb else ""
+        less = ", gradient checkpointing" if self.gradient_checkpointing else ""
+        rows = f"{self.micro_batch} x {self.grad_accum} rows a step"
+        return f"{self.device}, {self.dtype}{held}, {rows}{less}{memory}"
 
 
 def detect() -> Machine:
@@ -116,18 +121,25 @@ def plan(
     sequence_length: int,
     micro_batch: int | Auto = "auto",
     grad_accum: int | Auto = "auto",
-    precision: str | None = None,
+    precision: str = "auto",
     lora_rank: int = 16,
 ) -> Plan:
     """How to train `base` here: the best device, and the least change to it that fits the memory.
 
-    Raises TrainingError, naming a base that would fit, when nothing does.
+    Raises TrainingError, naming a base that would fit, when nothing does, and where a base that is
+    to be quantised cannot be.
     """
     threads = _threads(machine, base)
     too_small: list[str] = []
+    if (refusal := _cannot_quantise(machine)) and base.quantization:
+        raise TrainingError(
+            f"training.quantization: {base.quantization} {refusal[0]}", hint=refusal[1]
+        )
     for device, free, why in _devices(machine):
+        if base.quantization and device != "cuda":
+            continue
         dtype, format_reason = _dtype(device, machine, precision)
-        need = 0.0
+        need = before = 0.0
         slow = device == "cpu" and base.params > _SMALL
         rows = _FEW_ROWS if slow else _ROWS
         for micro, accum, less in _shapes(micro_batch, grad_accum, rows):
@@ -139,27 +151,37 @@ def plan(
                     *too_small,
                     why,
                     format_reason,
+                    *_held_reasons(base),
                     *_launch_reasons(machine.launch),
-                    *_shape_reasons(micro, accum, less, need),
+                    *_shape_reasons(micro, accum, less, need, _lack(device, free, before)),
                 )
-                return Plan(device, dtype, micro, accum, less, threads, round(need, 2), reasons)
+                memory = round(need, 2)
+                return Plan(
+                    device, dtype, micro, accum, less, threads, memory, reasons, base.quantization
+                )
+            before = need
         too_small.append(_lack(device, free, need))
     raise _too_large(machine, base, sequence_length, too_small)
 
 
-def plan_answers(machine: Machine, base: BaseModel, *, precision: str | None = None) -> Plan:
+def plan_answers(machine: Machine, base: BaseModel) -> Plan:
     """How to load `base` for answering: weights and cache only, nothing kept for a backward pass.
 
-    Raises TrainingError, naming a base that would fit, when nothing does.
+    It is quantised as for training where that can be done, and whole elsewhere. Raises
+    TrainingError, naming a base that would fit, when nothing does.
     """
     threads = _threads(machine, base)
     too_small: list[str] = []
     for device, free, why in _devices(machine):
-        dtype, format_reason = _dtype(device, machine, precision)
-        need = answering_gb(base, device, dtype)
+        held = base
+        if base.quantization and (device != "cuda" or _cannot_quantise(machine)):
+            held = replace(base, quantization=None)
+        dtype, format_reason = _dtype(device, machine, "auto")
+        need = answering_gb(held, device, dtype)
         if _fits(need, free):
-            reasons = (*too_small, why, format_reason)
-            return Plan(device, dtype, 1, 1, False, threads, round(need, 2), reasons)
+            reasons = (*too_small, why, format_reason, *_held_reasons(held))
+            memory = round(need, 2)
+            return Plan(device, dtype, 1, 1, False, threads, memory, reasons, held.quantization)
         too_small.append(_lack(device, free, need))
     raise _too_large(machine, base, _SEQUENCE_LENGTH, too_small)
 
@@ -184,46 +206,11 @@ def plan_again(machine: Machine, before: Plan) -> Plan:
     )
 
 
-def training_gb(
-    base: BaseModel,
-    device: Device,
-    dtype: Dtype,
-    rows: int,
-    length: int,
-    lora_rank: int,
-    checkpointing: bool,
-) -> float:
-    """Estimated peak of one step over `rows` rows of `length` tokens, in gigabytes.
-
-    0 when the base is unknown.
-    """
-    if not base.params:
-        return 0.0
-    size = _BYTES[dtype]
-    kept = _ACTIVATIONS + _ACTIVATIONS_PER_TOKEN * length
-    if checkpointing:
-        kept = min(kept, _ACTIVATIONS_CHECKPOINTED)
-    activations = rows * length * base.layers * base.hidden_size * kept * size
-    logits = rows * length * base.vocab_size * _LOGIT_COPIES * 4
-    # Each value of the adapter comes with its gradient and two moments, four bytes each.
-    adapter = base.layers * base.hidden_size * _LORA_SPAN * lora_rank * 16
-    return _RUNTIME_GB[device] + (base.params * size + activations + logits + adapter) / _GB
-
-
 def _elsewhere(base: BaseModel, device: Device, dtype: Dtype, here: Launch) -> float:
     """Gigabytes of the base that FSDP leaves to the other processes."""
     if not here.sharded or device == "cpu":
         return 0.0
-    return base.params * _BYTES[dtype] * (1 - 1 / here.processes) / _GB
-
-
-def answering_gb(base: BaseModel, device: Device, dtype: Dtype) -> float:
-    """Estimated memory for answering, in gigabytes; 0 when the base is unknown."""
-    if not base.params:
-        return 0.0
-    tokens = min(base.context_length, _ANSWER_TOKENS)
-    cache = tokens * base.layers * base.hidden_size * 2 * _BYTES[dtype]
-    return _RUNTIME_GB[device] + (base.params * _BYTES[dtype] + cache) / _GB
+    return weights_gb(base, dtype) * (1 - 1 / here.processes)
 
 
 def largest_base(
@@ -249,7 +236,7 @@ def _can_train(machine: Machine, base: BaseModel, sequence_length: int) -> bool:
     return any(
         _fits(
             training_gb(
-                base, device, _dtype(device, machine, None)[0], 1, sequence_length, 16, True
+                base, device, _dtype(device, machine, "auto")[0], 1, sequence_length, 16, True
             ),
             free,
         )
@@ -268,9 +255,29 @@ def _devices(machine: Machine) -> Iterator[tuple[Device, float, str]]:
     yield "cpu", machine.available_gb * _USABLE, f"cpu: {machine.cores} cores"
 
 
-def _dtype(device: Device, machine: Machine, precision: str | None) -> tuple[Dtype, str]:
+def _cannot_quantise(machine: Machine) -> tuple[str, str] | None:
+    """Why weights cannot be held in few bits here, and what to do."""
+    if not machine.gpus:
+        return (
+            "needs an NVIDIA GPU, and there is none here that torch can use",
+            "leave the key out to train the base as it is, or train on another machine",
+        )
+    if importlib.util.find_spec("bitsandbytes") is None:
+        return (
+            "needs the package bitsandbytes, which is not installed",
+            "pip install 'dlm[quantization]', or leave the key out to train the base as it is",
+        )
+    return None
+
+
+def _held_reasons(base: BaseModel) -> Iterator[str]:
+    if base.quantization:
+        yield f"{base.quantization}: asked for in the document; the adapter itself is float32"
+
+
+def _dtype(device: Device, machine: Machine, precision: str) -> tuple[Dtype, str]:
     """The number format of the base, and why. The adapter itself is always float32."""
-    asked = _PRECISIONS.get(precision or "")
+    asked = _PRECISIONS.get(precision)
     if asked == "float16" and device != "cuda":
         return "float32", f"float32: fp16 was asked for, and {device} cannot train in it"
     if asked:
@@ -311,10 +318,11 @@ def _launch_reasons(here: Launch) -> Iterator[str]:
         yield f"processes: {here.processes} share the rows of a step, {kind}"
 
 
-def _shape_reasons(micro: int, accum: int, less: bool, need: float) -> Iterator[str]:
+def _shape_reasons(micro: int, accum: int, less: bool, need: float, lack: str) -> Iterator[str]:
+    """`lack` is what the step before this one in the order of `_shapes` fell short of."""
     yield f"batch: {micro} x {accum} rows a step"
     if less:
-        yield "gradient checkpointing: slower, and the memory does not suffice without it"
+        yield f"gradient checkpointing: slower, but {lack} without it"
     yield (
         f"memory: about {need:.1f} GB"
         if need
@@ -374,13 +382,13 @@ def memory_within(root: Path) -> tuple[float, float]:
         if limit.isdigit() and used.isdigit() and int(limit) < total:
             total = int(limit)
             available = min(available, max(0, total - int(used) + _reclaimable(folder)))
-    return total / _GB, available / _GB
+    return total / GB, available / GB
 
 
 def _physical() -> tuple[float, float]:
     """Memory where there is no /proc; what is free is not told, so half is taken to be."""
     try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _GB
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GB
     except (AttributeError, ValueError, OSError):
         return 0.0, 0.0
     return total, total / 2
@@ -449,7 +457,7 @@ def parse_gpus(listing: str, visible: str | None) -> tuple[Gpu, ...]:
 
 def _mib(cell: str) -> float:
     # GPUs that share the main memory answer "[N/A]".
-    return float(cell) * 1024**2 / _GB if re.fullmatch(r"[\d.]+", cell) else 0.0
+    return float(cell) * 1024**2 / GB if re.fullmatch(r"[\d.]+", cell) else 0.0
 
 
 def _capability(cell: str) -> tuple[int, int]:

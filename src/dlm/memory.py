@@ -14,12 +14,16 @@ Dtype = Literal["float32", "bfloat16", "float16"]
 
 GB: Final = 1e9
 BYTES: Final[dict[Dtype, int]] = {"float32": 4, "bfloat16": 2, "float16": 2}
-_RUNTIME_GB: Final = {"cpu": 1.0, "cuda": 1.0, "mps": 1.0}  # libraries and kernels, measured on CPU
+# Libraries and kernels; copies of the logits that are held at once; and how much activations take
+# of memory for what is kept of them. Measured on CPU, where C's allocator leaves as much again
+# unused between them, in which logits find some room; torch's own on a GPU does not.
+_RUNTIME_GB: Final = {"cpu": 1.1, "cuda": 1.0, "mps": 1.1}
+_ALL_COPIES: Final = 4.0  # the logits, their softmax, and the gradients of both
+_LOGIT_COPIES: Final = {"cpu": 2.3, "cuda": _ALL_COPIES, "mps": _ALL_COPIES}
+_SPREAD: Final = {"cpu": 2.2, "cuda": 1.2, "mps": 1.2}
 # Bytes a weight of a linear layer takes in 4 or 8 bits, with the constants that scale it: NF4 with
 # double quantisation (Dettmers et al. 2023, "QLoRA"), LLM.int8 (Dettmers et al. 2022).
 _QUANTISED: Final = {"4bit": 0.52, "8bit": 1.01}
-# Of float32 logits: they, their softmax, both gradients, and what the allocator has not given back.
-_LOGIT_COPIES: Final = 6
 # Norms of the hidden size beyond the usual two of a block, and models that norm queries and keys.
 _MORE_NORMS: Final = {"Gemma2ForCausalLM": 2, "Gemma3ForCausalLM": 2}
 _NORM_QUERIES: Final = ("Qwen3ForCausalLM", "Olmo2ForCausalLM", "Gemma3ForCausalLM")
@@ -49,8 +53,9 @@ def training_gb(
         kept = base.layers * block
     # Each value of the adapter comes with its gradient and two moments, four bytes each.
     adapter = 16 * lora_rank * base.layers * _lora_span(base)
-    logits = base.vocab_size * _LOGIT_COPIES * 4
-    need = _weights(base, dtype) + adapter + rows * length * (kept + logits)
+    copies = _ALL_COPIES if checkpointing else _LOGIT_COPIES[device]
+    logits = base.vocab_size * copies * 4
+    need = _weights(base, dtype) + adapter + rows * length * (kept * _SPREAD[device] + logits)
     return _RUNTIME_GB[device] + need / GB
 
 
@@ -61,6 +66,11 @@ def answering_gb(base: BaseModel, device: Device, dtype: Dtype) -> float:
     tokens = min(base.context_length, _ANSWER_TOKENS)
     cache = tokens * base.layers * 2 * _key_width(base) * BYTES[dtype]
     return _RUNTIME_GB[device] + (_weights(base, dtype) + cache) / GB
+
+
+def weights_gb(base: BaseModel, dtype: Dtype) -> float:
+    """Gigabytes of the weights alone."""
+    return _weights(base, dtype) / GB
 
 
 def _weights(base: BaseModel, dtype: Dtype) -> float:

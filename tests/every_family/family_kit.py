@@ -170,7 +170,8 @@ FAMILIES = {
             _GEMMA,
             _GEMMA_NAMED,
             "<end_of_turn>",
-            {"head_dim": 32, "query_pre_attn_scalar": 32, "sliding_window": 32},
+            # transformers reads no other width of a head from a GGUF file of this family.
+            {"head_dim": 256, "query_pre_attn_scalar": 256, "sliding_window": 32},
             pieces="plain",
             opens=True,
             ends=("<eos>", "<end_of_turn>"),

@@ -19,7 +19,8 @@ from dlm.data.rows import Row, RowKind
 from dlm.engine.decoding import Job, Tail, decode
 from dlm.engine.loading import LoraSettings
 from dlm.engine.model import Model, score_in_parts
-from dlm.hardware import Dtype, Plan
+from dlm.hardware import Plan
+from dlm.memory import Dtype
 from dlm.tensors import read_tensors
 from dlm.train.trainer import Optimisation, RowTrainer, StepReport
 
@@ -106,7 +107,9 @@ def test_the_whole_cycle(family: Family, tmp_path: Path, dlm: Dlm) -> None:
     path.write_text(DOCUMENT, encoding="utf-8")
     back = dlm("prompt", "lamp.dlm", QUESTION, "--closed", "--max-tokens", "8", "--json")
     assert (back["version"], back["answer"]) == ("v0001", said["answer"])
-    dlm("export", "lamp.dlm", "--target", "merged", "--check", "--json")
+    assert dlm("export", "lamp.dlm", "--target", "merged", "--check", "--json")["checked"]["same"]
+    exported = dlm("export", "lamp.dlm", "--target", "gguf", "--check", "--json", ok=family.gguf)
+    assert family.gguf or "cannot be written as GGUF" in exported["error"]
 
 
 def check_adapter(family: Family, base: Path, adapter: Path) -> None:

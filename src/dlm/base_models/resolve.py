@@ -97,9 +97,12 @@ def with_facts(base: BaseModel, folder: Path) -> BaseModel:
         family=str(raw.get("model_type") or base.family),
         params=params,
         layers=_number(config, "num_hidden_layers", "n_layer"),
-        hidden_size=_number(config, "hidden_size", "n_embd"),
+        hidden_size=(hidden := _number(config, "hidden_size", "n_embd")),
         vocab_size=_number(config, "vocab_size"),
-        **_blocks(config),
+        inner_size=_number(config, "intermediate_size", "n_inner"),
+        heads=(heads := _number(config, "num_attention_heads", "n_head")),
+        kv_heads=_number(config, "num_key_value_heads") or heads,
+        head_size=_number(config, "head_dim") or (hidden // heads if heads else 0),
         context_length=_number(config, "max_position_embeddings", "n_positions") or 2048,
         modality=modality(raw),
         sft_learning_rate=learning_rate(params),
@@ -178,18 +181,6 @@ def _unknown(text: str) -> BaseModelError:
 
 def _number(config: Mapping[str, Any], *names: str) -> int:
     return next((int(config[name]) for name in names if isinstance(config.get(name), int)), 0)
-
-
-def _blocks(config: Mapping[str, Any]) -> dict[str, int]:
-    """The sizes of a block, as most configs spell them."""
-    heads = _number(config, "num_attention_heads", "n_head")
-    hidden = _number(config, "hidden_size", "n_embd")
-    return {
-        "inner_size": _number(config, "intermediate_size", "n_inner") or 4 * hidden,
-        "heads": heads,
-        "kv_heads": _number(config, "num_key_value_heads") or heads,
-        "head_size": _number(config, "head_dim") or (hidden // heads if heads else 0),
-    }
 
 
 def _first_text(value: object) -> str:

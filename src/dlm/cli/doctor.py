@@ -97,7 +97,7 @@ def _plan(document: Document | None, base: BaseModel, machine: Machine) -> dict[
         sequence_length=sequence_length(config, base.context_length),
         micro_batch=config.micro_batch_size if config else "auto",
         grad_accum=config.grad_accum if config else "auto",
-        precision=config.precision if config else None,
+        precision=config.precision if config else "auto",
         lora_rank=config.lora_r if config else 16,
     )
     return asdict(made)

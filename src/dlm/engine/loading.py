@@ -69,13 +69,19 @@ def start(plan: Plan) -> Any:
 
 
 def load_base(folder: Path, plan: Plan, torch: Any) -> Any:
-    """The network of the base in `folder`, on the CPU; BaseModelError when it does not load."""
+    """The network of the base in `folder`, on the CPU; BaseModelError when it does not load.
+
+    One that is to be quantised lies on its device.
+    """
     from transformers import AutoModelForCausalLM
 
     _silence()
     try:
         network = AutoModelForCausalLM.from_pretrained(
-            str(folder), dtype=getattr(torch, plan.dtype), local_files_only=True
+            str(folder),
+            dtype=getattr(torch, plan.dtype),
+            local_files_only=True,
+            **_quantised(plan, torch),
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise BaseModelError(
@@ -85,6 +91,24 @@ def load_base(folder: Path, plan: Plan, torch: Any) -> Any:
     # The base's own sampling defaults must not leak into answers.
     network.generation_config = type(network.generation_config)()
     return network
+
+
+def _quantised(plan: Plan, torch: Any) -> dict[str, Any]:
+    """What loads the weights in few bits: NF4 with double quantisation, or LLM.int8."""
+    if plan.quantization is None:
+        return {}
+    from transformers import BitsAndBytesConfig
+
+    if plan.quantization == "8bit":
+        how = BitsAndBytesConfig(load_in_8bit=True)
+    else:
+        how = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=getattr(torch, plan.dtype),
+        )
+    return {"quantization_config": how, "device_map": {"": plan.device}}
 
 
 def load_gguf(file: Path, plan: Plan, torch: Any) -> Any:

@@ -65,7 +65,8 @@ class Model:
             network = add_adapter(network, new_adapter, torch)
         elif adapter is not None:
             network = load_adapter(network, adapter, trainable=trainable)
-        if not launch().sharded:  # where it is, no device may hold it whole
+        # Where it is sharded, no device may hold it whole; what is quantised lies there already.
+        if not launch().sharded and plan.quantization is None:
             network.to(plan.device)
         network.eval()
         return cls(network, plan, torch, folder)
@@ -76,7 +77,7 @@ class Model:
 
         self.network = get_peft_model(self.network, config)
         self.network.load_state_dict(weights, strict=False)
-        if not launch().sharded:
+        if not launch().sharded and self.plan.quantization is None:
             self.network.to(self.plan.device)
         self.network.eval()
 

@@ -56,6 +56,8 @@ def _adapted(codec: Codec, source: str, system_prompt: str | None) -> str:
     head = _system(codec, system_prompt)
     if "enable_thinking" in source:
         head += "{%- set enable_thinking = false %}"
+    if "date_string" in source:  # of Llama 3's; llama.cpp gives the day's
+        head += f"{{%- set date_string = {_quoted(fixed_date('%d %b %Y'))} %}}"
     # The newline after a block is no output: the base's template begins a line, as it did.
     head += "\n" if head else ""
     fixed = _DATE.sub(_date, source.replace("strftime_now is defined", "false"))

@@ -209,12 +209,13 @@ def _open_book(path: Path, bases: dict[str, SharedBase]) -> Book:
     folder = local_folder(base)
     found = fingerprint(folder)
     codec = Codec.load(folder, system_prompt=document.frontmatter.system_prompt)
-    if found not in bases:
-        bases[found] = SharedBase(Batcher(base, folder, codec.pad_id), codec, folder, found)
+    held = f"{found} {base.quantization or ''}"
+    if held not in bases:
+        bases[held] = SharedBase(Batcher(base, folder, codec.pad_id), codec, folder, found)
     store = for_dlm(document.frontmatter.dlm_id)
     pointer = _stamp(store.current_pointer)
     notes = Notes.open(document, None)
-    book = Book(path.stem, path, document, bases[found], codec, store, notes, None, pointer)
+    book = Book(path.stem, path, document, bases[held], codec, store, notes, None, pointer)
     book.version = next((v for v in _versions(book) if v.name == notes.version), None)
     return book
 

@@ -41,7 +41,7 @@ def environment(plan: Setup) -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "device": _device(hardware.device),
-        "dtype": hardware.dtype,
+        "dtype": ", ".join(filter(None, (hardware.dtype, hardware.quantization))),
         "threads": str(hardware.threads),
         "batch": f"{hardware.micro_batch} x {hardware.grad_accum}{checkpointing}",
         "base": f"{plan.base.key} {plan.base_fingerprint}",

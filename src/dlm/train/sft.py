@@ -73,6 +73,10 @@ def _prepared(session: Session) -> Start | NothingToTrain:
         base_cache.forget()
         hardware = start.plan.hardware
         start = prepare(document, options, store, hardware=hardware, base_cache=base_cache)
+    if isinstance(start, Start) and not options.quick:
+        hardware = start.plan.hardware
+        for text in (f"on {hardware.summary}", *hardware.remarks):
+            session.progress.note(text)
     return start
 
 

@@ -189,7 +189,8 @@ class RowTrainer:
             max_length=None,
             dataset_kwargs={"skip_prepare_dataset": True},
             bf16=plan.device == "cuda" and plan.dtype == "bfloat16",
-            fp16=False,
+            # Gradients of half precision are too small for it without the scaling this switches on.
+            fp16=plan.device == "cuda" and plan.dtype == "float16",
             use_cpu=plan.device == "cpu",
             save_strategy="no",
             eval_strategy="no",
