@@ -251,7 +251,7 @@ def join(here: Launch) -> Line:
     from torch.distributed.rendezvous import rendezvous
 
     on_gpu = torch.cuda.is_available()
-    if here.sharded:
+    if here.sharded and here.leads:  # so that it is said once
         require_gpu(on_gpu=on_gpu)
     try:
         if on_gpu:
