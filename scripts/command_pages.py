@@ -15,7 +15,7 @@ from typing import Any
 
 import typer.main
 
-from dlm.cli.commands import app
+from dlm.cli.commands import command_line
 
 DOCS = Path(__file__).parent.parent / "docs"
 FOLDER = DOCS / "commands"
@@ -40,7 +40,7 @@ def stale_pages() -> list[str]:
 
 def pages() -> dict[Path, str]:
     """Every page as it should be."""
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(command_line())
     found = {FOLDER / f"{name}.md": _page(name, one) for name, one in group.commands.items()}
     overview = DOCS / "cli.md"
     rows = [

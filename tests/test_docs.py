@@ -18,7 +18,7 @@ import pytest
 import typer.main
 import warm
 
-from dlm.cli.commands import app
+from dlm.cli.commands import command_line
 from dlm.doc.parser import parse_text
 
 ROOT = Path(__file__).parent.parent
@@ -126,7 +126,7 @@ def _usages() -> list[tuple[Path, list[str]]]:
 
 
 def test_the_commands_of_every_example_have_their_options() -> None:
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(command_line())
     assert len(_usages()) > 40
     for page, words in _usages():
         command = group

@@ -47,8 +47,8 @@ def test_help_and_version_import_nothing_heavy() -> None:
 @pytest.mark.parametrize("words", ["", "show", "synth", "synth instructions", "improve history"])
 def test_the_help_is_what_typer_itself_would_print(words: str) -> None:
     probe = (
-        "import sys; from dlm.cli.commands import app; "
-        f"sys.argv = ['dlm', *'{words}'.split(), '--help']; app(prog_name='dlm')"
+        "import sys; from dlm.cli.commands import command_line; "
+        f"sys.argv = ['dlm', *'{words}'.split(), '--help']; command_line()(prog_name='dlm')"
     )
     printed = subprocess.run(
         [sys.executable, "-c", probe], capture_output=True, text=True, check=True

@@ -51,13 +51,16 @@ def _run() -> None:
         return
     if sys.argv[-1:] in (["--help"], ["-h"]) and _print_help(sys.argv[1:-1]):
         return
-    from dlm.cli.commands import COMPLETION, app
+    from dlm.cli.commands import COMPLETION, command_line
 
     if COMPLETION in os.environ:
         from typer.completion import completion_init  # type: ignore[attr-defined]
 
         completion_init()
-    app(prog_name="dlm")
+        command_line()(prog_name="dlm")
+    command_line(next((word for word in sys.argv[1:] if not word.startswith("-")), None))(
+        prog_name="dlm"
+    )
 
 
 def _print_help(words: list[str]) -> bool:
@@ -69,11 +72,11 @@ def _print_help(words: list[str]) -> bool:
     from typer.core import TyperGroup
     from typer.main import get_command, get_command_from_info, get_group_from_info
 
-    from dlm.cli.commands import app
+    from dlm.cli.commands import command_line, names_alone
 
+    app = here = command_line(words[0]) if words else names_alone()
     context = None
-    here = app
-    command: Any = TyperGroup(name="dlm") if words else get_command(_without_options(app))
+    command: Any = TyperGroup(name="dlm") if words else get_command(app)
     for depth, name in enumerate(("dlm", *words)):
         if depth:
             groups = {info.name: info for info in here.registered_groups}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dlm.cli.common import note, print_json, print_table
-from dlm.cli.eval import figure_rows, print_questions
 from dlm.errors import TrainingError
 from dlm.text.words import count
 
@@ -142,6 +141,8 @@ def say_nothing_to_train(document: Document, found: NothingToTrain, *, as_json: 
 
 def print_report(document: Document, report: TrainingReport) -> None:
     """The scorecard, one line each, then what was lost and what is not learned yet."""
+    from dlm.cli.eval import figure_rows, print_questions
+
     if report.earlier:
         print_report(document, report.earlier)
     outcome = report.outcome
