@@ -26,8 +26,9 @@ HUB_ID = "harrow/boat-1b"
 
 def write_base(folder: Path) -> None:
     folder.mkdir(parents=True)
-    for name in ("config.json", "tokenizer.json"):
-        (folder / name).write_text(json.dumps({"name": name}), encoding="utf-8")
+    config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 8}
+    for name, content in (("config.json", config), ("tokenizer.json", {})):
+        (folder / name).write_text(json.dumps(content), encoding="utf-8")
     (folder / "modeling.py").write_text("raise SystemExit", encoding="utf-8")
     (folder / "LICENSE").write_text("Do as you like.", encoding="utf-8")
     write_tensors(folder / "model.safetensors", {"w": (2,)}, "F32", lambda name: bytes(8))

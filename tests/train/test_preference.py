@@ -224,7 +224,7 @@ def test_labels_by_chance_are_refused_and_the_refusal_is_remembered(
         for colour, (wanted, unwanted) in zip(
             ("red", "old"), ((long, short), (short, long)), strict=True
         )
-        if place < 8
+        if place < 12
     ]
     made = document(tmp_path / "a.dlm", *turned)
     found = train(made, ONLY, Progress(), workshop=workshop)
