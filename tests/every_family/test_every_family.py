@@ -24,7 +24,7 @@ from dlm.memory import Dtype
 from dlm.tensors import read_tensors
 from dlm.train.trainer import Optimisation, RowTrainer, StepReport
 
-QUICK = ("gemma-3", "phi-3.5")
+QUICK = ("gemma-3",)
 EACH = pytest.mark.parametrize(
     "family",
     [

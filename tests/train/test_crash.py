@@ -60,8 +60,7 @@ def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     environment = {**os.environ, "DLM_HOME": str(folder / "home")}
     warm.server_path()
     began = time.monotonic()
-    first = warm.run("train", folder / "lamp.dlm", "--epochs", "12", env=environment)
-    first.check_returncode()
+    warm.run("train", folder / "lamp.dlm", "--max-steps", "6", env=environment).check_returncode()
     TOOK.append(time.monotonic() - began)
     return folder
 
@@ -81,14 +80,14 @@ def test_a_retraining_killed_at_any_moment_keeps_file_and_version_and_the_next_o
     workplace: Path, seed: int, usual_seconds: float
 ) -> None:
     workplace.write_text(DOCUMENT + MORE, "utf-8")
-    with WarmProcess("train", workplace, "--epochs", "12"):
+    with WarmProcess("train", workplace, "--max-steps", "6"):
         time.sleep(usual_seconds * random.Random(seed).uniform(0.1, 1.02))
     assert workplace.read_text("utf-8") == DOCUMENT + MORE
     assert_whole(workplace)
-    warm.run("train", workplace).check_returncode()
+    warm.run("train", workplace, "--max-steps", "6").check_returncode()
     assert workplace.read_text("utf-8") == DOCUMENT + MORE
     assert_whole(workplace)
-    assert current_name(workplace) == "v0002"
+    assert current_name(workplace) in ("v0002", "v0003")  # the kill may have come too late
 
 
 @pytest.fixture

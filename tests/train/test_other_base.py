@@ -67,6 +67,7 @@ def document(tmp_path: Path, qwen: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_it_trains_and_answers_through_torch(document: Path) -> None:
     report = train(parse_file(document), TrainOptions(epochs=30), Progress())
     assert report is not None

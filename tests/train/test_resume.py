@@ -162,6 +162,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Result]:
     return result
 
 
+@pytest.mark.slow
 def test_the_same_seed_twice_gives_the_same_bytes_and_another_seed_others(
     whole: Callable[[str], Result], tmp_path: Path
 ) -> None:

@@ -160,6 +160,7 @@ def test_the_version_and_its_record_are_in_the_store(
     assert record["run"] == to_json(run)
 
 
+@pytest.mark.slow
 def test_the_command_line_answers_with_what_was_taught(
     trained: tuple[TrainingReport, Epochs], lamp: Path
 ) -> None:
