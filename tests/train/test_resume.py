@@ -69,7 +69,8 @@ class Watch(Progress):
         self.steps: list[StepFigures] = []
 
     def note(self, text: str) -> None:
-        self.notes.append(text)
+        if not text.startswith("on cpu, "):  # which every run begins with
+            self.notes.append(text)
 
     def epoch(self, figures: EpochFigures) -> None:
         self.epochs.append(figures)
