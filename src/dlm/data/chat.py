@@ -200,10 +200,13 @@ class Codec:
         learned = self._close(learned) if ends else learned
         return Encoded(before + learned, [False] * len(before) + [True] * len(learned))
 
-    def prose(self, text: str, *, ends: bool = True) -> Encoded:
-        """A piece of prose, every token supervised; one that `ends` closes with end-of-text."""
+    def prose(self, text: str, *, ends: bool = True, ids: list[int] | None = None) -> Encoded:
+        """A piece of prose, every token supervised; one that `ends` closes with end-of-text.
+
+        `ids` are those that `encode` gave for it, where they are at hand.
+        """
         opening = self._tokens.opening_ids
-        ids = self._tokens.encode(text, [(0, len(text))])
+        ids = self.encode(text) if ids is None else list(ids)
         if ends and self.end_of_text_id is not None:
             ids.append(self.end_of_text_id)
         return Encoded([*opening, *ids], [False] * len(opening) + [True] * len(ids))

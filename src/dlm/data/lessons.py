@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from dlm.doc.provenance import Origin
@@ -215,13 +215,17 @@ def parts(lessons: Iterable[Lesson]) -> tuple[Lesson, ...]:
 
     They are what is new or known, replayed, superseded or forgotten.
     """
-    return tuple(
-        part
-        for lesson in lessons
-        for part in (
-            _paragraphs(lesson) if lesson.kind is Kind.PROSE and not lesson.is_code else (lesson,)
-        )
-    )
+    return _parts(tuple(lessons))
+
+
+@lru_cache(maxsize=2)  # of one document they are asked for again and again
+def _parts(lessons: tuple[Lesson, ...]) -> tuple[Lesson, ...]:
+    return tuple(part for lesson in lessons for part in _parts_of(lesson))
+
+
+def _parts_of(lesson: Lesson) -> Iterable[Lesson]:
+    prose = lesson.kind is Kind.PROSE and not lesson.is_code
+    return _paragraphs(lesson) if prose else (lesson,)
 
 
 def distinct(triples: Sequence[Lesson]) -> tuple[Lesson, ...]:
@@ -269,6 +273,7 @@ def _paragraphs(lesson: Lesson) -> Iterator[Lesson]:
         start = begin
 
 
+@lru_cache(maxsize=65_536)  # a lesson is made anew for each role that its words are given
 def _digest(*words: str) -> str:
     kept = (_normal_lines(text) for text in words if text)
     return hashlib.sha256("\0".join(kept).encode("utf-8", "replace")).hexdigest()[:16]

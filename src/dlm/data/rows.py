@@ -172,10 +172,10 @@ def sentence_rows(
 def prose_rows(lesson: Lesson, codec: Codec, sequence_length: int) -> list[Row]:
     """Prose as rows of at most 128 or `sequence_length` tokens; only the last ends the text."""
     length = min(sequence_length, _PROSE_LENGTH)
-    chunks = list(chunk_prose(lesson.text, codec, length - 2))
+    chunks = list(_chunks(lesson.text, codec, length - 2))
     return [
-        Row.of(RowKind.PROSE, codec.prose(chunk, ends=number == len(chunks)), lesson)
-        for number, chunk in enumerate(chunks, 1)
+        Row.of(RowKind.PROSE, codec.prose(chunk, ends=number == len(chunks), ids=ids), lesson)
+        for number, (chunk, ids) in enumerate(chunks, 1)
     ]
 
 
@@ -191,14 +191,25 @@ def general_rows(texts: Iterable[str], codec: Codec, sequence_length: int) -> li
 
 def chunk_prose(text: str, codec: Codec, limit: int) -> Iterator[str]:
     """Split `text` so that each piece has at most `limit` tokens; the pieces join to the text."""
-    chunk, used = "", 0
-    for piece, size in _pieces(text, codec, limit):
-        if chunk and used + size > limit:
-            yield chunk.strip("\n")
-            chunk, used = "", 0
-        chunk, used = chunk + piece, used + size
-    if chunk.strip():
-        yield chunk.strip("\n")
+    return (chunk for chunk, _ in _chunks(text, codec, limit))
+
+
+def _chunks(text: str, codec: Codec, limit: int) -> Iterator[tuple[str, list[int] | None]]:
+    """The chunks, with their ids where one is a piece of its own, which is encoded already."""
+    pieces_: list[str] = []
+    used, ids = 0, list[int]()
+    for piece, found, size in _pieces(text, codec, limit):
+        if pieces_ and used + size > limit:
+            yield _joined(pieces_), ids if len(pieces_) == 1 else None
+            pieces_, used = [], 0
+        pieces_.append(piece)
+        used, ids = used + size, found
+    if "".join(pieces_).strip():
+        yield _joined(pieces_), ids if len(pieces_) == 1 else None
+
+
+def _joined(pieces_: list[str]) -> str:
+    return "".join(pieces_).strip("\n")
 
 
 def _compared(one: Lesson, codec: Codec, sequence_length: int, path: str) -> PairRow:
@@ -216,26 +227,38 @@ def _compared(one: Lesson, codec: Codec, sequence_length: int, path: str) -> Pai
     return PairRow(chosen, rejected)
 
 
-def _pieces(text: str, codec: Codec, limit: int) -> Iterator[tuple[str, int]]:
-    """Paragraphs, with their tokens; those that are too long as sentences, or else by tokens."""
+def _pieces(text: str, codec: Codec, limit: int) -> Iterator[tuple[str, list[int], int]]:
+    """Paragraphs, those that are too long as sentences or else by tokens.
+
+    Each with its ids, without the newlines around it, and its tokens with these.
+    """
     for paragraph in _paragraphs(text):
-        size = len(codec.encode(paragraph))
+        ids, size = _counted(paragraph, codec)
         if size <= limit:
-            yield paragraph, size
+            yield paragraph, ids, size
             continue
         for sentence in pieces(paragraph):
             yield from _by_tokens(sentence, codec, limit)
 
 
-def _by_tokens(text: str, codec: Codec, limit: int) -> Iterator[tuple[str, int]]:
+def _by_tokens(text: str, codec: Codec, limit: int) -> Iterator[tuple[str, list[int], int]]:
     """Halve until it fits; characters are never split, so the pieces still join to the text."""
-    size = len(codec.encode(text))
+    ids, size = _counted(text, codec)
     if size <= limit or len(text) < 2:
-        yield text, size
+        yield text, ids, size
         return
     middle = len(text) // 2
     yield from _by_tokens(text[:middle], codec, limit)
     yield from _by_tokens(text[middle:], codec, limit)
+
+
+def _counted(text: str, codec: Codec) -> tuple[list[int], int]:
+    """The ids of a text without the newlines around it, and how many it has with them."""
+    inner = text.strip("\n")
+    ids = codec.encode(inner)
+    start = text.find(inner)
+    around = (text[:start], text[start + len(inner) :])
+    return ids, len(ids) + sum(len(codec.encode(newlines)) for newlines in around if newlines)
 
 
 def _paragraphs(text: str) -> Iterator[str]:

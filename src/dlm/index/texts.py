@@ -47,8 +47,11 @@ class Vocabulary:
         """The words of a text as numbers; remembered by the text."""
         found = self._texts.get(text)
         if found is None:
-            found = np.array([self._of(word) for word in words(text)], dtype=np.int32)
-            self._texts[text] = found
+            said = words(text)
+            known = [self._number.get(word, -1) for word in said]
+            if -1 in known:
+                known = [self._of(word) for word in said]
+            found = self._texts[text] = np.array(known, dtype=np.int32)
         return found
 
     def _of(self, word: str) -> int:

@@ -118,7 +118,7 @@ class Questions:
     """Questions that were asked, and where; a question is looked up by what nearly repeats it."""
 
     def __init__(self) -> None:
-        self._asked = NearIndex[tuple[frozenset[str], str]]()
+        self._asked = NearIndex[tuple[str, str]]()
 
     @classmethod
     def of(cls, document: Document) -> Questions:
@@ -129,16 +129,16 @@ class Questions:
         return questions
 
     def add(self, question: str, answer: str, where: str) -> None:
-        self._asked.add(asked(question, answer), (_terms(question), where))
+        self._asked.add(asked(question, answer), (question, where))
 
     def repeated(self, question: str, answer: str) -> str | None:
         """Where a question stands that this one nearly repeats, or None.
 
         Questions about another name or number ("code E4", "code E7") are others.
         """
-        terms = _terms(question)
-        for known_terms, where in self._asked.repeated_by(asked(question, answer)):
-            if not (terms - known_terms and known_terms - terms):
+        for known, where in self._asked.repeated_by(asked(question, answer)):
+            here, there = _terms(question), _terms(known)
+            if not (here - there and there - here):
                 return where
         return None
 

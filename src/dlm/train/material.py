@@ -58,7 +58,8 @@ class Encoder:
 
     def trusted(self, lesson: Lesson) -> Lesson:
         """A remembered lesson, weighted as the document trusts its origin now."""
-        return replace(lesson, weight=float(getattr(self.trust, lesson.origin, 1.0)))
+        weight = float(getattr(self.trust, lesson.origin, 1.0))
+        return lesson if lesson.weight == weight else replace(lesson, weight=weight)
 
 
 def gather(
