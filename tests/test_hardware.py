@@ -180,8 +180,11 @@ def test_the_estimate_is_what_was_measured_on_cpu_within_a_quarter() -> None:
         ("pocket", 4, 512): 1.96,
         ("pocket", 8, 128): 1.53,
         ("pocket", 8, 512): 2.96,
+        ("pocket", 16, 512): 5.16,
         ("smollm2-135m", 4, 256): 5.17,
         ("smollm2-135m-q4", 2, 128): 2.36,
+        ("smollm2-135m-q4", 4, 64): 2.07,
+        ("smollm2-135m-q4", 4, 129): 3.05,
         ("smollm2-135m-q4", 4, 256): 4.56,
         ("smollm2-360m", 2, 256): 4.95,
         ("gemma-3-270m", 2, 128): 3.40,
@@ -189,7 +192,9 @@ def test_the_estimate_is_what_was_measured_on_cpu_within_a_quarter() -> None:
     }
     for (key, rows, length), peak in measured.items():
         estimate = training_gb(resolve(key), "cpu", "float32", rows, length, 16, False)
-        assert 0.8 * peak < estimate < 1.25 * peak
+        # Too little is worse than too much; of the most tokens it gives 0.86.
+        least = 0.8 if rows * length > 4096 else 0.9
+        assert least * peak < estimate < 1.25 * peak, (key, rows, length, estimate)
     qwen = resolve("qwen2.5-0.5b")
     assert 0.8 < training_gb(qwen, "cpu", "float32", 2, 256, 16, True) / 5.36 < 1.25
     assert 0.8 < training_gb(qwen, "cpu", "bfloat16", 2, 256, 16, False) / 4.73 < 1.25

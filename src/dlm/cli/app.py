@@ -53,14 +53,13 @@ def _run() -> None:
         return
     from dlm.cli.commands import COMPLETION, command_line
 
+    named = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
     if COMPLETION in os.environ:
         from typer.completion import completion_init  # type: ignore[attr-defined]
 
         completion_init()
-        command_line()(prog_name="dlm")
-    command_line(next((word for word in sys.argv[1:] if not word.startswith("-")), None))(
-        prog_name="dlm"
-    )
+        named = None  # any word may be asked for
+    command_line(named)(prog_name="dlm")
 
 
 def _print_help(words: list[str]) -> bool:

@@ -80,6 +80,24 @@ def test_swapped_names_and_numbers_are_hardly_ever_kept(tmp_path: Path) -> None:
     assert len(accepted(outcome)) < 0.05 * len(told), accepted(outcome)
 
 
+def test_short_lies_that_the_words_of_a_passage_allow_are_no_more_likely_for_it(
+    tmp_path: Path,
+) -> None:
+    prose = (
+        "# Seed\n\nThe dryer was designed by Maud Garrow, who met Ines Calloway in 1987. "
+        "The drawer holds 80 millilitres, which is enough for four runs.\n"
+    )
+    told = [
+        ("Who designed the dryer?", "Ines Calloway."),
+        ("How many millilitres does the drawer hold?", "Four."),
+    ]
+    outcome = run(written(tmp_path, prose), teacher(tmp_path, saying(told)), **MANY)
+    assert accepted(outcome) == []
+    assert {one.dropped for one in outcome.candidates} == {Stage.GROUNDED}, [
+        one.reason for one in outcome.candidates
+    ]
+
+
 def test_a_teacher_that_copies_the_exam_gets_nothing(tmp_path: Path) -> None:
     sealed = "::instruction::\n" + "\n".join(
         f"### Q !exam\n{question}\n### A\n{answer}" for question, answer in TRUE

@@ -51,6 +51,8 @@ _ORPHAN: Final = re.compile(
     r"\b(?:the )?(?:first|last|second|third|other|former|latter) (?:two|three|four|ones?)\b",
     re.IGNORECASE,
 )
+# What a teacher writes that is stopped, or stops itself, in the middle of a sentence.
+_BROKEN: Final = re.compile(r"\b(?:a|an|the|and|or|that|which|very)[.?]?\Z", re.IGNORECASE)
 _UNCLEAR: Final = ANAPHORS - {"that", "such", "one"}
 
 Check = Callable[[Candidate], str | None]
@@ -113,6 +115,10 @@ def malformed(question: str, answer: str) -> str | None:
         return "the question asks nothing in particular"
     if _ORPHAN.search(question):
         return "the question points to something it does not name"
+    if _BROKEN.search(question) or _BROKEN.search(answer):
+        return "the question or the answer breaks off"
+    if answer.endswith("?"):
+        return "the answer is a question"
     named = False
     for word in terms(question):  # a pronoun with nothing before it that it could stand for
         if word.key in _UNCLEAR and not named:

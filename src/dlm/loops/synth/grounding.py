@@ -33,6 +33,7 @@ _REACH: Final = 2  # words before the first shared one that may turn a statement
 _TURNING: Final = frozenset(_TURNS.split())
 _AFTER: Final = 3  # words within which a neighbour on the right is the same neighbour
 _BEFORE: Final = 4
+_RETELLS: Final = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def support(evidence: Evidence, question: str, answer: str) -> Support:
     asked = terms(question, evidence.names)
     said = [terms(one.text, evidence.names) for one in sentences(answer)] or [[]]
     best = max(
-        (_rests_on(evidence, line, asked, said[0]) for line in evidence.lines),
+        (_rests_on(evidence, line, asked, said[0], question) for line in evidence.lines),
         key=lambda found: (found.holds, found.coverage),
         default=Support("", 0.0, "the passage has no sentence"),
     )
@@ -74,7 +75,7 @@ def support(evidence: Evidence, question: str, answer: str) -> Support:
 
 
 def _rests_on(
-    evidence: Evidence, line: Line, asked: Sequence[Term], said: Sequence[Term]
+    evidence: Evidence, line: Line, asked: Sequence[Term], said: Sequence[Term], question: str
 ) -> Support:
     coverage, reason = _statement(evidence, line, asked, said)
     reason = (
@@ -82,7 +83,7 @@ def _rests_on(
         or _about(evidence, line, asked)
         or _adds_nothing(asked, said)
         or _said_before(line, asked, said)
-        or _misplaced(line.words, said)
+        or _misplaced(line.words, asked, said, question)
     )
     return Support(line.sentence.text, coverage, reason)
 
@@ -160,17 +161,36 @@ def _turned(line: Line, asked: Sequence[Term], said: Sequence[Term]) -> str | No
     return None
 
 
-def _misplaced(own: Sequence[Term], said: Sequence[Term]) -> str | None:
+def _misplaced(
+    own: Sequence[Term], asked: Sequence[Term], said: Sequence[Term], question: str
+) -> str | None:
     """Why a number or name of the answer does not belong where the answer puts it, or None.
 
     A sentence may hold two of them; an answer that took the wrong one has every word in the right
-    sentence. What gives it away is its neighbours.
+    sentence. What gives it away is its neighbours, and what the question stands next to.
     """
-    for term in (word for word in said if word.is_key_term):
-        places = [word for word in own if word.key == term.key]  # none: repeated from the question
-        if places and not any(_same_company(own, place, said, term) for place in places):
+    terms = [word for word in said if word.is_key_term]
+    if not terms or _retells(own, said):
+        return None
+    for term in terms:
+        places = [word for word in own if word.key == term.key]
+        if not places:
+            continue  # repeated from the question
+        if not any(_same_company(own, place, said, term) for place in places):
             return f"the sentence puts {term.text!r} elsewhere"
+        if not any(_counts_the_same(own, place, question, term) for place in places):
+            return f"{term.text!r} counts something else in the sentence"
+        rival = _nearer(own, places, asked, said, term)
+        if rival:
+            return f"{rival.text!r} stands nearer to what is asked than {term.text!r}"
     return None
+
+
+def _retells(own: Sequence[Term], said: Sequence[Term]) -> bool:
+    """Whether the answer is the sentence, nearly whole and in its order."""
+    mine, theirs = [w.key for w in content(own)], [w.key for w in content(said)]
+    shared = _common_subsequence(mine, theirs)
+    return shared >= _RETELLS * len(mine) and shared == len(theirs)
 
 
 def _same_company(own: Sequence[Term], place: Term, said: Sequence[Term], term: Term) -> bool:
@@ -217,3 +237,56 @@ def _same_neighbour_name(
             if not (0 <= beside < len(own) and own[beside].key == said[at].key):
                 return False
     return True
+
+
+def _counts_the_same(own: Sequence[Term], place: Term, question: str, term: Term) -> bool:
+    """In "how many trays", the number of the answer must be one of trays in the sentence."""
+    if term.kind is not Kind.NUMBER:
+        return True
+    asked = terms(question)
+    for number, word in enumerate(asked[:-2]):
+        if word.key == "how" and asked[number + 1].key == "many":
+            counted = [w.key for w in asked[number + 2 : number + 5]]
+            after = {w.key for w in own[place.at + 1 : place.at + 4]}
+            noun_elsewhere = not any(w.key in counted for w in content(own))
+            return noun_elsewhere or any(key in after for key in counted)
+    return True
+
+
+def _nearer(
+    own: Sequence[Term],
+    places: Sequence[Term],
+    asked: Sequence[Term],
+    said: Sequence[Term],
+    term: Term,
+) -> Term | None:
+    """Another term of the same kind that stands nearer to the words of question and answer."""
+    used = {word.key for word in (*asked, *said)}
+    anchors = {word.key for word in content([*asked, *said]) if word.key != term.key} & {
+        word.key for word in own
+    }
+    if not anchors:
+        return None
+    own_distance = min(_distance(own, place.at, anchors) for place in places)
+    rivals = [word for word in own if word.kind is term.kind and word.key not in used]
+    for rival in rivals:
+        if _distance(own, rival.at, anchors) < own_distance:
+            return rival
+    return None
+
+
+def _distance(own: Sequence[Term], at: int, anchors: set[str]) -> int:
+    return sum(min(abs(word.at - at) for word in own if word.key == key) for key in anchors)
+
+
+def _common_subsequence(one: Sequence[str], two: Sequence[str]) -> int:
+    """Length of the longest common subsequence."""
+    row = [0] * (len(two) + 1)
+    for first in one:
+        diagonal = 0
+        for column, second in enumerate(two, 1):
+            diagonal, row[column] = (
+                row[column],
+                diagonal + 1 if first == second else max(row[column], row[column - 1]),
+            )
+    return row[-1]
