@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from dlm.sources.folder import LeftOut, Wanted, files_below
 
@@ -109,6 +109,7 @@ def test_a_folder_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
 
 
 @settings(max_examples=60, deadline=None)
+@example(["[[]"])
 @given(st.lists(st.text("abc*?[]!/\\# .", max_size=8), max_size=4))
 def test_any_line_may_stand_in_a_gitignore(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str]

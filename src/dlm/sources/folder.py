@@ -6,6 +6,7 @@ Hidden entries, links out of the folder and links to folders are passed over. On
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -157,22 +158,27 @@ def _ignore_file(folder: Path) -> GitIgnoreSpec | None:
 
 def _spec(lines: Sequence[str]) -> GitIgnoreSpec:
     """The patterns of some lines, without those that are none."""
-    from pathspec import GitIgnoreSpec
-
     try:
-        return GitIgnoreSpec.from_lines(lines)
+        return _compiled(lines)
     except ValueError:
-        return GitIgnoreSpec.from_lines([line for line in lines if _is_pattern(line)])
+        return _compiled([line for line in lines if _is_pattern(line)])
 
 
 def _is_pattern(line: str) -> bool:
-    from pathspec import GitIgnoreSpec
-
     try:
-        GitIgnoreSpec.from_lines([line])
+        _compiled([line])
     except ValueError:
         return False
     return True
+
+
+def _compiled(lines: Sequence[str]) -> GitIgnoreSpec:
+    """Raises ValueError where a line is no pattern."""
+    from pathspec import GitIgnoreSpec
+
+    with warnings.catch_warnings():  # of `[[]`, which the library turns into a regular expression
+        warnings.simplefilter("ignore", FutureWarning)
+        return GitIgnoreSpec.from_lines(lines)
 
 
 def _file(path: Path, name: str, wanted: Wanted, left_out: LeftOut) -> Found | None:
