@@ -20,12 +20,14 @@ TRIGRAM_DICE = 0.85
 _LEAST_DICE = 0.2  # below it nothing else is looked at
 _QUESTION_OVERLAP = 0.5  # Jaccard of the content words
 _ANSWER_OVERLAP = 0.6  # of the shorter answer
-_EXCHANGED_OVERLAP = 0.75
+EXCHANGED_OVERLAP = 0.75
 
 _IGNORED: Final = LIGHT_WORDS | {"any", "many", "tell"}
 _NUMBERS: Final = frozenset(stem(word) for word in NUMBER_WORDS)
 _T = TypeVar("_T")
 _WORD = re.compile(r"\d+(?:[.,]\d+)*\w*|\w+")
+_NOT = re.compile(r"n't\b")
+_CONTRACTED = re.compile(r"'(?:s|re|ll|d|m|ve)\b")
 _OPENING = re.compile(
     r"^(?:(?:q|question|hi|hello|so|and|ok|okay|please|kindly|excuse me|quick question|exactly|"
     r"(?:can|could|would|will) you(?: please| kindly)?|do you know|tell me|say|"
@@ -122,7 +124,7 @@ def _same_answer(one: Asked, other: Asked, *, exchanged: bool) -> bool:
         return False
     if _shared(left, right) < _ANSWER_OVERLAP and not _numbers(plain):
         return False
-    return not exchanged or _shared(one.answer, other.answer) >= _EXCHANGED_OVERLAP
+    return not exchanged or _shared(one.answer, other.answer) >= EXCHANGED_OVERLAP
 
 
 def _shared(one: Set[str], other: Set[str]) -> float:
@@ -164,10 +166,12 @@ def _is_number(word: str) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
-    plain = re.sub(r"n't\b", " not", plain)
-    plain = re.sub(r"'(?:s|re|ll|d|m|ve)\b", "", plain)
-    return _WORD.findall(plain.replace("'", ""))
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text).replace("’", "'")
+    plain = plain.casefold()
+    if "'" in plain:
+        plain = _NOT.sub(" not", plain)
+        plain = _CONTRACTED.sub("", plain).replace("'", "")
+    return _WORD.findall(plain)
 
 
 def _trigrams(text: str) -> frozenset[str]:
