@@ -15,7 +15,7 @@ import dlm
 ROOT = Path(dlm.__file__).parent
 # The lowest first; names in one row may import each other.
 LAYERS = (
-    ("", "errors", "files", "launch", "tensors"),
+    ("", "errors", "files", "launch", "tensors", "working"),
     ("doc",),
     ("sources",),
     ("text",),
@@ -47,6 +47,7 @@ LIGHT = (
         "files",
         "launch",
         "tensors",
+        "working",
     ),
     *("report", "cli"),
 )

@@ -9,13 +9,20 @@ import sys
 
 import pytest
 
-from dlm.cli.progress import TerminalProgress
+from dlm.cli.progress import TerminalProgress, WorkLine
 from dlm.engine.model import Score
 from dlm.train.figures import EpochFigures
 from dlm.train.options import StepFigures
 
 STEP = StepFigures(
-    step=3, steps=40, epoch=2, loss=1.25, tokens_per_second=812.4, seconds_left=119.7
+    step=3,
+    steps=40,
+    epoch=2,
+    loss=1.25,
+    tokens_per_second=812.4,
+    seconds_left=119.7,
+    epoch_share=0.4,
+    epoch_seconds_left=61.0,
 )
 EPOCH = EpochFigures(2, (Score(0.1, 5, True), Score(2.0, 5, False)), 0.07)
 
@@ -54,5 +61,39 @@ def test_a_terminal_shows_loss_speed_and_the_time_left(monkeypatch: pytest.Monke
         progress.step(STEP)
         progress.done()
     shown = _drained(reader)
-    for part in ("epoch  2", "loss 1.250", "812 tokens/s", "1/2 learned", "at most 2:00 left"):
+    left = "1:01 of this epoch, at most 2:00 left"
+    for part in ("epoch  2", "loss 1.250", "812 tokens/s", "1/2 learned", left):
         assert part in shown
+
+
+def test_work_that_lasts_says_when_it_will_end(capsys: pytest.CaptureFixture[str]) -> None:
+    now = 0.0
+    line = WorkLine(lambda: now)
+    for done in range(400):
+        line("encoding", done, 400)
+        now += 0.25
+    line("encoding", 400, 400)
+    line("scoring", 0, 3)
+    line("scoring", 3, 3)
+    assert capsys.readouterr().err.splitlines() == [
+        "  encoding: 5%, about 1:35 left",
+        "  encoding: 35%, about 1:05 left",
+        "  encoding: 65%, about 0:35 left",
+        "  encoding: 95%, about 0:05 left",
+    ]
+
+
+def test_a_terminal_writes_over_how_far_work_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = pty.openpty()
+    now = 0.0
+    with os.fdopen(writer, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        line = WorkLine(lambda: now)
+        for done in range(4):
+            line("encoding", done, 4)
+            now += 1.0
+        line("encoding", 4, 4)
+    shown = _drained(reader)
+    assert "encoding: 50%, about 0:02 left" in shown
+    assert "\n" not in shown
+    assert shown.endswith("\r\x1b[K")

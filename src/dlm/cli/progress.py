@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
-from dlm.cli.common import AskingBar, note, one_line
+from dlm.cli.common import AskingBar, LiveLine, note, one_line
 from dlm.loops.improve.options import ImproveProgress
 from dlm.store.records import version_name
 from dlm.train.options import Progress, StepFigures
@@ -19,6 +20,57 @@ if TYPE_CHECKING:
     from dlm.train.figures import EpochFigures, PairEpoch
 
 
+_AT_ONCE: Final = 1.0  # seconds of work, from which a terminal shows how far it is
+_SOON: Final = 5.0  # and a log
+_LONG: Final = 20.0  # what is left of an epoch, to be told of
+_OFTEN: Final = 0.2  # seconds between two lines of a terminal
+_RARELY: Final = 30.0  # and of a log
+
+
+class WorkLine:
+    """How far work is and when it will end by its rate, once it has lasted a moment.
+
+    A line on a terminal that is written over; elsewhere a line of its own, rarely.
+    """
+
+    def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._line, self._seconds = LiveLine(sys.stderr), seconds
+        self._what = ""  # nothing goes on
+        self._first, self._began = 0, 0.0
+        self._shown: float | None = None
+
+    def __call__(self, what: str, done: int, of: int) -> None:
+        """A `dlm.working.Tell`."""
+        if done >= of:
+            self.close()
+            return
+        now = self._seconds()
+        if what != self._what:
+            self.close()
+            self._what, self._first, self._began = what, done, now
+        live = self._line.live
+        if self._shown is None:
+            due = self._began + (_AT_ONCE if live else _SOON)
+        else:
+            due = self._shown + (_OFTEN if live else _RARELY)
+        if now >= due and done > self._first:
+            self._shown = now
+            left = (now - self._began) / (done - self._first) * (of - done)
+            self._say(f"  {what}: {done / of:.0%}, about {clock(left)} left")
+
+    def _say(self, text: str) -> None:
+        if self._line.live:
+            self._line.show(text)
+        else:
+            note(text)
+
+    def close(self) -> None:
+        """End the line that is written over."""
+        if self._shown is not None:
+            self._line.show("")
+        self._what, self._shown = "", None
+
+
 class TerminalProgress(Progress):
     """Loss, tokens a second, answers learned, and the time that is left at most."""
 
@@ -26,24 +78,42 @@ class TerminalProgress(Progress):
         self._bar: Bar | None = None
         self._known = ""
         self._tty = sys.stderr.isatty()
+        self._work = WorkLine()
+        self._logged = time.monotonic()
 
     def planned(self, summary: str, warnings: Sequence[str]) -> None:
+        self._work.close()
         note(f"  {summary}")
         for text in warnings:
             note(f"warning: {text}")
 
     def stage(self, text: str) -> None:
+        self._work.close()
         note(f"{text} …")
 
+    def working(self, what: str, done: int, of: int) -> None:
+        if self._bar is None:
+            self._work(what, done, of)
+        elif done < of:
+            self._bar.update(self._bar.task_ids[0], description=f"{what}: {done / of:.0%}")
+
     def step(self, figures: StepFigures) -> None:
-        if not self._tty:
-            return
-        bar = self._bar or self._start(figures.steps)
-        minutes, seconds = divmod(round(figures.seconds_left), 60)
+        self._work.close()
         speed = f"{figures.tokens_per_second:,.0f} tokens/s"
-        left = f"at most {minutes}:{seconds:02} left"
-        text = f"epoch {figures.epoch:>2}  loss {figures.loss:.3f}  {speed}  {self._known}{left}"
-        bar.update(bar.task_ids[0], completed=figures.step, description=text)
+        left = f"at most {clock(figures.seconds_left)} left"
+        epoch_left = f"{clock(figures.epoch_seconds_left)} of this epoch, "
+        if self._tty:
+            bar = self._bar or self._start(figures.steps)
+            left = (epoch_left if figures.epoch_seconds_left >= _LONG else "") + left
+            epoch = f"epoch {figures.epoch:>2}  loss {figures.loss:.3f}"
+            text = f"{epoch}  {speed}  {self._known}{left}"
+            bar.update(bar.task_ids[0], completed=figures.step, description=text)
+        elif time.monotonic() - self._logged >= _RARELY:
+            self._logged = time.monotonic()
+            note(
+                f"epoch {figures.epoch}, {figures.epoch_share:.0%}: step {figures.step:,} of "
+                f"{figures.steps:,}, loss {figures.loss:.3f}, {speed}; {epoch_left}{left}"
+            )
 
     def epoch(self, figures: EpochFigures) -> None:
         if figures.scores:
@@ -69,6 +139,7 @@ class TerminalProgress(Progress):
             note(" ".join(parts))
 
     def note(self, text: str) -> None:
+        self._work.close()
         note(f"note: {text}")
 
     def stopping(self) -> None:
@@ -76,6 +147,7 @@ class TerminalProgress(Progress):
         os.write(2, b"\nstopping after this step; Ctrl-C again stops at once\n")
 
     def done(self) -> None:
+        self._work.close()
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
@@ -127,6 +199,13 @@ class ImproveScreen(ImproveProgress):
     def close(self) -> None:
         """End the line that is written over."""
         self._bar.close()
+
+
+def clock(seconds: float) -> str:
+    """`0:07`, `1:02:40`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def verdict(one: Round) -> str:

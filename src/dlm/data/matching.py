@@ -21,6 +21,7 @@ from dlm.text.near import Asked, asked
 from dlm.text.near_index import NearIndex
 from dlm.text.sentences import pieces
 from dlm.text.words import content_words, dice
+from dlm.working import Tell, told, untold
 
 _LIKE_QUESTION = 0.7  # in the same place
 _LIKE_WHOLE = 0.6  # question and answer together, or a paragraph
@@ -112,15 +113,20 @@ class Sealed:
                 yield Finding(line, text, item.line, item.question, example.file)
 
 
-def findings(train: Iterable[Lesson], sealed: Iterable[Lesson]) -> tuple[Finding, ...]:
+def findings(
+    train: Sequence[Lesson], sealed: Iterable[Lesson], tell: Tell = untold
+) -> tuple[Finding, ...]:
     """Every place of `train` that nearly repeats a `sealed` question, in the order of `train`."""
     kept = Sealed(sealed)
-    return tuple(dict.fromkeys(one for example in train for one in kept.repeated_by(example)))
+    examples = told("comparing with the exam", train, tell)
+    return tuple(dict.fromkeys(one for example in examples for one in kept.repeated_by(example)))
 
 
-def refuse_contamination(train: Sequence[Lesson], exam: Sequence[Lesson], path: str) -> None:
+def refuse_contamination(
+    train: Sequence[Lesson], exam: Sequence[Lesson], path: str, tell: Tell = untold
+) -> None:
     """Raise TrainingError, naming both lines, when a training row is too near to the exam."""
-    found = findings(train, exam)
+    found = findings(train, exam, tell)
     if not found:
         return
     first, more = found[0], len(found) - 1

@@ -13,13 +13,14 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import islice, takewhile
+from itertools import count, islice, takewhile
 from pathlib import Path
 from typing import Any
 
 from dlm.engine.model import Model
 from dlm.errors import DlmError
 from dlm.hardware import memory_within
+from dlm.working import Tell, untold
 
 _ROOM = 256  # tokens that the cache makes room for at a time
 _COMPACT_AT = 0.75  # share of rows still unfinished
@@ -68,6 +69,7 @@ def generate(
     top_p: float = 1.0,
     seed: int = 0,
     on_token: Callable[[int], None] | None = None,
+    tell: Tell = untold,
 ) -> list[list[int]]:
     """One continuation of each prompt, without its stop token; as `decode` in all else.
 
@@ -77,9 +79,11 @@ def generate(
         Job(ids, 1, max_new_tokens, temperature, top_p, f"{seed}:{digest(ids)}") for ids in prompts
     ]
     answers: list[list[int]] = [[] for _ in prompts]
+    given = count(1)
 
     def done(index: int, tails: list[Tail]) -> None:
         answers[index] = tails[0].ids
+        tell("answering", next(given), len(prompts))
 
     decode(model, jobs, stop_ids=stop_ids, pad_id=pad_id, done=done, on_token=on_token)
     return answers

@@ -16,6 +16,7 @@ from dlm.data.chat import Encoded
 from dlm.engine.loading import LoraSettings, add_adapter, load_adapter, load_base, start
 from dlm.hardware import Plan
 from dlm.launch import launch
+from dlm.working import Tell, untold
 
 _TOKENS_PER_BATCH = 1024
 _LOGITS = 1 << 28  # bytes of float32 that may be held at once; a few copies come on top
@@ -125,17 +126,24 @@ class Model:
             for layer, share in zip(layers, shares, strict=True):
                 layer.p = share
 
-    def score(self, rows: Sequence[Encoded], *, pad_id: int = 0) -> list[Score]:
+    def score(
+        self, rows: Sequence[Encoded], *, pad_id: int = 0, tell: Tell = untold
+    ) -> list[Score]:
         """Score the supervised tokens of each row under the model as it stands."""
         scores: list[Score | None] = [None] * len(rows)
         if not rows:
             return []
+        lengths = [len(row.ids) for row in rows]
+        read, tokens = 0, sum(lengths)
         with self.inference():
-            for batch in _batches([len(row.ids) for row in rows], _TOKENS_PER_BATCH):
+            for batch in _batches(lengths, _TOKENS_PER_BATCH):
+                tell("scoring", read, tokens)
+                read += sum(lengths[i] for i in batch)
                 for index, score in zip(
                     batch, self._score([rows[i] for i in batch], pad_id), strict=True
                 ):
                     scores[index] = score
+        tell("scoring", tokens, tokens)
         return [score for score in scores if score is not None]
 
     @contextlib.contextmanager

@@ -26,6 +26,7 @@ from dlm.eval.sizing import WRITTEN, Costs, sized
 from dlm.hardware import detect, plan_answers
 from dlm.store.records import Version
 from dlm.store.store import Store
+from dlm.working import Tell, untold
 
 _BOUNDS = (32, 64, 128, 256, 512)  # tokens an answer may take: the first that is long enough
 _ROOM = 1.5  # times the length of the reference
@@ -55,11 +56,12 @@ class Evaluator:
     """Measures one loaded model, and leaves it as it was.
 
     What the frozen base makes of a row of tokens is computed once and kept; of what every document
-    is measured with, from one process to the next.
+    is measured with, from one process to the next. `tell` is told how far it is.
     """
 
     def __init__(self, model: Model, codec: Codec) -> None:
         self._model, self._pad_id = model, codec.pad_id
+        self.tell: Tell = untold
         self._base: dict[tuple[int, ...], Score] = {}
         self._now: dict[tuple[int, ...], Score] = {}  # after `_steps` of the model
         self._steps = model.steps
@@ -187,6 +189,7 @@ class Evaluator:
                 max_new_tokens=bound,
                 stop_ids=codec.stop_ids,
                 pad_id=codec.pad_id,
+                tell=self.tell,
             )
             for place, ids in zip(group, found, strict=True):
                 spoken[place] = _Spoken(asked[place], ids, len(ids) < bound)
@@ -232,7 +235,7 @@ class Evaluator:
             self._now, self._steps = {}, self._model.steps
         keys = [tuple(row.ids) for row in rows]
         new = {key: row for key, row in zip(keys, rows, strict=True) if key not in self._now}
-        found = self._model.score(list(new.values()), pad_id=self._pad_id)
+        found = self._model.score(list(new.values()), pad_id=self._pad_id, tell=self.tell)
         self._now |= zip(new, found, strict=True)
         return [self._now[key] for key in keys]
 
@@ -245,7 +248,8 @@ class Evaluator:
             new = {key: row for key, row in new.items() if known[key] is None}
         if new:
             with self._model.base_only():
-                scores = self._model.score(list(new.values()), pad_id=self._pad_id)
+                rows_ = list(new.values())
+                scores = self._model.score(rows_, pad_id=self._pad_id, tell=self.tell)
                 found = dict(zip(new, scores, strict=True))
             self._base |= found
             for key in new if always else ():

@@ -16,12 +16,15 @@ from dlm.eval.answers import Item, Kind, Opened, score_answer
 from dlm.eval.figures import Figure, share
 from dlm.eval.scorecard import Scorecard
 from dlm.index import Index
+from dlm.working import Tell, told, untold
 
 _UNSEEN: Final = (Kind.HELD_OUT, Kind.EXAM, Kind.REWORDED)
 _OF: Final = (Kind.TRAINED, *_UNSEEN)
 
 
-def with_notes_open(card: Scorecard, document: Document, base: BaseModel) -> Scorecard:
+def with_notes_open(
+    card: Scorecard, document: Document, base: BaseModel, tell: Tell = untold
+) -> Scorecard:
     """The card with the group `open`: shares of right and of declined answers to what was asked.
 
     Unchanged where the notes stay closed, or where the base would read them itself.
@@ -31,7 +34,8 @@ def with_notes_open(card: Scorecard, document: Document, base: BaseModel) -> Sco
     index = Index(document)
     if not index.passages:
         return card
-    items = tuple(_opened(item, index) for item in card.items)
+    each = told("asking with the notes open", card.items, tell)
+    items = tuple(_opened(item, index) for item in each)
     return replace(card, items=items, figures={**card.figures, "open": _figures(items)})
 
 

@@ -19,6 +19,7 @@ from dlm.doc.schema import TrainingConfig
 from dlm.hardware import Plan, detect, plan as plan_hardware, plan_again
 from dlm.train.options import TrainOptions
 from dlm.train.samples import SAMPLE_LENGTH, sample_rows, samples_of
+from dlm.working import Tell, untold
 
 _GENERAL_LENGTH = 112  # tokens
 
@@ -51,17 +52,21 @@ def load_base(document: Document) -> LoadedBase:
     return LoadedBase(base, folder, fingerprint(folder), codec, general, samples)
 
 
-def checked(document: Document, lessons: Lessons) -> Lessons:
+def checked(document: Document, lessons: Lessons, tell: Tell = untold) -> Lessons:
     """The lessons; raises TrainingError, naming both lines, where one gives the exam away."""
     name = str(document.path or "document")
-    refuse_contamination((*lessons.train, *lessons.triples), lessons.exam, name)
+    refuse_contamination((*lessons.train, *lessons.triples), lessons.exam, name, tell)
     return lessons
 
 
 class BaseCache:
-    """The tools and the lessons of the last document that was asked for."""
+    """The tools and the lessons of the last document that was asked for.
 
-    def __init__(self) -> None:
+    `tell` is told how far what takes a while with a large document is.
+    """
+
+    def __init__(self, tell: Tell = untold) -> None:
+        self.tell = tell
         self._key: tuple[object, ...] | None = None
         self._tools: LoadedBase | None = None
         self._lessons: tuple[Document, Lessons] | None = None
@@ -77,7 +82,7 @@ class BaseCache:
         """The same, searched once for what gives the exam away; raises TrainingError then."""
         lessons = self.lessons(document)
         if self._checked is not lessons:
-            self._checked = checked(document, lessons)
+            self._checked = checked(document, lessons, self.tell)
         return lessons
 
     def of(self, document: Document) -> LoadedBase:

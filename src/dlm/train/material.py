@@ -18,6 +18,7 @@ from dlm.doc.schema import TrustConfig
 from dlm.errors import TrainingError
 from dlm.store.records import Remembered, version_number
 from dlm.train.known import Known
+from dlm.working import Tell, told, untold
 
 _CUED: Final = 1 / 3  # of the rewordings of a pair
 _FIRM: Final = 0.05  # nats a token, with which an answer is replayed twice as soon as with none
@@ -34,13 +35,15 @@ class Encoder:
     length: int
     name: str
     trust: TrustConfig
+    tell: Tell = field(default=untold, repr=False, compare=False)
     _made: dict[tuple[str, str], tuple[Row, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
-    def rows(self, lessons: Iterable[Lesson]) -> tuple[Row, ...]:
+    def rows(self, lessons: Sequence[Lesson]) -> tuple[Row, ...]:
         """Encode lessons; raises TrainingError naming the line of a pair that is too long."""
-        return tuple(row for lesson in lessons for row in self.rows_of(lesson))
+        each = told("encoding", lessons, self.tell)
+        return tuple(row for lesson in each for row in self.rows_of(lesson))
 
     def rows_of(self, lesson: Lesson) -> tuple[Row, ...]:
         """The row of a pair, those of prose; raises TrainingError as `rows` does."""
@@ -125,7 +128,7 @@ def _replay(
 ) -> list[tuple[Row | Waiting, float]]:
     """What is known, each with its weight; a pair that no longer fits the length is left out."""
     found: list[tuple[Row | Waiting, float]] = []
-    for one in records:
+    for one in told("encoding", records, encode.tell):
         weight = recency(number - (version_number(one.since) or number)) * _fragility(one)
         lesson = encode.trusted(one.lesson)
         if not lesson.question:

@@ -32,7 +32,8 @@ class TrainOptions:
 class StepFigures:
     """After one step: loss in nats per supervised token, throughput, estimated seconds left.
 
-    `seconds_left` counts to the last possible step; the budget may stop earlier.
+    `seconds_left` counts to the last possible step; the budget may stop earlier. `epoch_share` is
+    how much of the epoch is done, 0..1.
     """
 
     step: int
@@ -41,6 +42,8 @@ class StepFigures:
     loss: float
     tokens_per_second: float
     seconds_left: float
+    epoch_share: float
+    epoch_seconds_left: float
 
 
 class Progress:
@@ -51,6 +54,9 @@ class Progress:
 
     def stage(self, text: str) -> None:
         """Something that takes a while begins."""
+
+    def working(self, what: str, done: int, of: int) -> None:
+        """So many of something that takes a while are done; called often, at the end with all."""
 
     def step(self, figures: StepFigures) -> None:
         """An optimiser step is done."""

@@ -185,6 +185,7 @@ class Phase(ABC, Generic[P]):
             self._accept()
         self.progress.planned(*self.announced())
         self.bench = self.session.workshop.set_up(self.plan, self.previous, self._loaded)
+        self.bench.evaluator.tell = self.progress.working
         self.look_before()
         if self.looks_first:
             if (found := self.nothing_to_do()) is not None:
@@ -297,8 +298,18 @@ class _Watcher:
     def _show(self, report: StepReport) -> None:
         self._tokens += report.tokens
         elapsed = max(time.monotonic() - self._began, 1e-6)
-        left = elapsed / (report.step - self._before) * (self._steps - report.step)
-        speed = self._tokens / elapsed
+        a_step = elapsed / (report.step - self._before)
+        starts = [0, *self._ends]
+        begin, end = starts[self._epoch - 1], starts[self._epoch]
         self._phase.progress.step(
-            StepFigures(report.step, self._steps, self._epoch, report.loss, speed, left)
+            StepFigures(
+                report.step,
+                self._steps,
+                self._epoch,
+                report.loss,
+                self._tokens / elapsed,
+                seconds_left=a_step * (self._steps - report.step),
+                epoch_share=(report.step - begin) / (end - begin),
+                epoch_seconds_left=a_step * (end - report.step),
+            )
         )

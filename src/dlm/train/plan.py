@@ -20,6 +20,7 @@ from dlm.train.recipe import SMALL, Recipe, recipe_of
 from dlm.train.samples import SAMPLE_LENGTH
 from dlm.train.steps import Optimisation
 from dlm.train.verdict import Limits
+from dlm.working import Tell, untold
 
 _MOST_ROWS = 32_000  # of one run with an open end
 _FEWEST_EPOCHS = 3
@@ -75,21 +76,23 @@ def make_plan(
     hardware: Plan | None = None,
     tools: LoadedBase | None = None,
     lessons: Lessons | None = None,
+    tell: Tell = untold,
 ) -> TrainingPlan:
     """Validate the document, find its base, encode its rows and lay out the run.
 
     `known` is what version `number` already knows of it; None trains all of it. `hardware` is that
     of an earlier run, to be taken over as it was; `tools` those of its base and
-    `lessons` what it teaches, searched for what gives its exam away, where they are at hand. Raises
+    `lessons` what it teaches, searched for what gives its exam away, where they are at hand; `tell`
+    is told how far the encoding is. Raises
     DocumentError, TrainingError or BaseModelError before anything is changed.
     """
     config = document.frontmatter.training
     tools = tools or load_base(document)
-    lessons = lessons or checked(document, lessons_of(document))
+    lessons = lessons or checked(document, lessons_of(document), tell)
     known = sealed(known or everything(parts(lessons.train)), lessons)
     length = sequence_length(config, tools.codec.context_length)
     name = str(document.path or "document")
-    encode = Encoder(tools.codec, length, name, config.trust)
+    encode = Encoder(tools.codec, length, name, config.trust, tell)
     recipe = recipe_of(tools.base)
     # Many sentences would cost more time than the pairs, or be asked for too seldom to sit.
     cued = recipe.most_cued if config.cued_sentences == "auto" else None

@@ -61,6 +61,7 @@ def train(
         leading() as crew,
         Workshop(crew=crew) if workshop is None else nullcontext(workshop) as place,
     ):
+        place.base_cache.tell = progress.working
         kept: Checkpoint | None = None
         report: TrainingReport | NothingToTrain | None = None
         ended = None

@@ -184,4 +184,8 @@ class SftPhase(Phase[TrainingPlan]):
             sequence_length=self.plan.sequence_length,
             rows={row.lesson.id: row.encoded for row in self.plan.pairs},
         )
-        return card if quick else with_notes_open(card, plan.document, plan.base)
+        return (
+            card
+            if quick
+            else with_notes_open(card, plan.document, plan.base, self.progress.working)
+        )

@@ -94,6 +94,7 @@ def _plan(
         hardware=hardware,
         tools=tools,
         lessons=base_cache.checked(document),
+        tell=base_cache.tell,
     )
 
 
