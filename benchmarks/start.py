@@ -2,8 +2,9 @@
 
 Processor time of whole processes, as medians of rounds in which every command has its turn. Help
 pages are compared with `import typer, rich`, of which they are allowed 1.3 times, short commands
-with `import typer, rich, pydantic`, of which they are allowed twice. `--modules COMMAND` lists what
-the process of a command imports, the slowest first.
+with `import typer, rich, pydantic`, of which they are allowed twice. All of it runs from byte code,
+as where it is installed. `--before FOLDER` measures another checkout in the same turns, and
+`--modules COMMAND` lists what the process of a command imports, the slowest first.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import dlm
 
 MAIN = "import sys; sys.argv[0] = 'dlm'; from dlm.cli.app import main; main()"
 HELP = ("--help", "train --help", "prompt --help", "synth --help", "improve --help", "base --help")
@@ -51,51 +54,62 @@ In the drainpipe.
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--before", metavar="FOLDER", type=Path, help="another checkout of dlm")
     parser.add_argument("--modules", metavar="COMMAND")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["DLM_HOME"] = str(Path(folder) / "home")
-        path = Path(folder) / "shed.dlm"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.environ |= {"DLM_HOME": str(folder / "home"), "PYTHONPYCACHEPREFIX": str(folder / "pyc")}
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        path = folder / "shed.dlm"
         path.write_text(DOCUMENT, "utf-8")
         took([sys.executable, "-c", MAIN, "train", str(path), "--max-steps", "2"])
         if options.modules is not None:
-            modules(options.modules, Path(folder))
+            modules(options.modules, folder)
             return
         for bare, commands, allowed in (
             ("import typer, rich", HELP, 1.3),
             ("import typer, rich, pydantic", SHORT, 2.0),
         ):
             print(f"\nprocessor time of `{bare}`; allowed {allowed} times that")
-            for name, seconds, ratio in compared(bare, commands, Path(folder), options.rounds):
-                print(f"{name:<16}{1000 * seconds:7.0f} ms{ratio:7.2f}")
+            compare(bare, commands, folder, options)
 
 
-def compared(
-    bare: str, commands: tuple[str, ...], folder: Path, rounds: int
-) -> list[tuple[str, float, float]]:
-    """The bare import, then each command, with its seconds and its multiple of the import's."""
-    found: dict[str, list[float]] = {bare: [], **{command: [] for command in commands}}
-    for turn in range(rounds + 1):
-        for name in found:
-            words = [] if name == bare else arguments(name, folder, turn)
-            seconds = took([sys.executable, "-c", bare if name == bare else MAIN, *words])
+def compare(
+    bare: str, commands: tuple[str, ...], folder: Path, options: argparse.Namespace
+) -> None:
+    """Print the bare import, then each command: its milliseconds and its multiple of the import's,
+    and the multiple of the other checkout's."""
+    here = Path(dlm.__file__).parents[1]
+    checkouts = [here] if options.before is None else [options.before.resolve() / "src", here]
+    runs = [(bare, here), *((command, source) for command in commands for source in checkouts)]
+    found: dict[tuple[str, Path], list[float]] = {run: [] for run in runs}
+    for turn in range(options.rounds + 1):
+        for name, source in runs:
+            words = [] if name == bare else arguments(name, folder, f"{turn}-{source == here}")
+            program = [sys.executable, "-c", bare if name == bare else MAIN, *words]
+            seconds = took(program, source)
             if turn:  # the first writes byte code
-                found[name].append(seconds)
-    medians = {name: statistics.median(each) for name, each in found.items()}
-    return [
-        (name.replace(" {path}", "").replace(" {new}", ""), each, each / medians[bare])
-        for name, each in medians.items()
-    ]
+                found[name, source].append(seconds)
+    medians = {run: statistics.median(each) for run, each in found.items()}
+    unit = medians[bare, here]
+    for name in (bare, *commands):
+        shown = name.replace(" {path}", "").replace(" {new}", "")
+        text = f"{shown:<30}{1000 * medians[name, here]:5.0f} ms{medians[name, here] / unit:7.2f}"
+        if options.before is not None and name != bare:
+            text += f"   before{medians[name, checkouts[0]] / unit:7.2f}"
+        print(text)
 
 
-def arguments(command: str, folder: Path, turn: int) -> list[str]:
+def arguments(command: str, folder: Path, turn: str) -> list[str]:
     new = folder / f"new-{turn}.dlm"
     return [word.format(path=folder / "shed.dlm", new=new) for word in command.split()]
 
 
-def took(command: list[str]) -> float:
-    """Seconds of processor time of a process that ends well."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+def took(command: list[str], source: Path | None = None) -> float:
+    """Seconds of processor time of a process that ends well, with the modules under `source`."""
+    path = os.environ if source is None else {**os.environ, "PYTHONPATH": str(source)}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=path)
     assert process.stderr is not None
     said = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
@@ -106,7 +120,7 @@ def took(command: list[str]) -> float:
 
 def modules(command: str, folder: Path) -> None:
     """Own microseconds of each import of a command, the slowest first."""
-    run = [sys.executable, "-X", "importtime", "-c", MAIN, *arguments(command, folder, 0)]
+    run = [sys.executable, "-X", "importtime", "-c", MAIN, *arguments(command, folder, "0")]
     done = subprocess.run(run, capture_output=True, text=True, check=True)
     lines = re.findall(r"import time:\s+(\d+) \|\s+(\d+) \|(\s+)(\S+)", done.stderr)
     for own, _, _, name in sorted(lines, key=lambda line: -int(line[0]))[:40]:

@@ -13,7 +13,7 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from dlm.doc.schema import CURRENT_SCHEMA_VERSION, KNOWN_ELSEWHERE, Frontmatter
+from dlm.doc.schema import CURRENT_SCHEMA_VERSION, KNOWN_ELSEWHERE, Frontmatter, without_plugins
 from dlm.doc.spans import BOM, Source, Span
 from dlm.doc.yaml_tree import Entry, Node, read_yaml
 from dlm.errors import DocumentError, Location
@@ -179,6 +179,8 @@ def _validate(source: Source, tree: Node, elsewhere: list[tuple[KeyPath, Entry]]
         # A ULID made of digits only would be a number in YAML.
         values["dlm_id"] = identity.value.written
     try:
+        with without_plugins():  # the first document of a process builds the schema
+            Frontmatter.model_rebuild()
         return Frontmatter.model_validate(values)
     except ValidationError as error:
         raise _wrong_value(source, tree, error) from error

@@ -5,6 +5,9 @@ Each description completes the sentence "<key> must be …". Places in a file ar
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -33,6 +36,7 @@ KNOWN_ELSEWHERE: Final = frozenset(
 Auto = Literal["auto"]
 Rate = Annotated[float, Field(ge=1e-8, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+_PLUGINS_SWITCH = "PYDANTIC_DISABLE_PLUGINS"
 _FROM_0_TO_1 = "a number from 0 to 1"
 _AUTO_OR_RATE = "auto or a number from 0.00000001 to 1"
 _MOST_ROWS = 1024  # of a batch
@@ -54,6 +58,20 @@ def _empty_is_default(value: Any) -> Any:
 
 def _null_is_auto(value: Any) -> Any:
     return "auto" if value is None else value
+
+
+@contextmanager
+def without_plugins() -> Iterator[None]:
+    """Let pydantic build what it builds here without asking every installed package for plugins."""
+    before = os.environ.get(_PLUGINS_SWITCH)
+    os.environ[_PLUGINS_SWITCH] = "__all__"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_PLUGINS_SWITCH]
+        else:
+            os.environ[_PLUGINS_SWITCH] = before
 
 
 class _Config(BaseModel):
@@ -165,16 +183,16 @@ class TrainingConfig(_Config):
         "auto", description="auto or a whole number from 0 to 100000"
     )
     trust: Annotated[TrustConfig, BeforeValidator(_empty_is_default)] = Field(
-        default_factory=TrustConfig, description="a mapping of keys to numbers"
+        {}, validate_default=True, description="a mapping of keys to numbers"
     )
     rehearsal: Annotated[RehearsalConfig, BeforeValidator(_empty_is_default)] = Field(
-        default_factory=RehearsalConfig, description="a mapping with the keys enabled and share"
+        {}, validate_default=True, description="a mapping with the keys enabled and share"
     )
     replay: Annotated[ReplayConfig, BeforeValidator(_empty_is_default)] = Field(
-        default_factory=ReplayConfig, description="a mapping with the keys share and removed"
+        {}, validate_default=True, description="a mapping with the keys share and removed"
     )
     preference: Annotated[PreferenceConfig, BeforeValidator(_empty_is_default)] = Field(
-        default_factory=PreferenceConfig, description="a mapping with the keys of its own"
+        {}, validate_default=True, description="a mapping with the keys of its own"
     )
     sources: list[Annotated[SourceConfig, BeforeValidator(_path_alone)]] = Field(
         [], description="a list of folders and files, each a path or a mapping with the key path"
@@ -228,8 +246,8 @@ class Frontmatter(_Config):
     )
     system_prompt: str | None = Field(None, description="text or null")
     training: Annotated[TrainingConfig, BeforeValidator(_empty_is_default)] = Field(
-        default_factory=TrainingConfig, description="a mapping of keys to values"
+        {}, validate_default=True, description="a mapping of keys to values"
     )
     improve: Annotated[ImproveConfig, BeforeValidator(_empty_is_default)] = Field(
-        default_factory=ImproveConfig, description="a mapping of keys to values"
+        {}, validate_default=True, description="a mapping of keys to values"
     )

@@ -193,7 +193,10 @@ def from_json(kind: type[T], data: object) -> T:
     if adapter is None:
         from pydantic import TypeAdapter
 
-        adapter = _ADAPTERS[kind] = TypeAdapter(kind)
+        from dlm.doc.schema import without_plugins
+
+        with without_plugins():
+            adapter = _ADAPTERS[kind] = TypeAdapter(kind)
     found: T = adapter.validate_python(data)
     return found
 
