@@ -240,3 +240,14 @@ def test_a_module_that_the_base_lacks_is_refused_with_its_place(tmp_path: Path) 
     said = dlm("train", "--plan", cwd=tmp_path, ok=False)
     assert "a.dlm:6:28: pocket has no module 'c_attn' to train" in said
     assert "q_proj" in said.partition("hint:")[2]
+
+
+def test_a_process_that_loaded_torch_ends_without_a_word() -> None:
+    code = (
+        "import sys, torch._dynamo; sys.argv = ['dlm', '--version']; from dlm.cli.app import main"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; main()"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert done.stderr == ""

@@ -53,7 +53,13 @@ def _collect_seldom() -> None:
     What modules make as they load is no garbage, nor worth looking through when the process ends.
     """
     gc.set_threshold(_SELDOM)
-    atexit.register(gc.freeze)
+    atexit.register(_leave_uncollected)
+
+
+def _leave_uncollected() -> None:
+    """Not after torch: what it loads writes to the screen of all that was not collected."""
+    if "torch" not in sys.modules:
+        gc.freeze()
 
 
 def _run() -> None:
