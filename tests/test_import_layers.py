@@ -15,7 +15,7 @@ import dlm
 ROOT = Path(dlm.__file__).parent
 # The lowest first; names in one row may import each other.
 LAYERS = (
-    ("", "errors", "files", "launch", "tensors", "working"),
+    ("", "errors", "files", "launch", "plugins", "tensors", "working"),
     ("doc",),
     ("sources",),
     ("text",),
@@ -46,6 +46,7 @@ LIGHT = (
         "templates",
         "files",
         "launch",
+        "plugins",
         "tensors",
         "working",
     ),

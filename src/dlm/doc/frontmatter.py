@@ -13,10 +13,11 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from dlm.doc.schema import CURRENT_SCHEMA_VERSION, KNOWN_ELSEWHERE, Frontmatter, without_plugins
+from dlm.doc.schema import CURRENT_SCHEMA_VERSION, KNOWN_ELSEWHERE, Frontmatter
 from dlm.doc.spans import BOM, Source, Span
 from dlm.doc.yaml_tree import Entry, Node, read_yaml
 from dlm.errors import DocumentError, Location
+from dlm.plugins import without_plugins
 
 KeyPath = tuple[str, ...]
 
@@ -179,8 +180,9 @@ def _validate(source: Source, tree: Node, elsewhere: list[tuple[KeyPath, Entry]]
         # A ULID made of digits only would be a number in YAML.
         values["dlm_id"] = identity.value.written
     try:
-        with without_plugins():  # the first document of a process builds the schema
-            Frontmatter.model_rebuild()
+        if not Frontmatter.__pydantic_complete__:  # the first document of a process
+            with without_plugins():
+                Frontmatter.model_rebuild()
         return Frontmatter.model_validate(values)
     except ValidationError as error:
         raise _wrong_value(source, tree, error) from error

@@ -5,9 +5,6 @@ Each description completes the sentence "<key> must be …". Places in a file ar
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -36,7 +33,6 @@ KNOWN_ELSEWHERE: Final = frozenset(
 Auto = Literal["auto"]
 Rate = Annotated[float, Field(ge=1e-8, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
-_PLUGINS_SWITCH = "PYDANTIC_DISABLE_PLUGINS"
 _FROM_0_TO_1 = "a number from 0 to 1"
 _AUTO_OR_RATE = "auto or a number from 0.00000001 to 1"
 _MOST_ROWS = 1024  # of a batch
@@ -58,20 +54,6 @@ def _empty_is_default(value: Any) -> Any:
 
 def _null_is_auto(value: Any) -> Any:
     return "auto" if value is None else value
-
-
-@contextmanager
-def without_plugins() -> Iterator[None]:
-    """Let pydantic build what it builds here without asking every installed package for plugins."""
-    before = os.environ.get(_PLUGINS_SWITCH)
-    os.environ[_PLUGINS_SWITCH] = "__all__"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_PLUGINS_SWITCH]
-        else:
-            os.environ[_PLUGINS_SWITCH] = before
 
 
 class _Config(BaseModel):

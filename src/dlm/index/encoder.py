@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dlm.base_models.carried import encoder_folder
+from dlm.base_models.carried import ENCODER_NAME, encoder_folder
+from dlm.errors import BaseModelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,9 +125,22 @@ class _Layer:
 
 @lru_cache(maxsize=1)
 def sentence_encoder() -> SentenceEncoder | None:
-    """The encoder; None where its weights are not on this machine."""
+    """The encoder; None where its weights are not on this machine.
+
+    Raises BaseModelError when what is there cannot be read.
+    """
     folder = encoder_folder()
-    return SentenceEncoder(folder) if folder else None
+    return _read(folder) if folder else None
+
+
+def _read(folder: Path) -> SentenceEncoder:
+    try:
+        return SentenceEncoder(folder)
+    except Exception as error:  # safetensors and tokenizers raise what they like
+        raise BaseModelError(
+            f"the sentence encoder in {folder} cannot be read: {error}",
+            hint=f"remove that folder, then `dlm base pull {ENCODER_NAME}`",
+        ) from error
 
 
 def _pair(weights: Mapping[str, Floats], name: str) -> tuple[Floats, Floats]:

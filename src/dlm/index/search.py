@@ -28,7 +28,8 @@ _LIGHT: Final = 0.15  # weight of a word that carries little meaning
 _FIRST: Final = 64  # passages that are told apart before all are sorted
 _READ: Final = 8  # passages of which every sentence is weighed
 _MEANT: Final = 24  # passages of each kind of which the encoder reads every sentence
-_MEANING: Final = (1.0, 0.35, 0.4)  # weights of meaning, of the passage's words, of the line's
+_PASSAGE_WORDS: Final = 0.35  # beside the cosine of question and line: of the passage's words
+_LINE_WORDS: Final = 0.4  # and of the line's
 _MEANT_PAIR: Final = 0.06  # what a pair is ahead of prose there
 _SAME: Final = 0.5  # what a pair is ahead that is asked in its own words
 _PROSE: Final = 1.5  # weight of the score of a window of prose, for a sentence of it
@@ -151,14 +152,13 @@ class Index:
         texts = Texts([self._vocabulary.numbers(text) for text, _, _ in lines])
         fit = texts.aligned(asked, self._weight(asked), self._vocabulary)
         at = np.array([at for _, _, at in lines])
-        words = self._by_words(asked)[at]
+        whole = self._by_words(asked)[at]
         pair = np.array([self.passages[one].question is not None for one in at])
         encoder = sentence_encoder()
         if encoder is None:
-            return lines, fit + np.where(pair, words + _PAIR, _PROSE * words)
+            return lines, fit + np.where(pair, whole + _PAIR, _PROSE * whole)
         meant = encoder.encode([_read(self.passages[at], text) for text, _, at in lines])
-        meaning, passage, line = _MEANING
-        score = meaning * (meant @ encoder.encode([question])[0]) + passage * words + line * fit
+        score = meant @ encoder.encode([question])[0] + _PASSAGE_WORDS * whole + _LINE_WORDS * fit
         own = [_said_alike(self.passages[one].question, question) for one in at]
         score += _MEANT_PAIR * pair + _SAME * np.array(own)
         return lines, np.asarray(score, dtype=np.float32)
@@ -181,7 +181,7 @@ class Index:
         return self._last[1]
 
     def _by_meaning(self, question: str, by_words: Floats) -> Floats:
-        score = _MEANING[1] * by_words
+        score = _PASSAGE_WORDS * by_words
         likely = [
             at
             for kind in (self._pairs, self._prose)

@@ -193,7 +193,7 @@ def from_json(kind: type[T], data: object) -> T:
     if adapter is None:
         from pydantic import TypeAdapter
 
-        from dlm.doc.schema import without_plugins
+        from dlm.plugins import without_plugins
 
         with without_plugins():
             adapter = _ADAPTERS[kind] = TypeAdapter(kind)

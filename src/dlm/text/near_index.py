@@ -19,7 +19,6 @@ from dlm.text.near import EXCHANGED_OVERLAP, TRIGRAM_DICE, Asked, repeats, slipp
 _T = TypeVar("_T")
 _SHARED_TRIGRAMS: Final = TRIGRAM_DICE / (2 - TRIGRAM_DICE)  # of one text, at the least
 _TELLING: Final = 4  # rare trigrams that two such texts must share
-_COMPARING: Final = 1  # times what it costs to count one that has a word
 
 
 class NearIndex(Generic[_T]):
@@ -57,7 +56,7 @@ class NearIndex(Generic[_T]):
         """A few that hold all that `repeats` is true of."""
         same = self._by_text.get(one.text, ())
         lists = self._told.lists(one) if _told(one) else None
-        if lists is None or _COMPARING * sum(map(len, lists)) > self._all.cost(one):
+        if lists is None or sum(map(len, lists)) > self._all.cost(one):
             return self._all.candidates(one).union(same)
         return self._bare.candidates(one).union(same, *lists)
 

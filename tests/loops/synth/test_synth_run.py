@@ -287,5 +287,6 @@ def test_what_a_run_came_to_outlives_its_plan(tmp_path: Path) -> None:
 
 def test_the_database_can_be_shared(tmp_path: Path) -> None:
     document = written(tmp_path)
-    with database_of(document):
-        run(document, teacher(tmp_path, saying(TRUE)), filter=Filter.NONE)
+    with database_of(document) as database:
+        outcome = run(document, teacher(tmp_path, saying(TRUE)), filter=Filter.NONE)
+        assert [one.run for one in synth_runs(database)] == [outcome.plan.run]
