@@ -6,7 +6,6 @@ Knows nothing of documents or stores.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import glob
 import os
@@ -150,6 +149,8 @@ def exchange(one: Path, other: Path) -> bool:
     """Let two files change their names in one step; False where the system knows no such step."""
     if sys.platform not in ("linux", "darwin"):
         return False
+    import ctypes  # seldom needed, and slow to load
+
     library = ctypes.CDLL(None, use_errno=True)
     first, second = os.fsencode(one), os.fsencode(other)
     try:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dlm.data.chat import Codec
+from dlm.data.contamination import refuse_contamination
 from dlm.data.lessons import SOURCE, Lesson, lessons_of, parts
-from dlm.data.matching import refuse_contamination
 from dlm.data.rows import encode_rows, sentence_rows
 from dlm.data.wording import Answers
 from dlm.doc.parser import parse_text

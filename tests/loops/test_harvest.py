@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from hypothesis import given, strategies as st
 
+from dlm.data.contamination import findings
 from dlm.data.lessons import lessons_of
-from dlm.data.matching import findings
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_text
 from dlm.doc.provenance import Origin

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 from store_kit import DLM_ID, NOON, commit, dies_at, in_child, run_record, write_adapter
 
-from dlm.store import metrics
+from dlm.store import metrics, upkeep
 from dlm.store.database import Database
 from dlm.store.metrics import Evaluation, MetricRun, RunOutcome, StepMetric
 from dlm.store.store import Store
@@ -85,7 +85,7 @@ def test_the_run_is_committed_with_its_version_or_not_at_all() -> None:
     assert in_child(die_while_recording) < 0
     with Store.open(DLM_ID) as store:
         (run,) = metrics.runs(store.database)
-        assert (run.outcome, run.detail) == (RunOutcome.INTERRUPTED, metrics.VANISHED)
+        assert (run.outcome, run.detail) == (RunOutcome.INTERRUPTED, upkeep.VANISHED)
         assert store.versions() == ()
 
 
@@ -100,7 +100,7 @@ def test_a_run_whose_process_died_is_ended_when_the_store_is_next_opened() -> No
     assert in_child(begin_and_vanish) == 0
     with Store.open(DLM_ID) as store:
         (run,) = metrics.runs(store.database)
-        assert (run.outcome, run.detail) == (RunOutcome.INTERRUPTED, metrics.VANISHED)
+        assert (run.outcome, run.detail) == (RunOutcome.INTERRUPTED, upkeep.VANISHED)
         assert run.ended_at is not None
         assert metrics.steps(store.database, "r1") == (step(1),)
 
@@ -140,7 +140,7 @@ def test_pruning_thins_the_steps_of_old_runs_and_keeps_their_outcome() -> None:
 
 
 def test_runs_do_not_pile_up_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "KEPT_RUNS", 3)
+    monkeypatch.setattr(upkeep, "KEPT_RUNS", 3)
     with Store.open(DLM_ID) as store:
         version = commit(store, run_id="made it")
         metrics.begin(store.database, replace(RUN, run_id="made it"))

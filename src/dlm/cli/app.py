@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typer import Typer
 
 _SELDOM: Final = 20_000
+_LOADING: Final = 100_000  # a short command makes fewer objects
 _PLAIN: Final[dict[str, Any]] = {"pretty_exceptions_short": False, "rich_markup_mode": None}
 
 
@@ -52,8 +53,15 @@ def _collect_seldom() -> None:
 
     What modules make as they load is no garbage, nor worth looking through when the process ends.
     """
-    gc.set_threshold(_SELDOM)
+    gc.set_threshold(_LOADING)
+    gc.callbacks.append(_after_loading)
     atexit.register(_leave_uncollected)
+
+
+def _after_loading(phase: str, info: dict[str, int]) -> None:
+    """From the first collection on, what goes on for long is looked through more often."""
+    gc.callbacks.remove(_after_loading)
+    gc.set_threshold(_SELDOM)
 
 
 def _leave_uncollected() -> None:

@@ -24,8 +24,8 @@ from dlm.text.words import count
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from dlm.data.contamination import Finding
     from dlm.data.lessons import Lesson, Lessons
-    from dlm.data.matching import Finding
     from dlm.doc.document import Document
     from dlm.eval.answers import Item
     from dlm.eval.comparison import Comparison
@@ -334,7 +334,7 @@ def list_exam(path: PathArgument = None, as_json: JsonOption = False) -> None:
 @app.command("verify")
 def verify_exam(path: PathArgument = None, as_json: JsonOption = False) -> None:
     """Check that nothing which trains nearly repeats an exam question."""
-    from dlm.data.matching import findings
+    from dlm.data.contamination import findings
 
     document = read_document(path)
     lessons = _lessons(document)

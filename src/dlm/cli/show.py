@@ -79,10 +79,10 @@ def summary(document: Document) -> dict[str, Any]:
 
 def _sources(document: Document) -> dict[str, Any] | None:
     """How much stands in files beside the document; None where it names none."""
-    from dlm.sources.reading import read_sources
-
     if not document.frontmatter.training.sources:
         return None
+    from dlm.sources.reading import read_sources
+
     found = read_sources(document)
     for text in found.notes:
         note(f"note: {text}")

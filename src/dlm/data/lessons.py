@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from dlm.doc.provenance import Origin
 from dlm.doc.sections import Section, SectionType
 from dlm.errors import DocumentError, TrainingError
-from dlm.sources.reading import is_code, read_sources
+from dlm.sources.kinds import is_code
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document
@@ -160,10 +160,8 @@ def lessons_of(document: Document) -> Lessons:
         if section.type in (SectionType.IMAGE, SectionType.AUDIO):
             raise _not_text(document, section)
         found += _lessons(section, config.trust)
-    found += [
-        Lesson(one.text, origin=SOURCE, line=one.line, section_id=one.id, file=one.file)
-        for one in read_sources(document).pieces
-    ]
+    if config.sources:
+        found += _beside(document)
     exam = tuple(lesson for lesson in found if lesson.role is Role.EXAM)
     triples = tuple(lesson for lesson in found if lesson.kind is Kind.TRIPLE)
     train = [
@@ -261,6 +259,13 @@ def _lessons(section: Section, trust: TrustConfig) -> Iterator[Lesson]:
         yield lesson(pair.answer, pair.question, line=pair.line, role=Role(pair.role.value))
     for triple in section.triples:
         yield lesson(triple.chosen, triple.prompt, triple.rejected, line=triple.line)
+
+
+def _beside(document: Document) -> Iterator[Lesson]:
+    from dlm.sources.reading import read_sources  # most documents stand alone
+
+    for one in read_sources(document).pieces:
+        yield Lesson(one.text, origin=SOURCE, line=one.line, section_id=one.id, file=one.file)
 
 
 def _paragraphs(lesson: Lesson) -> Iterator[Lesson]:

@@ -19,7 +19,8 @@ from dlm.doc.document import Document
 from dlm.doc.notes import html_comments
 from dlm.doc.sections import Section, SectionType
 from dlm.doc.spans import LineIndex
-from dlm.sources.reading import Piece, is_code
+from dlm.sources.kinds import is_code
+from dlm.sources.reading import Piece
 from dlm.text.sentences import pieces
 from dlm.text.words import one_line
 

@@ -14,8 +14,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
+from dlm.data.contamination import Sealed, findings
 from dlm.data.lessons import Lesson, Lessons, Role, lessons_of, origin_of
-from dlm.data.matching import Sealed, findings
 from dlm.doc.document import Document
 from dlm.doc.provenance import Origin, Provenance
 from dlm.doc.sections import PairRole, Section

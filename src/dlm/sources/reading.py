@@ -20,15 +20,13 @@ from dlm.doc.notes import html_comments, read_note
 from dlm.errors import DocumentError
 from dlm.sources.folder import Found, LeftOut, Wanted, files_below
 from dlm.sources.imported import text_of
+from dlm.sources.kinds import is_code
 from dlm.sources.secrets import find_secrets, refuse_secrets
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document
     from dlm.doc.schema import SourceConfig
 
-PROSE: Final = frozenset(
-    ("", ".md", ".markdown", ".mdown", ".mdx", ".qmd", ".txt", ".text", ".rst", ".adoc", ".org")
-)
 _MARKDOWN: Final = frozenset((".md", ".markdown", ".mdown", ".mdx", ".qmd"))
 _MOST: Final = 2**26  # bytes of all files of a document
 _PARTS: Final = re.compile(r"\n[ \t]*\n(?=[^\s)\]}])")  # of code: blank lines between definitions
@@ -103,11 +101,6 @@ def read_sources(document: Document) -> Sources:
             kept.append((name, found))
             pieces += made
     return Sources(tuple(pieces), len(kept), tuple(_notes(left_out, home)), tuple(kept))
-
-
-def is_code(file: str) -> bool:
-    """Whether a file, by its name, holds something else than prose."""
-    return PurePosixPath(file).suffix.lower() not in PROSE
 
 
 def _name(path: Path, home: Path) -> str:

@@ -2,8 +2,7 @@
 
 What a round has found so far is JSON here, which the loop reads; a step counts as done when its
 row says so, and never before all that it made is on the disk. With each teacher lies the text of
-the document as it was then, so that all of it can be had back. A teacher is never removed, and
-`named` are the versions that must therefore never be pruned.
+the document as it was then, so that all of it can be had back. A teacher is never removed.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import Any
 
 from dlm.errors import CorruptStore
 from dlm.store.database import Database
-from dlm.store.records import now, number_of, to_json, version_name
+from dlm.store.records import now, number_of, to_json
 
 _PLANS = ("plan", "parts", "handed_on")
 _TOLD = (
@@ -215,12 +214,6 @@ def next_number(database: Database) -> int:
     return 0 if last is None else int(last) + 1
 
 
-def named(database: Database) -> frozenset[str]:
-    """The versions that the history of teachers names, as `v0003`."""
-    rows = database.rows("SELECT version, current FROM teachers")
-    return frozenset(version_name(number) for row in rows for number in row if number is not None)
-
-
 def keep_text(database: Database, document: bytes) -> str:
     """Keep the bytes of a document, each different text once; returns their sha256."""
     digest = sha256(document).hexdigest()
@@ -241,13 +234,3 @@ def kept_text(database: Database, digest: str) -> bytes | None:
     text = database.value("SELECT text FROM document_texts WHERE sha256 = ?", digest)
     whole = text is not None and sha256(bytes(text)).hexdigest() == digest
     return bytes(text) if whole else None
-
-
-def forget_texts(database: Database) -> None:
-    """Drop the texts that no version, no teacher and no round was made from."""
-    database.execute(
-        "DELETE FROM document_texts WHERE sha256 NOT IN ("
-        " SELECT document_sha256 FROM teachers"
-        " UNION SELECT document_sha256 FROM improve_rounds"
-        " UNION SELECT document_sha256 FROM runs JOIN versions USING (run_id))"
-    )

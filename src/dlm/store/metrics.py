@@ -17,11 +17,6 @@ from typing import Any, Final
 from dlm.store.database import Database
 from dlm.store.records import finite, now
 
-KEPT_RUNS: Final = 1000
-"""How many runs keep their outcome and evaluations; steps go earlier, see `thin`."""
-
-VANISHED: Final = "its process ended without a word"
-
 _RUNS: Final = """SELECT run_id, mode, base_key, document_path, started_at, planned_steps, ended_at,
     outcome, detail, name(version) AS version FROM metric_runs"""
 
@@ -132,13 +127,6 @@ def end(
     database.update("metric_runs", "run_id = ? AND version IS NULL", run_id, **columns)
 
 
-def end_vanished(database: Database) -> None:
-    """End the runs that say they are running; for one who holds the lock and so knows better."""
-    running, ended = RunOutcome.RUNNING.value, RunOutcome.INTERRUPTED
-    columns = {"ended_at": now(), "outcome": ended, "detail": VANISHED}
-    database.update("metric_runs", "outcome = ?", running, **columns)
-
-
 def add(
     database: Database, run_id: str, steps: Iterable[StepMetric], evaluations: Iterable[Evaluation]
 ) -> None:
@@ -191,21 +179,6 @@ def evaluations(database: Database, run_id: str, *, after: int = 0) -> tuple[Eva
         run_id,
         after,
     )
-
-
-def thin(database: Database, keep: int) -> None:
-    """Remove what grows: the steps of old runs, and all of runs before the newest 1,000.
-
-    Steps stay for the newest `keep` runs, for any whose version still stands, and for one that is
-    running. Outcomes and evaluations are small and stay longer.
-    """
-    old = """SELECT id FROM metric_runs
-        WHERE outcome != 'running'
-            AND (version IS NULL OR version NOT IN (SELECT number FROM versions))
-            AND id NOT IN (SELECT id FROM metric_runs ORDER BY id DESC LIMIT ?)"""
-    with database.transaction():
-        database.execute(f"DELETE FROM metric_steps WHERE run IN ({old})", keep)
-        database.execute(f"DELETE FROM metric_runs WHERE id IN ({old})", KEPT_RUNS)
 
 
 def add_scorecard(database: Database, number: int, card: Mapping[str, Any]) -> None:

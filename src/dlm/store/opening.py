@@ -19,7 +19,7 @@ from pathlib import Path
 
 from dlm.errors import CorruptStore, DlmError, StoreError
 from dlm.files import disk_error, write_atomic
-from dlm.store import memory, metrics, queries, weights
+from dlm.store import memory, queries, upkeep, weights
 from dlm.store.database import Database, DiskRefuses, sentences
 from dlm.store.locks import try_exclusive_lock
 from dlm.store.manifest import Manifest, load_manifest, save_manifest
@@ -301,7 +301,7 @@ def _sweep(place: StorePath, database: Database) -> None:
 
     A run whose process died is ended; the lock that is held here says that none is under way.
     """
-    metrics.end_vanished(database)
+    upkeep.end_vanished(database)
     known = {version.name for version in queries.versions(database, place.versions)}
     with sentences(place.root):
         for entry in list(place.staging.iterdir()):

@@ -14,7 +14,7 @@ from typing import Self
 
 from dlm.doc.document import Document
 from dlm.errors import CorruptStore, StoreError
-from dlm.store import improving, memory, metrics, queries, weights
+from dlm.store import memory, queries, upkeep, weights
 from dlm.store.database import Database, sentences
 from dlm.store.locks import OPEN_FILES_PIN_FOLDERS, exclusive_lock, shared_use, sole_use
 from dlm.store.opening import PRUNED, Opened, opened_store, published, put_right
@@ -260,19 +260,19 @@ class Store:
 
         The current version, those in `protect`, those in use and those that the history of
         teachers names stay, whatever their age. The metrics of old runs are thinned as
-        `metrics.thin` says.
+        `upkeep.thin` says.
         """
         with self._exclusively("prune"):
             current = queries.current_number(self.database)
-            named = improving.named(self.database)
+            named = upkeep.named(self.database)
             stay = {version_number(name) for name in (*protect, *named)} | {current}
             versions = self.versions()
             old = versions[: max(len(versions) - keep, 0)]
             removed = [v.name for v in old if v.number not in stay and self._remove(v)]
             if removed:
-                improving.forget_texts(self.database)
+                upkeep.forget_texts(self.database)
                 self._publish()
-            metrics.thin(self.database, keep)
+            upkeep.thin(self.database, keep)
         return removed
 
     def close(self) -> None:

@@ -10,9 +10,9 @@ from dlm.base_models.folder import fingerprint
 from dlm.base_models.locate import local_folder
 from dlm.base_models.resolve import check_targets, with_facts
 from dlm.data.chat import Codec
+from dlm.data.contamination import refuse_contamination
 from dlm.data.general import rehearsal_texts
 from dlm.data.lessons import Lessons, distinct, lessons_of
-from dlm.data.matching import refuse_contamination
 from dlm.data.rows import Row, encode_rows, general_rows, pair_rows, sequence_length
 from dlm.doc.document import Document
 from dlm.doc.schema import TrainingConfig

@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from dlm.data.contamination import Sealed
 from dlm.data.lessons import Lesson, Lessons, Role, distinct, parts
-from dlm.data.matching import Sealed, Superseded, align
+from dlm.data.matching import Superseded, align
 from dlm.data.rows import Row
 from dlm.doc.provenance import Origin
 from dlm.engine.model import Score

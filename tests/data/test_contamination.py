@@ -7,8 +7,8 @@ import time
 import pytest
 from hypothesis import given, strategies as st
 
+from dlm.data.contamination import Finding, findings, refuse_contamination
 from dlm.data.lessons import Lesson, lessons_of
-from dlm.data.matching import Finding, findings, refuse_contamination
 from dlm.doc.parser import parse_text
 from dlm.errors import TrainingError
 from dlm.text.near import asked, repeats
