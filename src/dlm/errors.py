@@ -20,12 +20,10 @@ the parent with a better sentence.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """A place in a text file. `line` and `column` count from 1; columns count characters."""
 
     path: str | None

@@ -80,13 +80,13 @@ def _run() -> None:
         return
     from dlm.cli.commands import COMPLETION, command_line
 
-    named = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+    words = [word for word in sys.argv[1:] if not word.startswith("-")]
     if COMPLETION in os.environ:
         from typer.completion import completion_init  # type: ignore[attr-defined]
 
         completion_init()
-        named = None  # any word may be asked for
-    command_line(named)(prog_name="dlm")
+        words = []  # any may be asked for
+    command_line(*words[:2])(prog_name="dlm")
 
 
 def _print_help(words: list[str]) -> bool:
@@ -98,7 +98,7 @@ def _print_help(words: list[str]) -> bool:
     from typer.core import TyperGroup
     from typer.main import get_command, get_command_from_info, get_group_from_info
 
-    from dlm.cli.commands import command_line, names_alone
+    from dlm.cli.commands import command_line, name_of, names_alone
 
     app = here = command_line(words[0]) if words else names_alone()
     context = None
@@ -106,11 +106,7 @@ def _print_help(words: list[str]) -> bool:
     for depth, name in enumerate(("dlm", *words)):
         if depth:
             groups = {info.name: info for info in here.registered_groups}
-            leaves = {
-                info.name or info.callback.__name__.rstrip("_"): info
-                for info in here.registered_commands
-                if info.callback
-            }
+            leaves = {name_of(info): info for info in here.registered_commands}
             if name in groups:
                 here = groups[name].typer_instance or app
                 if depth == len(words):

@@ -5,10 +5,14 @@ Of all of them only the one that was called is imported: that is most of what a 
 
 from __future__ import annotations
 
+from copy import copy
 from importlib import import_module
-from typing import Annotated, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
+
+if TYPE_CHECKING:
+    from typer.models import CommandInfo
 
 COMPLETION: Final = "_DLM_COMPLETE"
 """Set by the script of a shell when it asks for words."""
@@ -64,8 +68,10 @@ GROUPS: Final = {
 }
 
 
-def command_line(only: str | None = None) -> typer.Typer:
-    """The whole of it, or with the one command or group that is called `only`, if there is one."""
+def command_line(only: str | None = None, verb: str | None = None) -> typer.Typer:
+    """The whole of it, or with the one command or group that is called `only`, if there is one,
+    and of a group with its one command `verb`.
+    """
     every = only not in {**COMMANDS, **GROUPS}
     app = _empty()
     for name, entry in COMMANDS.items():
@@ -73,8 +79,24 @@ def command_line(only: str | None = None) -> typer.Typer:
             app.command(name)(entry.load())
     for name, entry in GROUPS.items():
         if every or name == only:
-            app.add_typer(entry.load(), name=name)
+            app.add_typer(_with_one(entry.load(), verb), name=name)
     return app
+
+
+def _with_one(group: typer.Typer, verb: str | None) -> typer.Typer:
+    """The group with one of its commands, since typer builds all that it is given; the whole of it
+    where none has that name.
+    """
+    called = [info for info in group.registered_commands if name_of(info) == verb]
+    if called:
+        group = copy(group)
+        group.registered_commands = called
+    return group
+
+
+def name_of(info: CommandInfo) -> str:
+    """What a command of a group is called."""
+    return info.name or (info.callback.__name__.rstrip("_") if info.callback else "")
 
 
 def names_alone() -> typer.Typer:

@@ -7,8 +7,8 @@ or that asks the same question elsewhere, supersedes it. Whatever else is gone w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
+from typing import NamedTuple
 
 from dlm.data.lessons import Lesson
 from dlm.text.words import content_words, dice
@@ -17,8 +17,7 @@ _LIKE_QUESTION = 0.7  # in the same place
 _LIKE_WHOLE = 0.6  # question and answer together, or a paragraph
 
 
-@dataclass(frozen=True, slots=True)
-class Superseded:
+class Superseded(NamedTuple):
     """An old item, the one that took its place, and why that was concluded."""
 
     old: Lesson
@@ -26,8 +25,7 @@ class Superseded:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(NamedTuple):
     """`new` includes those that supersede; all four keep document order."""
 
     new: tuple[Lesson, ...]

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from dlm.doc.grammar import HEADER_WORDS, IS_HEADER, Landmark, landmarks, unescape_body
 from dlm.doc.spans import Source, Span
@@ -39,8 +38,7 @@ class PairRole(StrEnum):
 _ROLES: Final = {"": PairRole.TRAIN, "!probe": PairRole.PROBE, "!exam": PairRole.EXAM}
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """A question and its answer. The spans are those of the raw bodies, blank lines included."""
 
     question: str
@@ -52,8 +50,7 @@ class Pair:
     answer_line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Triple:
+class Triple(NamedTuple):
     """A prompt with a better and a worse answer. The spans are those of the raw bodies."""
 
     prompt: str

@@ -8,8 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Final, get_args
+from typing import Any, Final, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -25,8 +24,7 @@ _OPEN: Final = re.compile(f"{BOM}?---[ \t]*\r?\n")
 _CLOSE: Final = re.compile(r"\n---[ \t]*\r?(?:\n|\Z)")
 
 
-@dataclass(frozen=True, slots=True)
-class Warning_:
+class Warning_(NamedTuple):
     """Something a reader should know that does not stop the document from being used."""
 
     message: str
@@ -36,8 +34,7 @@ class Warning_:
         return f"{self.at}: {self.message}"
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """The frontmatter of a text: its values, their tree, and where block and YAML stand."""
 
     values: Frontmatter

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from dlm.doc.spans import Span
 
@@ -43,8 +42,7 @@ _ONLY_GONE: Final = re.compile(rf"[ \t>]*(?:(?:[-*+]|[0-9]{{1,9}}[.)])[ \t]+)?[ 
 _GONE_INLINE: Final = re.compile(rf"[ \t]*{_GONE}+(?=[ \t]|\Z)|{_GONE}")
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """A note without what is no text: first and last line of each part that was left out.
 
     `unclosed` holds the line and the first characters of what opens a part and never ends.

@@ -22,7 +22,6 @@ from dlm.doc.grammar import (
     Landmark,
     landmarks,
 )
-from dlm.doc.notes import html_comments
 from dlm.doc.provenance import Provenance, parse_attributes, parse_marker
 from dlm.doc.sections import NO_ATTRIBUTES, Section, SectionType
 from dlm.doc.spans import Source, Span
@@ -165,6 +164,8 @@ def _commented_out(
     text = source.text
     if _COMMENT.search(text, start) is None:
         return
+    from dlm.doc.notes import html_comments
+
     places = sorted(
         place
         for section in sections

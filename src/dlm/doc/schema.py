@@ -3,8 +3,7 @@
 Each description completes the sentence "<key> must be …". Places in a file are not known here.
 """
 
-from __future__ import annotations
-
+# Annotations are values here: pydantic asks for each, and as text it would have to compile them.
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field

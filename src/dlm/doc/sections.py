@@ -15,7 +15,6 @@ from types import MappingProxyType
 from typing import Final
 
 from dlm.doc.bodies import Pair, PairRole, Triple, meant, read_pairs, read_triples
-from dlm.doc.notes import without_html_comments
 from dlm.doc.provenance import Origin, Provenance
 from dlm.doc.spans import Source, Span
 
@@ -82,6 +81,8 @@ class Section:
         """The content as its writer meant it: see `bodies.meant`; prose without its comments."""
         content = self.content
         if self.type is SectionType.PROSE and "<!--" in content:
+            from dlm.doc.notes import without_html_comments
+
             content = without_html_comments(content.replace("\r\n", "\n"))
         return meant(content)
 

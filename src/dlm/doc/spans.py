@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import NamedTuple
 
 from dlm.errors import EditConflict, Location
 
@@ -16,8 +17,7 @@ BOM = "\ufeff"
 _STRIDE = 1024
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
+class Span(NamedTuple):
     """A half-open range of characters in a text."""
 
     start: int
@@ -28,8 +28,7 @@ class Span:
         return text[self.start : self.end]
 
 
-@dataclass(frozen=True, slots=True)
-class Splice:
+class Splice(NamedTuple):
     """Put `text` where `span` was; an empty span inserts."""
 
     span: Span

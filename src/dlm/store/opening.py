@@ -13,9 +13,10 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from dlm.errors import CorruptStore, DlmError, StoreError
 from dlm.files import disk_error, write_atomic
@@ -32,8 +33,7 @@ PRUNED = "pruned-"
 _WAIT_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """An open database, why it cannot be written (or None), and what the owner should know.
 
     `settled` is False when another process held the lock, so that nothing could be put right.

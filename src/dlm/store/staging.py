@@ -8,10 +8,9 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dlm.errors import DlmError, StoreError
 from dlm.files import disk_error, fsync_directory, fsync_tree, write_atomic
@@ -36,8 +35,7 @@ RUN_FILE = "training_run.json"
 rebuilt from. It holds no text of the document, since an adapter folder may be handed on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A version as its folder tells it. `vouched` is False when its own record was unreadable."""
 
     version: Version

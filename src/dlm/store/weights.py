@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from dlm.errors import StoreError
-from dlm.tensors import Tensor, read_tensors
+
+if TYPE_CHECKING:
+    from dlm.tensors import Tensor
 
 _CHUNK_BYTES = 1 << 24
 
@@ -73,6 +75,8 @@ def is_whole(folder: Path, sha256: str) -> bool:
 
 def _tensors(path: Path) -> Iterator[Tensor]:
     """Every tensor in a file, each of them whole."""
+    from dlm.tensors import read_tensors
+
     size = path.stat().st_size
     try:
         for tensor in read_tensors(path).values():
