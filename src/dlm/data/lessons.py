@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dlm.doc.provenance import Origin
 from dlm.doc.sections import Section, SectionType
@@ -118,8 +118,7 @@ class Lesson:
         return self.kind is Kind.PAIR and self.role is Role.TRAIN and self.origin == AUTHORED
 
 
-@dataclass(frozen=True, slots=True)
-class Lessons:
+class Lessons(NamedTuple):
     """All that a document teaches, and the exam and held-out pairs that are only asked of it.
 
     `triples` teach which of two answers is better, after all else is learned. Each is in document

@@ -10,8 +10,8 @@ from __future__ import annotations
 import difflib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 from dlm.doc.document import Document
 from dlm.doc.provenance import Origin
@@ -34,8 +34,7 @@ from dlm.loops.edits.plan import Addition, EditPlan, Place, Removal
 _NO_NEWLINE: Final = "\n\\ No newline at end of file\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """A change that cannot be made, by name, and why."""
 
     id: str
@@ -43,8 +42,7 @@ class Refusal:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rebased:
+class Rebased(NamedTuple):
     """The part of a plan that fits a document, the rest with reasons, and what stands already."""
 
     plan: EditPlan
@@ -52,8 +50,7 @@ class Rebased:
     present: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Reverted:
+class Reverted(NamedTuple):
     """A document before, and without what a run wrote; the sections that went, those that stay."""
 
     before: Document

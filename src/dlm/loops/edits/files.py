@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from dlm.doc.document import Document
 from dlm.doc.parser import parse_file
@@ -36,8 +35,7 @@ from dlm.store.records import now
 _STALE_SECONDS: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(NamedTuple):
     """What became of a plan: the file before and after, and which changes were made.
 
     `present` are additions that stood in the file already, edited or not.
