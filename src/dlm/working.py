@@ -17,10 +17,15 @@ def untold(what: str, done: int, of: int) -> None:
     """For work that nobody watches."""
 
 
-def told(what: str, items: Sequence[_T], tell: Tell) -> Iterator[_T]:
-    """The items one by one, telling now and then how many were gone through."""
+def part(tell: Tell, before: int, of: int) -> Tell:
+    """For a part of what is told of as a whole: so many were done `before` it, `of` so many."""
+    return lambda what, done, _: tell(what, before + done, of)
+
+
+def told(what: str, items: Sequence[_T], tell: Tell, *, every: int = _EVERY) -> Iterator[_T]:
+    """The items one by one, telling after `every` so many how many were gone through."""
     for done, item in enumerate(items):
-        if done % _EVERY == 0:
+        if done % every == 0:
             tell(what, done, len(items))
         yield item
     tell(what, len(items), len(items))

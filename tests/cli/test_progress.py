@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from dlm.cli.progress import TerminalProgress, WorkLine
+from dlm.cli.progress import TerminalProgress
+from dlm.cli.working import WorkLine
 from dlm.engine.model import Score
 from dlm.train.figures import EpochFigures
 from dlm.train.options import StepFigures
@@ -68,7 +69,7 @@ def test_a_terminal_shows_loss_speed_and_the_time_left(monkeypatch: pytest.Monke
 
 def test_work_that_lasts_says_when_it_will_end(capsys: pytest.CaptureFixture[str]) -> None:
     now = 0.0
-    line = WorkLine(lambda: now)
+    line = WorkLine(seconds=lambda: now)
     for done in range(400):
         line("encoding", done, 400)
         now += 0.25
@@ -83,12 +84,28 @@ def test_work_that_lasts_says_when_it_will_end(capsys: pytest.CaptureFixture[str
     ]
 
 
+def test_a_log_gets_a_line_every_half_minute_whatever_the_work(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    now = 0.0
+    line = WorkLine(seconds=lambda: now)
+    for what in ("encoding", "scoring", "answering", "judging"):
+        for done in range(60):
+            line(what, done, 60)
+            now += 0.25
+        line(what, 60, 60)
+    assert capsys.readouterr().err.splitlines() == [
+        "  encoding: 33%, about 0:10 left",
+        "  answering: 33%, about 0:10 left",
+    ]
+
+
 def test_a_terminal_writes_over_how_far_work_is(monkeypatch: pytest.MonkeyPatch) -> None:
     reader, writer = pty.openpty()
     now = 0.0
     with os.fdopen(writer, "w") as terminal:
         monkeypatch.setattr(sys, "stderr", terminal)
-        line = WorkLine(lambda: now)
+        line = WorkLine(seconds=lambda: now)
         for done in range(4):
             line("encoding", done, 4)
             now += 1.0

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
 from dlm.errors import UsageError
-from dlm.text.words import count
 
 if TYPE_CHECKING:
     from dlm.doc.document import Document
@@ -84,29 +83,6 @@ class LiveLine:
         if self.live:
             self._stream.write(f"\r\x1b[K{text}")
             self._stream.flush()
-
-
-class AskingBar:
-    """How far the asking is: a line on a terminal that is written over, else one line a stage."""
-
-    def __init__(self, indent: str = "") -> None:
-        self._indent, self._line, self._said = indent, LiveLine(sys.stderr), ""
-
-    def __call__(self, what: str, done: int, of: int) -> None:
-        if not self._line.live and what != self._said:
-            note(f"{what}: {count(of, 'request')} …" if of else f"{what} …")
-        self.show(what, done, of)
-
-    def show(self, what: str, done: int, of: int) -> None:
-        """The line on a terminal; nothing elsewhere."""
-        self._line.show(self._indent + (f"{what}: {done} of {of}" if of else f"{what} …"))
-        self._said = what
-
-    def close(self) -> None:
-        """End the line that is written over."""
-        if self._said:
-            self._line.show("")
-        self._said = ""
 
 
 def _looks_like_document(path: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -84,6 +85,7 @@ def measure_now(store: Store, version: Version, document: Document) -> Scorecard
     """Measure a version and keep its scorecard, where the store can be written."""
     from dlm.base_models import base_of
     from dlm.base_models.locate import local_folder
+    from dlm.cli.working import WorkLine
     from dlm.engine.answer import check_base
     from dlm.eval.comparison import keep
     from dlm.eval.measure import measure_version
@@ -92,7 +94,8 @@ def measure_now(store: Store, version: Version, document: Document) -> Scorecard
     folder = local_folder(base)
     check_base(store, version, folder, base.key)
     note(f"measuring {version.name} on {document.path} …")
-    card = measure_version(store, version, document, base, folder)
+    with closing(WorkLine()) as tell:
+        card = measure_version(store, version, document, base, folder, tell)
     if store.read_only:
         note("note: the store cannot be written, so this scorecard is not kept")
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -174,20 +175,23 @@ def _take(
     as_json: bool,
 ) -> None:
     """Show what a report adds to the document, and write it there when asked to."""
+    from dlm.cli.working import WorkLine
     from dlm.loops.harvest import harvest
     from dlm.loops.reports import read_report
     from dlm.store.records import now
 
     read = read_report(report, format, replace(choices, document=document))
-    done = harvest(
-        document,
-        read,
-        by=read.tool,
-        at=now(),
-        tag=tag,
-        min_confidence=min_confidence,
-        sealed=sealed,
-    )
+    with closing(WorkLine()) as tell:
+        done = harvest(
+            document,
+            read,
+            by=read.tool,
+            at=now(),
+            tag=tag,
+            min_confidence=min_confidence,
+            sealed=sealed,
+            tell=tell,
+        )
     _tell(report, read, done)
     if strict and done.unusable:
         first = done.unusable[0]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlm.cli.common import AskingBar, note, one_line, read_document
+from dlm.cli.common import note, one_line, read_document
 from dlm.cli.edits import Mode, mode_of, open_database, present
 from dlm.cli.edits_verbs import edits_app
 from dlm.cli.options import (
@@ -172,10 +172,11 @@ def _mine(
     as_json: bool,
 ) -> None:
     """Mine, print the funnel, and do with the plan what `mode` says."""
+    from dlm.cli.working import WorkLine
     from dlm.loops.mine.run import mine
 
-    with open_database(document) as database, closing(AskingBar()) as bar:
-        outcome = mine(document, options, database, bar)
+    with open_database(document) as database, closing(WorkLine()) as tell:
+        outcome = mine(document, options, database, tell)
     plan = outcome.plan
     if explain:
         told = [each.to_json() for each in outcome.mined]

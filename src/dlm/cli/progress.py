@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from dlm.cli.common import AskingBar, LiveLine, note, one_line
+from dlm.cli.common import note, one_line
+from dlm.cli.working import RARELY, WorkLine, clock
 from dlm.loops.improve.options import ImproveProgress
 from dlm.store.records import version_name
 from dlm.train.options import Progress, StepFigures
@@ -19,66 +20,17 @@ if TYPE_CHECKING:
     from dlm.store.improving import Round
     from dlm.train.figures import EpochFigures, PairEpoch
 
-
-_AT_ONCE: Final = 1.0  # seconds of work, from which a terminal shows how far it is
-_SOON: Final = 5.0  # and a log
-_LONG: Final = 20.0  # what is left of an epoch, to be told of
-_OFTEN: Final = 0.2  # seconds between two lines of a terminal
-_RARELY: Final = 30.0  # and of a log
-
-
-class WorkLine:
-    """How far work is and when it will end by its rate, once it has lasted a moment.
-
-    A line on a terminal that is written over; elsewhere a line of its own, rarely.
-    """
-
-    def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
-        self._line, self._seconds = LiveLine(sys.stderr), seconds
-        self._what = ""  # nothing goes on
-        self._first, self._began = 0, 0.0
-        self._shown: float | None = None
-
-    def __call__(self, what: str, done: int, of: int) -> None:
-        """A `dlm.working.Tell`."""
-        if done >= of:
-            self.close()
-            return
-        now = self._seconds()
-        if what != self._what:
-            self.close()
-            self._what, self._first, self._began = what, done, now
-        live = self._line.live
-        if self._shown is None:
-            due = self._began + (_AT_ONCE if live else _SOON)
-        else:
-            due = self._shown + (_OFTEN if live else _RARELY)
-        if now >= due and done > self._first:
-            self._shown = now
-            left = (now - self._began) / (done - self._first) * (of - done)
-            self._say(f"  {what}: {done / of:.0%}, about {clock(left)} left")
-
-    def _say(self, text: str) -> None:
-        if self._line.live:
-            self._line.show(text)
-        else:
-            note(text)
-
-    def close(self) -> None:
-        """End the line that is written over."""
-        if self._shown is not None:
-            self._line.show("")
-        self._what, self._shown = "", None
+_LONG = 20.0  # seconds that are left of an epoch, to be told of
 
 
 class TerminalProgress(Progress):
     """Loss, tokens a second, answers learned, and the time that is left at most."""
 
-    def __init__(self) -> None:
+    def __init__(self, work: WorkLine | None = None) -> None:
         self._bar: Bar | None = None
         self._known = ""
         self._tty = sys.stderr.isatty()
-        self._work = WorkLine()
+        self._work = work or WorkLine()
         self._logged = time.monotonic()
 
     def planned(self, summary: str, warnings: Sequence[str]) -> None:
@@ -108,7 +60,7 @@ class TerminalProgress(Progress):
             epoch = f"epoch {figures.epoch:>2}  loss {figures.loss:.3f}"
             text = f"{epoch}  {speed}  {self._known}{left}"
             bar.update(bar.task_ids[0], completed=figures.step, description=text)
-        elif time.monotonic() - self._logged >= _RARELY:
+        elif time.monotonic() - self._logged >= RARELY:
             self._logged = time.monotonic()
             note(
                 f"epoch {figures.epoch}, {figures.epoch_share:.0%}: step {figures.step:,} of "
@@ -171,8 +123,8 @@ class ImproveScreen(ImproveProgress):
     """The run on standard error: a heading a round, a line a step, and what came of it."""
 
     def __init__(self) -> None:
-        super().__init__(TerminalProgress())
-        self._bar = AskingBar("    ")
+        self._work = WorkLine("    ")
+        super().__init__(TerminalProgress(self._work))
 
     def round(self, name: str, number: int, of: int, teacher: str, strategy: str) -> None:
         note(f"round {number} of {of}, {name}: {one_line(teacher, 80)} teaches by {strategy}")
@@ -185,8 +137,8 @@ class ImproveScreen(ImproveProgress):
         self.close()
         note(f"    {title:<10}  {one_line(text, 300)}")
 
-    def asking(self, what: str, done: int, of: int) -> None:
-        self._bar.show(what, done, of)
+    def working(self, what: str, done: int, of: int) -> None:
+        self._work(what, done, of)
 
     def ended(self, one: Round) -> None:
         self.close()
@@ -198,14 +150,7 @@ class ImproveScreen(ImproveProgress):
 
     def close(self) -> None:
         """End the line that is written over."""
-        self._bar.close()
-
-
-def clock(seconds: float) -> str:
-    """`0:07`, `1:02:40`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+        self._work.close()
 
 
 def verdict(one: Round) -> str:

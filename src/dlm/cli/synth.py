@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlm.cli import preference
-from dlm.cli.common import AskingBar, note, one_line, print_json, read_document
+from dlm.cli.common import note, one_line, print_json, read_document
 from dlm.cli.edits import Mode, mode_of, open_database, present
 from dlm.cli.edits_verbs import edits_app
 from dlm.cli.options import (
@@ -227,10 +227,11 @@ def _write(
     as_json: bool,
 ) -> None:
     """Synthesize, print the funnel, and do with the plan what `mode` says."""
+    from dlm.cli.working import WorkLine
     from dlm.loops.synth.run import synthesize
 
-    with open_database(document) as database, closing(AskingBar()) as bar:
-        outcome = synthesize(document, options, asking, database, bar)
+    with open_database(document) as database, closing(WorkLine()) as tell:
+        outcome = synthesize(document, options, asking, database, tell)
     plan = outcome.plan
     if explain:
         told = [candidate.to_json() for candidate in outcome.candidates]

@@ -30,6 +30,7 @@ from dlm.errors import DlmError
 from dlm.hardware import detect, plan_answers
 from dlm.store.records import Version
 from dlm.store.store import Store
+from dlm.working import Tell, untold
 
 __all__ = ["Resident", "RewardModel", "Score", "Scored"]
 
@@ -160,7 +161,7 @@ class Resident:
         """How many tokens a request takes before its answer."""
         return len(self.codec.prompt_ids(_messages(request)))
 
-    def score(self, items: Sequence[Scored], *, adapter: bool) -> list[Score]:
+    def score(self, items: Sequence[Scored], *, adapter: bool, tell: Tell = untold) -> list[Score]:
         """Mean loss per token of each target, in nats; its end-of-turn is not counted.
 
         A target that is empty, or too long for the context together with what stands before it,
@@ -175,7 +176,8 @@ class Resident:
         long = [index for index, row in rows.items() if sum(row.supervised) > most]
         short = [index for index in rows if index not in set(long)]
         with contextlib.nullcontext() if adapter else self.model.base_only():
-            found = self.model.score([rows[index] for index in short], pad_id=self._chat.pad_id)
+            brief = [rows[index] for index in short]
+            found = self.model.score(brief, pad_id=self._chat.pad_id, tell=tell)
             for index in long:
                 scores[index] = score_in_parts(self.model, rows[index], most)
         for index, score in zip(short, found, strict=True):
@@ -265,16 +267,20 @@ class RewardModel:
         network, torch = load_classifier(folder, plan, pad_id=codec.pad_id)
         return cls(network, codec, plan.device, torch)
 
-    def rewards(self, rows: Sequence[tuple[Sequence[Message], str]]) -> list[float]:
+    def rewards(
+        self, rows: Sequence[tuple[Sequence[Message], str]], tell: Tell = untold
+    ) -> list[float]:
         """The reward of each answer to its messages; NaN where both are too long to be read."""
         ids = [self._codec.reply(messages, answer).ids for messages, answer in rows]
         found = [math.nan] * len(rows)
         fitting = [i for i, row in enumerate(ids) if len(row) <= self._codec.context_length]
         fitting.sort(key=lambda i: len(ids[i]))
         for start in range(0, len(fitting), _REWARDS_AT_ONCE):
+            tell("scoring", start, len(fitting))
             batch = fitting[start : start + _REWARDS_AT_ONCE]
             for place, reward in zip(batch, self._batch([ids[i] for i in batch]), strict=True):
                 found[place] = reward
+        tell("scoring", len(fitting), len(fitting))
         return found
 
     def _batch(self, rows: list[list[int]]) -> list[float]:

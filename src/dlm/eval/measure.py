@@ -26,7 +26,7 @@ from dlm.eval.sizing import WRITTEN, Costs, sized
 from dlm.hardware import detect, plan_answers
 from dlm.store.records import Version
 from dlm.store.store import Store
-from dlm.working import Tell, untold
+from dlm.working import Tell, part, untold
 
 _BOUNDS = (32, 64, 128, 256, 512)  # tokens an answer may take: the first that is long enough
 _ROOM = 1.5  # times the length of the reference
@@ -34,7 +34,12 @@ _DRIFT_LENGTH = 128  # tokens a general text
 
 
 def measure_version(
-    store: Store, version: Version, document: Document, base: BaseModel, folder: Path
+    store: Store,
+    version: Version,
+    document: Document,
+    base: BaseModel,
+    folder: Path,
+    tell: Tell = untold,
 ) -> Scorecard:
     """The scorecard of a version on the document as it stands; takes a model into memory.
 
@@ -46,10 +51,10 @@ def measure_version(
     with store.in_use(version):
         model = Model.load(folder, plan_answers(detect(), base), adapter=version.path)
     length = sequence_length(document.frontmatter.training, codec.context_length)
-    card = Evaluator(model, codec).measure(
-        sheet, codec, document_sha256=document.sha256, sequence_length=length
-    )
-    return with_notes_open(card, document, base)
+    evaluator = Evaluator(model, codec)
+    evaluator.tell = tell
+    card = evaluator.measure(sheet, codec, document_sha256=document.sha256, sequence_length=length)
+    return with_notes_open(card, document, base, tell)
 
 
 class Evaluator:
@@ -189,7 +194,7 @@ class Evaluator:
                 max_new_tokens=bound,
                 stop_ids=codec.stop_ids,
                 pad_id=codec.pad_id,
-                tell=self.tell,
+                tell=part(self.tell, len(spoken), len(asked)),
             )
             for place, ids in zip(group, found, strict=True):
                 spoken[place] = _Spoken(asked[place], ids, len(ids) < bound)

@@ -6,7 +6,7 @@ once, in a section that names where it stands: what stands twice is trained with
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -26,6 +26,7 @@ from dlm.loops.proposals import (
     seal,
 )
 from dlm.loops.reports import Report
+from dlm.working import Tell, told, untold
 
 TAG: Final = "auto-harvest"
 
@@ -58,6 +59,7 @@ def harvest(
     min_confidence: float = 0.0,
     sealed: float = 0.0,
     origin: Origin = Origin.HARVESTED,
+    tell: Tell = untold,
 ) -> Harvest:
     """Plan what a report adds to the document. Pure: nothing is read or written.
 
@@ -70,7 +72,7 @@ def harvest(
         for one in report.found
         if one.confidence < min_confidence
     ]
-    wanted = _wanted(sure, existing, skipped)
+    wanted = _wanted(sure, existing, skipped, tell)
     new = [one.content for one, again in wanted if not again and isinstance(one.content, NewPair)]
     exam = seal(new, sealed, existing.lessons)
     proposer = Proposer(new_run_id(at), origin, by, at)
@@ -98,14 +100,14 @@ def harvest(
 
 
 def _wanted(
-    found: Iterable[Proposal], existing: Existing, skipped: list[Unused]
+    found: Sequence[Proposal], existing: Existing, skipped: list[Unused], tell: Tell
 ) -> list[tuple[Proposal, str | None]]:
     """What is to be added, and of what the document holds already, the section that does.
 
     New pairs stand first, then those that are repeated, then triples.
     """
     wanted: dict[tuple[str, ...], tuple[Proposal, str | None]] = {}
-    for one in found:
+    for one in told("comparing with the document", found, tell):
         again = existing.holds(one.content) if one.own else None
         if again:
             reason = existing.why_not_raise(one.content)

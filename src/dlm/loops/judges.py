@@ -16,6 +16,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from dlm.data.chat import Message
@@ -23,6 +24,7 @@ from dlm.data.completion import Refused, Request
 from dlm.errors import JudgeError, TeacherError
 from dlm.loops.programs import Program, Unusable
 from dlm.text.words import one_line
+from dlm.working import Tell, told, untold
 
 if TYPE_CHECKING:
     from dlm.engine.resident import Resident, RewardModel
@@ -104,13 +106,15 @@ class Judge(ABC):
 
     `name` is for people and for provenance, `threshold` what a candidate needs unless the owner
     says otherwise, `margin` by how much one must lead another to be preferred. A judge that is not
-    `repeatable` may score otherwise when asked again or after something else.
+    `repeatable` may score otherwise when asked again or after something else. One that takes a
+    while says to `tell` how far it is.
     """
 
     name: str
     threshold: float
     margin: float
     repeatable: bool = True
+    tell: Tell = staticmethod(untold)
 
     @abstractmethod
     def score_all(self, questions: Sequence[Question]) -> list[list[float]]:
@@ -186,10 +190,12 @@ class SwayJudge(Judge):
             for question, text in flat
             if (known := _known(question))
         ]
-        resident = self._resident
-        scores = [score.nll for score in resident.score([*alone, *reading], adapter=False)]
+        resident, tell = self._resident, self.tell
+        scores = [
+            score.nll for score in resident.score([*alone, *reading], adapter=False, tell=tell)
+        ]
         adapted = (
-            [score.nll for score in resident.score(alone, adapter=True)]
+            [score.nll for score in resident.score(alone, adapter=True, tell=tell)]
             if (resident.version)
             else [float("nan")] * len(flat)
         )
@@ -222,9 +228,8 @@ class CommandJudge(Judge):
 
     def score_all(self, questions: Sequence[Question]) -> list[list[float]]:
         """One process a candidate; one that fails, hangs or prints something else scores NaN."""
-        return [
-            [self._ask(question, text) for text in question.candidates] for question in questions
-        ]
+        each = told(f"judging with {self.name}", questions, self.tell, every=1)
+        return [[self._ask(question, text) for text in question.candidates] for question in each]
 
     def why(self, prompt: str, candidate: str) -> str:
         """The "reasoning" that the program printed with its last score."""
@@ -272,10 +277,11 @@ class GradeJudge(Judge):
         """
         flat = [(question, text) for question in questions for text in question.candidates]
         scores = [math.nan] * len(flat)
-        last = ""
+        last, given = "", count(1)
 
         def done(index: int, texts: Sequence[str]) -> None:
             nonlocal last
+            self.tell(f"judging with {self.name}", next(given), len(flat))
             question, candidate = flat[index]
             refused = isinstance(texts, Refused)
             last = texts.reason if isinstance(texts, Refused) else next(iter(texts), "")
@@ -318,7 +324,7 @@ class RewardJudge(Judge):
             for q in questions
             for text in q.candidates
         ]
-        rewards = iter(self._model.rewards(rows))
+        rewards = iter(self._model.rewards(rows, self.tell))
         return [[next(rewards, math.nan) for _ in q.candidates] for q in questions]
 
 

@@ -212,7 +212,7 @@ class TripleEvaluator:
             document_sha256=plan.document.sha256,
             sequence_length=plan.sequence_length,
         )
-        return with_notes_open(card, plan.document, plan.base)
+        return with_notes_open(card, plan.document, plan.base, self._bench.evaluator.tell)
 
     def _answers(self, rows: Sequence[Row]) -> list[Score]:
         return self._model.score([row.encoded for row in rows], pad_id=self._plan.codec.pad_id)

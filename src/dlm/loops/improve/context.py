@@ -41,6 +41,7 @@ from dlm.store.store import Store, open_store
 from dlm.train.checkpoint import read_checkpoint
 from dlm.train.options import TrainOptions
 from dlm.train.run import train
+from dlm.working import Tell
 
 _BACK_RANK: Final = 32
 _BACK_EPOCHS: Final = 12
@@ -76,7 +77,7 @@ class Context:
 
     def asking(self, what: str, done: int, of: int) -> None:
         """Tell how far the asking of a teacher is; raises TimeIsUp."""
-        self.progress.asking(what, done, of)
+        self.progress.working(what, done, of)
         self.clock.check()
 
     def train_challenger(self, one: Round, document: Document) -> Version:
@@ -115,7 +116,8 @@ class Context:
         card = kept(self.store, version, document.sha256)
         if card is None:
             base = base_of(document)
-            card = measure_version(self.store, version, document, base, local_folder(base))
+            tell, folder = self.progress.working, local_folder(base)
+            card = measure_version(self.store, version, document, base, folder, tell)
             with self.database.transaction():
                 keep(self.database, version.number, card)
         return card
@@ -152,18 +154,21 @@ class Context:
             for question in self.exam
         ]
         with open_teacher(spec, self.document) as teacher:
-            answers, error = Cached(teacher, self.database).answers(requests)
+            answers, error = Cached(teacher, self.database).answers(requests, self.asking)
         if error is not None:
             raise error
         with Resident.open(self.document) as resident:
-            return _judged(resident, self.exam, [texts[0] if texts else "" for texts in answers])
+            texts = [each[0] if each else "" for each in answers]
+            return _judged(resident, self.exam, texts, self.progress.working)
 
     def _examine(self, adapter: Path | None) -> ExamResult:
         base = base_of(self.document)
         folder = local_folder(base)
         codec = Codec.load(folder, system_prompt=self.document.frontmatter.system_prompt)
         model = Model.load(folder, plan_answers(detect(), base), adapter=adapter)
-        return exam_result(Evaluator(model, codec).ask(self.exam, codec))
+        evaluator = Evaluator(model, codec)
+        evaluator.tell = self.progress.working
+        return exam_result(evaluator.ask(self.exam, codec))
 
     def _settled(self, document: Document, *, backtranslates: bool) -> Document:
         """The document as a round trains it: its anchor, and the rank if the owner chose none."""
@@ -239,12 +244,12 @@ def exam_of(document: Document, most: int) -> tuple[Question, ...]:
 
 
 def _judged(
-    resident: Resident, questions: Sequence[Question], answers: Sequence[str]
+    resident: Resident, questions: Sequence[Question], answers: Sequence[str], tell: Tell
 ) -> ExamResult:
     """How good answers in words are; how fluent they are is for our base to say."""
     said = [Scored(asked(q.text), text) for q, text in zip(questions, answers, strict=True)]
     wanted = [Scored(asked(question.text), question.reference) for question in questions]
-    scores = resident.score([*said, *wanted], adapter=False)
+    scores = resident.score([*said, *wanted], adapter=False, tell=tell)
     items = []
     for at, (question, text) in enumerate(zip(questions, answers, strict=True)):
         ended = text.finished if isinstance(text, Completion) else True

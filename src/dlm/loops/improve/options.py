@@ -110,8 +110,8 @@ class ImproveProgress:
     def told(self, title: str, text: str) -> None:
         """What came of a step."""
 
-    def asking(self, what: str, done: int, of: int) -> None:
-        """How far the asking of the teacher is."""
+    def working(self, what: str, done: int, of: int) -> None:
+        """So many of something that takes a while are done; called often, at the end with all."""
 
     def ended(self, one: Round) -> None:
         """A round is over."""

@@ -30,11 +30,12 @@ from dlm.loops.mine.candidates import (
 )
 from dlm.loops.mine.sampling import sample
 from dlm.loops.proposals import Existing, Funnel, Proposer, run_id
-from dlm.loops.teachers import Counts, Progress
+from dlm.loops.teachers import Counts
 from dlm.store.database import Database
 from dlm.text.cleaning import clean
 from dlm.text.terms import content, names_in, terms
 from dlm.text.words import normalise
+from dlm.working import Tell, told, untold
 
 CHOSEN_FROM: Final = "chosen_from"
 REJECTED_FROM: Final = "rejected_from"
@@ -63,7 +64,7 @@ def mine(
     document: Document,
     options: MineOptions,
     database: Database,
-    progress: Progress = lambda what, done, of: None,
+    tell: Tell = untold,
 ) -> Outcome:
     """Let the current version answer its questions, judge the answers, and plan the contrasts.
 
@@ -74,11 +75,11 @@ def mine(
         # Before anything is drawn: a judge that does not exist should not cost minutes.
         judge = open_judge(options.judge, resident, timeout=options.timeout)
         pairs, notes = prompts(document)
-        sampled = sample(document, pairs, resident, options, database, progress)
+        sampled = sample(document, pairs, resident, options, database, tell)
         threshold = judge.margin if options.threshold is None else options.threshold
-        found, gave_up = judged(sampled.mined, judge, threshold, progress)
+        found, gave_up = judged(sampled.mined, judge, threshold, tell)
         version = resident.version
-    found = _limited(_new(document, found), options.max_pairs)
+    found = _limited(_new(document, found, tell), options.max_pairs)
     funnel = funnel_of(found)
     standing = [triple for section in document.sections for triple in section.triples]
     measured = balance([*standing, *_triples(found)])
@@ -135,7 +136,7 @@ def prompts(document: Document) -> tuple[list[Lesson], list[str]]:
 
 
 def judged(
-    mined: Sequence[Mined], judge: Judge, threshold: float, progress: Progress
+    mined: Sequence[Mined], judge: Judge, threshold: float, tell: Tell
 ) -> tuple[list[Mined], JudgeError | None]:
     """Every prompt with its scores and, where there is one, its contrast.
 
@@ -151,7 +152,7 @@ def judged(
             if not judge.repeatable:
                 compared = [_asked_again(each, judge, threshold) for each in compared]
             done += compared
-            progress(f"judging with {judge.name}", len(done), len(mined))
+            tell(f"judging with {judge.name}", len(done), len(mined))
     except JudgeError as error:
         rest = [each.without_contrast("it was not judged") for each in mined[len(done) :]]
         return [*done, *rest], error
@@ -201,11 +202,11 @@ def _triple(mined: Mined, found: Contrast) -> NewTriple:
     return NewTriple(mined.prompt, found.chosen.text, found.rejected.text)
 
 
-def _new(document: Document, mined: Iterable[Mined]) -> list[Mined]:
+def _new(document: Document, mined: Sequence[Mined], tell: Tell) -> list[Mined]:
     """The prompts without contrasts that stand in the document, or that tell its exam."""
     existing = Existing(document)
     found = []
-    for each in mined:
+    for each in told("comparing with the document", mined, tell):
         triple = _triple(each, each.contrast) if each.contrast else None
         reason = existing.why_not(triple) if triple else None
         found.append(each.without_contrast(reason) if reason else each)

@@ -19,12 +19,13 @@ from dlm.engine.resident import Resident, Scored
 from dlm.errors import DocumentError, StoreError, UsageError
 from dlm.loops.judges import asked
 from dlm.loops.mine.candidates import AUTHORED, Candidate, Drop, Mined, MineOptions, RejectFrom
-from dlm.loops.teachers import Cached, Counts, LocalTeacher, Progress
+from dlm.loops.teachers import Cached, Counts, LocalTeacher
 from dlm.store.database import Database
 from dlm.store.store import open_store
 from dlm.text.cleaning import clean
 from dlm.text.near import repetition
 from dlm.text.words import normalise
+from dlm.working import Tell
 
 # Of an adapter that knows an answer by heart: with less of it the model half remembers, and what it
 # says is near the truth and wrong.
@@ -48,7 +49,7 @@ def sample(
     resident: Resident,
     options: MineOptions,
     database: Database,
-    progress: Progress,
+    tell: Tell,
 ) -> Sampled:
     """Draw answers of the current version, and of the model that is to be rejected.
 
@@ -62,7 +63,7 @@ def sample(
         cached = Cached(voice, database)
         requests = [_request(document, mined[place].prompt, options) for place in places]
         # The first voice is asked everything; the others may find nothing to say.
-        answers, error = cached.answers(requests, progress, needed=not sampled.counts)
+        answers, error = cached.answers(requests, tell, needed=not sampled.counts)
         if error is not None:
             raise error
         refused = (texts.reason for texts in answers if isinstance(texts, Refused))
@@ -71,7 +72,7 @@ def sample(
         for place, texts in zip(places, answers, strict=True):
             roles = Candidate("", voice.name, better, worse)
             mined[place] = _with(mined[place], texts, roles)
-        mined[:] = _fluent(mined, voice.name, resident)
+        mined[:] = _fluent(mined, voice.name, resident, tell)
 
     voice = _current(document, resident)
     every = range(len(mined))
@@ -191,7 +192,7 @@ def _not_whole(prompt: str, text: str, raw: str) -> str | None:
     return None
 
 
-def _fluent(mined: Sequence[Mined], source: str, resident: Resident) -> list[Mined]:
+def _fluent(mined: Sequence[Mined], source: str, resident: Resident, tell: Tell) -> list[Mined]:
     """The prompts without those answers of a model that the base finds odder than the known one.
 
     Noise against sense is no contrast to learn from.
@@ -199,7 +200,8 @@ def _fluent(mined: Sequence[Mined], source: str, resident: Resident) -> list[Min
     rows = [(each, one) for each in mined for one in each.left if one.source == source]
     answers = [Scored(asked(each.prompt), each.answer) for each in mined]
     said = [Scored(asked(each.prompt), one.text) for each, one in rows]
-    losses = [score.nll for score in resident.score([*answers, *said], adapter=False)]
+    scores = resident.score([*answers, *said], adapter=False, tell=tell)
+    losses = [score.nll for score in scores]
     bounds = dict(zip(map(id, mined), losses, strict=False))
     odd = {
         id(one)

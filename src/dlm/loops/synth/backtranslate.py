@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from dlm.data.chat import Codec
@@ -87,8 +88,8 @@ def backtranslated(
     exam, known = Existing(document).sealed, Questions.of(document).repeated
     codec = bench.resident.codec
     out = checked(candidates, Stage.PARSED, _unusable)
-    out = checked(out, Stage.DEDUP, lambda one: repeats(exam, one))
-    out = checked(out, Stage.DEDUP, lambda one: repeats(known, one))
+    out = checked(out, Stage.DEDUP, lambda one: repeats(exam, one), bench.tell)
+    out = checked(out, Stage.DEDUP, lambda one: repeats(known, one), bench.tell)
     if options.filter is Filter.SWAY:
         out = checked(out, Stage.GROUNDED, lambda one: _leak(one, codec))
         out = checked(out, Stage.GROUNDED, _off_topic)
@@ -145,13 +146,13 @@ def _scored(
     if not alive:
         return out
     adapter = options.scorer == "self"
-    score = bench.resident.score
-    bare = [one.nll for one in score([Scored(None, text) for text in texts], adapter=adapter)]
+    score = partial(bench.resident.score, adapter=adapter, tell=bench.tell)
+    bare = [one.nll for one in score([Scored(None, text) for text in texts])]
     without = dict(zip(texts, bare, strict=True))
     tries = [(at, text) for at in alive for text in _tried(candidates[at].answer, texts)]
     rows = [Scored(asked(candidates[at].question), text) for at, text in tries]
     gains: dict[int, dict[str, float]] = {at: {} for at in alive}
-    for (at, text), found in zip(tries, score(rows, adapter=adapter), strict=True):
+    for (at, text), found in zip(tries, score(rows), strict=True):
         gains[at][text] = without[text] - found.nll
     threshold = _LEAST_GAIN if options.threshold is None else options.threshold
     for at in alive:

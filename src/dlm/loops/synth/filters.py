@@ -25,6 +25,7 @@ from dlm.loops.synth.grounding import ASKING, support
 from dlm.loops.synth.passages import around
 from dlm.text.terms import content, terms
 from dlm.text.words import ANAPHORS
+from dlm.working import Tell, told, untold
 
 if TYPE_CHECKING:
     from dlm.engine.resident import Resident
@@ -60,10 +61,14 @@ Check = Callable[[Candidate], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What candidates are measured with: the model, loaded when it is first needed, and a judge."""
+    """What candidates are measured with: the model, loaded when it is first needed, and a judge.
+
+    `tell` is told how far the measuring is.
+    """
 
     resident: Resident
     judge: Callable[[], Judge]
+    tell: Tell = untold
 
 
 def run_filters(
@@ -74,24 +79,27 @@ def run_filters(
 ) -> list[Candidate]:
     """Every candidate, those that were dropped with their stage and reason; in the given order."""
     exam, asked = Existing(document).sealed, Questions.of(document).repeated
+    tell = bench.tell
     left = checked(candidates, Stage.PARSED, _cannot_stand)
-    left = checked(left, Stage.DEDUP, lambda one: repeats(exam, one))
+    left = checked(left, Stage.DEDUP, lambda one: repeats(exam, one), tell)
     if options.filter is not Filter.NONE:
-        left = checked(left, Stage.DEDUP, lambda one: repeats(asked, one))
+        left = checked(left, Stage.DEDUP, lambda one: repeats(asked, one), tell)
     if options.filter is Filter.SWAY:
         left = checked(left, Stage.PARSED, lambda one: malformed(one.question, one.answer))
         left = checked(left, Stage.GROUNDED, _by_chance)
-        left = [_grounded(one) for one in left]
+        left = [_grounded(one) for one in told("looking for the sources", left, tell)]
         left = _measured(left, bench)
         left = _judged(left, options, bench)
     return select(left, options)
 
 
-def checked(candidates: Sequence[Candidate], stage: Stage, check: Check) -> list[Candidate]:
+def checked(
+    candidates: Sequence[Candidate], stage: Stage, check: Check, tell: Tell = untold
+) -> list[Candidate]:
     """The candidates; those that `check` finds fault with are dropped at that stage."""
     return [
         one if one.dropped or (reason := check(one)) is None else one.drop(stage, reason)
-        for one in candidates
+        for one in told("comparing with the document", candidates, tell)
     ]
 
 
@@ -167,9 +175,11 @@ def _measured(candidates: Sequence[Candidate], bench: Bench) -> list[Candidate]:
     out = list(candidates)
     alive = [at for at, one in enumerate(out) if not one.dropped]
     if alive:
-        swayed = SwayJudge(bench.resident).sway([_question(out[at]) for at in alive])
+        judge = SwayJudge(bench.resident)
+        judge.tell = bench.tell
+        swayed = judge.sway([_question(out[at]) for at in alive])
         answers = [Scored(None, out[at].answer) for at in alive]
-        plain = bench.resident.score(answers, adapter=False)
+        plain = bench.resident.score(answers, adapter=False, tell=bench.tell)
         for at, row, answer in zip(alive, swayed, plain, strict=True):
             out[at] = _weighed(out[at], row[0], answer.nll)
     return out
@@ -217,6 +227,7 @@ def _judged(
     if not alive:
         return out
     judge = bench.judge()
+    judge.tell = bench.tell
     threshold = judge.threshold if options.threshold is None else options.threshold
     if judge.name == "sway":
         scores = [out[at].scores.get("sway", math.nan) for at in alive]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
@@ -29,11 +29,11 @@ from dlm.loops.teachers import (
     Counts,
     Estimate,
     LocalTeacher,
-    Progress,
     estimate,
     open_teacher,
 )
 from dlm.store.database import Database
+from dlm.working import Tell, untold
 
 _STRENGTH: Final = 0.35  # of the adapter when it writes: one trained to answer forgets how to ask
 _TOGETHER: Final = 32  # requests of a commission that are asked and kept as one
@@ -83,7 +83,7 @@ def synthesize(
     options: SynthOptions,
     asking: Asking,
     database: Database,
-    progress: Progress = lambda what, done, of: None,
+    tell: Tell = untold,
     commission: Commission | None = None,
 ) -> Outcome:
     """Ask the teacher for candidates, filter them, and plan those that are kept.
@@ -93,12 +93,13 @@ def synthesize(
     """
     with _opened(document, options, asking, database, commission) as session:
         requests = [ask.request for ask in session.asks]
-        answers, gave_up = session.cached.answers(requests, progress)
-        progress("filtering", 0, 0)
+        answers, gave_up = session.cached.answers(requests, tell)
         written = read(session.asks, answers, keep_reasoning=options.keep_reasoning)
         written.refused += [found.reason for found in answers if isinstance(found, Refused)]
         filters = backtranslated if options.backtranslates else run_filters
-        candidates = filters(written.candidates, document, options, session.bench)
+        candidates = filters(
+            written.candidates, document, options, replace(session.bench, tell=tell)
+        )
     funnel = funnel_of(candidates, len(written.unparsed))
     note: dict[str, Any] = {
         "funnel": funnel,

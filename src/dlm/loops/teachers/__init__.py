@@ -1,7 +1,7 @@
 """Teachers: whoever completes prompts for the loops, here or elsewhere, behind one protocol."""
 
 from dlm.data.completion import Completion, Done, Refused, Request
-from dlm.loops.teachers.cached import Cached, Counts, Estimate, Progress, estimate
+from dlm.loops.teachers.cached import Cached, Counts, Estimate, estimate
 from dlm.loops.teachers.protocol import Teacher
 from dlm.loops.teachers.spec import LocalTeacher, open_teacher
 
@@ -12,7 +12,6 @@ __all__ = [
     "Done",
     "Estimate",
     "LocalTeacher",
-    "Progress",
     "Refused",
     "Request",
     "Teacher",

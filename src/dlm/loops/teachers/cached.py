@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
@@ -14,17 +14,11 @@ from dlm.loops.teachers.protocol import Teacher, answered
 from dlm.loops.teachers.spec import LocalTeacher
 from dlm.store.completions import add_completions, completion_key, find_completions
 from dlm.store.database import Database
+from dlm.working import Tell, untold
 
 _CHARACTERS_A_TOKEN: Final = 4
 _UNSYNCED: Final = 1.0  # seconds of answers that may be asked again after a power cut, not a kill
 _SAMPLE: Final = 16  # requests, and new tokens of each, in the measurement
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and of how much."""
-
-
-def _silent(what: str, done: int, of: int) -> None:
-    """Tells nobody."""
 
 
 @dataclass(slots=True)
@@ -117,7 +111,7 @@ class Cached:
             self._complete(requests[start : start + size], start, done)
 
     def answers(
-        self, requests: Sequence[Request], progress: Progress = _silent, *, needed: bool = True
+        self, requests: Sequence[Request], tell: Tell = untold, *, needed: bool = True
     ) -> tuple[list[Sequence[str]], TeacherError | None]:
         """The completions of each request, none where there was no answer.
 
@@ -125,14 +119,20 @@ class Cached:
         where that is nothing; where answers are `needed`, one that never answered counts as such.
         """
         found: list[Sequence[str]] = [()] * len(requests)
-        count = 0
+        count, cached_before = 0, self.counts.cached
+
+        def show() -> None:
+            # What comes from the store comes at once, and says nothing about the rest.
+            cached = self.counts.cached - cached_before
+            tell(f"asking {self.name}", count - cached, len(requests) - cached)
 
         def done(index: int, texts: Sequence[str]) -> None:
             nonlocal count
             count += 1
             found[index] = texts
-            progress(f"asking {self.name}", count, len(requests))
+            show()
 
+        show()
         try:
             self.complete(requests, done)
             if needed:
