@@ -10,7 +10,7 @@ import typer
 from dlm.cli.common import note, print_json, read_document
 from dlm.cli.options import JsonOption, PathArgument, one_of
 from dlm.cli.train_report import print_report, refusal_error, say_nothing_to_train, show_plan
-from dlm.errors import UsageError
+from dlm.errors import Interrupted, UsageError
 from dlm.launch import Launch, launch
 from dlm.text.words import count
 
@@ -126,12 +126,17 @@ def train(
             preferences=wanted == "preference" or no_mined or force,
         )
         wanted = "sft"
-    document = read_document(path)
-    board = _board(tensorboard)
-    announce(document, phase=wanted, no_mined=no_mined)
-    from dlm.train.lock_file import LockMode
-    from dlm.train.options import TrainOptions
-
+    try:
+        document = read_document(path)
+        board = _board(tensorboard)
+        announce(document, phase=wanted, no_mined=no_mined)
+        from dlm.train.lock_file import LockMode
+        from dlm.train.options import TrainOptions
+    except KeyboardInterrupt:
+        again = "run the same command to train again"
+        raise Interrupted(
+            "stopped before it was planned: nothing was changed", hint=again
+        ) from None
     options = TrainOptions(
         fresh=fresh,
         forget=forget,

@@ -26,7 +26,7 @@ from dlm.train.preference import train_preference
 from dlm.train.ranks import leading
 from dlm.train.recorder import Board
 from dlm.train.report import Refusal, TrainingReport
-from dlm.train.resume import finished_run, interrupted_run
+from dlm.train.resume import finished_run, interrupted, interrupted_run
 from dlm.train.session import Session, Workshop, load_version
 from dlm.train.sft import train_sft
 from dlm.train.start import NothingToTrain, check_triples, prepare_preference
@@ -49,7 +49,7 @@ def train(
     was interrupted. `workshop` is what a process that trains again and again keeps in memory. What
     is measured goes into the store as it comes, and to `board` too. Where torchrun or accelerate
     started several processes, this is the first of them, and the others `follow`. Raises DlmError
-    before anything is changed, or Interrupted at a step boundary.
+    before anything is changed, or Interrupted while it is planned or at a step boundary.
     """
     frontmatter = document.frontmatter
     name = str(document.path or "document")
@@ -62,26 +62,40 @@ def train(
         Workshop(crew=crew) if workshop is None else nullcontext(workshop) as place,
     ):
         place.base_cache.tell = progress.working
-        kept: Checkpoint | None = None
-        report: TrainingReport | NothingToTrain | None = None
-        ended = None
-        if resume and (finished := finished_run(document, store)):
-            version, ended, options = finished
-            progress.note(f"the interrupted run was finished: it is {version.name}")
-            report = NothingToTrain(version)
-        elif resume:
-            kept, options = interrupted_run(document, options, store)
-        phases = _phases(options, kept, ended)
-        session = Session(document, options, store, progress, lock, board, place, kept)
-        if "preference" in phases:
-            check_triples(document, options, place.base_cache)
-        if "sft" in phases:
-            report = train_sft(session)
-            session = replace(session, kept=None)
-        if "preference" in phases:
-            return _preference(session, report)
-        assert report is not None
-        return report
+        before = store.current()
+        session = Session(document, options, store, progress, lock, board, place, None)
+        try:
+            return _train(session, resume=resume)
+        except KeyboardInterrupt:
+            what = "before the first step: nothing was changed"
+            what = what if store.current() == before else "at once"
+            raise interrupted(store, name, f"stopped {what}") from None
+        finally:
+            progress.done()
+
+
+def _train(session: Session, *, resume: bool) -> TrainingReport | NothingToTrain:
+    """Go through the phases."""
+    document, options, store = session.document, session.options, session.store
+    report: TrainingReport | NothingToTrain | None = None
+    kept = ended = None
+    if resume and (finished := finished_run(document, store)):
+        version, ended, options = finished
+        session.progress.note(f"the interrupted run was finished: it is {version.name}")
+        report = NothingToTrain(version)
+    elif resume:
+        kept, options = interrupted_run(document, options, store)
+    session = replace(session, options=options, kept=kept)
+    phases = _phases(options, kept, ended)
+    if "preference" in phases:
+        check_triples(document, options, session.workshop.base_cache)
+    if "sft" in phases:
+        report = train_sft(session)
+        session = replace(session, kept=None)
+    if "preference" in phases:
+        return _preference(session, report)
+    assert report is not None
+    return report
 
 
 def _phases(options: TrainOptions, kept: Checkpoint | None, ended: str | None) -> tuple[str, ...]:
