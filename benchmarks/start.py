@@ -3,8 +3,9 @@
 Processor time of whole processes, as medians of rounds in which every command has its turn. Help
 pages are compared with `import typer, rich`, of which they are allowed 1.3 times, short commands
 with `import typer, rich, pydantic`, of which they are allowed twice. All of it runs from byte code,
-as where it is installed. `--before FOLDER` measures another checkout in the same turns, and
-`--modules COMMAND` lists what the process of a command imports, the slowest first.
+as where it is installed. `--before FOLDER` measures another checkout in the same turns,
+`--modules COMMAND` lists what the process of a command imports, the slowest first, and `--training`
+what a short training does, by whose it is.
 """
 
 from __future__ import annotations
@@ -31,6 +32,23 @@ SHORT = (
     "synth list {path}",
     "init {new}",
 )
+# What a module counts to: the longest beginning of its name that stands here.
+OWNERS = {
+    "torch": ("torch", "torchgen"),
+    "torch, its compiler": (
+        *("torch._dynamo", "torch._inductor", "torch._functorch", "torch._higher_order_ops"),
+        *("torch.export", "torch.fx.experimental", "triton", "sympy", "mpmath"),
+    ),
+    "torch, several processes": ("torch.distributed",),
+    "transformers": ("transformers", "tokenizers", "safetensors"),
+    "peft": ("peft",),
+    "trl": ("trl",),
+    "accelerate": ("accelerate",),
+    "tables": ("datasets", "pandas", "pyarrow", "dateutil", "pytz"),
+    "hub": ("huggingface_hub", "httpx2", "httpcore2", "h11", "trio", "anyio", "fsspec"),
+    "numpy": ("numpy",),
+    "dlm": ("dlm",),
+}
 DOCUMENT = """---
 dlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C
 dlm_version: 15
@@ -56,6 +74,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--before", metavar="FOLDER", type=Path, help="another checkout of dlm")
     parser.add_argument("--modules", metavar="COMMAND")
+    parser.add_argument("--training", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -66,6 +85,9 @@ def main() -> None:
         took([sys.executable, "-c", MAIN, "train", str(path), "--max-steps", "2"])
         if options.modules is not None:
             modules(options.modules, folder)
+            return
+        if options.training:
+            training(folder)
             return
         for bare, commands, allowed in (
             ("import typer, rich", HELP, 1.3),
@@ -120,11 +142,36 @@ def took(command: list[str], source: Path | None = None) -> float:
 
 def modules(command: str, folder: Path) -> None:
     """Own microseconds of each import of a command, the slowest first."""
+    found = imported(command, folder)
+    for name in sorted(found, key=lambda one: -found[one])[:40]:
+        print(f"{found[name]:>8} us  {name}")
+
+
+def training(folder: Path) -> None:
+    """Milliseconds, share and number of the modules that a short training imports, by owner."""
+    runs = [imported("train {path} --fresh --max-steps 2", folder) for _ in range(3)]
+    least = {name: min(run.get(name, own) for run in runs) for name, own in runs[0].items()}
+    owners: dict[str, list[int]] = {}
+    for name, own in least.items():
+        owners.setdefault(owner(name), []).append(own)
+    whole = sum(least.values())
+    for name, each in sorted(owners.items(), key=lambda one: -sum(one[1])):
+        print(f"{name:<26}{sum(each) / 1000:6.0f} ms{sum(each) / whole:6.0%}{len(each):6}")
+    print(f"{'in all':<26}{whole / 1000:6.0f} ms{'':6}{len(least):6}")
+
+
+def owner(module: str) -> str:
+    named = [(begin, name) for name, begins in OWNERS.items() for begin in begins]
+    fitting = [pair for pair in named if f"{module}.".startswith(f"{pair[0]}.")]
+    return max(fitting, key=lambda pair: len(pair[0]))[1] if fitting else "others, and Python's own"
+
+
+def imported(command: str, folder: Path) -> dict[str, int]:
+    """The modules that the process of a command imports, each with its own microseconds."""
     run = [sys.executable, "-X", "importtime", "-c", MAIN, *arguments(command, folder, "0")]
     done = subprocess.run(run, capture_output=True, text=True, check=True)
-    lines = re.findall(r"import time:\s+(\d+) \|\s+(\d+) \|(\s+)(\S+)", done.stderr)
-    for own, _, _, name in sorted(lines, key=lambda line: -int(line[0]))[:40]:
-        print(f"{int(own):>8} us  {name}")
+    lines = re.findall(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)", done.stderr)
+    return {name: int(own) for own, name in lines}
 
 
 if __name__ == "__main__":

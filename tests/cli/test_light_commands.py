@@ -36,7 +36,7 @@ Nails.
 """
 TYPER = {"typer", "shellingham", "annotated_doc"}
 PYDANTIC = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions"}
-OTHERS = {*TYPER, *PYDANTIC, "typing_inspection", "ruamel", "dlm"}
+OTHERS = {*TYPER, *PYDANTIC, "typing_inspection", "dlm"}
 ALWAYS = {"cli", "doc", "text", "errors", "launch", "plugins"}
 STORED = {*ALWAYS, "data", "store", "sources", "files"}
 COMMANDS = {

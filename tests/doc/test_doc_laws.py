@@ -32,7 +32,8 @@ from dlm.doc.render import (
     unescape_body,
 )
 from dlm.doc.sections import PairRole, SectionType
-from dlm.doc.spans import Span, Splice, apply_splices
+from dlm.doc.spans import Source, Span, Splice, apply_splices
+from dlm.doc.yaml_tree import _plain_lines, _Reader
 from dlm.errors import DocumentError
 
 PLACE = re.compile(r"<text>:[1-9]\d*:[1-9]\d*: \S")
@@ -65,6 +66,39 @@ def attempt(data: bytes) -> Document | DocumentError:
         return error
     assert document.to_bytes() == data
     return document
+
+
+PLAIN = st.builds(
+    "{}: {}{}".format,
+    st.sampled_from(("a", "base_model", "null", "y_")),
+    st.sampled_from(
+        ("true", "0x1F", "1e9", "1_0", "2026-05-04", "12.", "1.5", "null", "no", "a/B-")
+    ),
+    st.sampled_from(("\n", "\r\n")),
+)
+ODD = st.builds(
+    "{}: {}{}".format,
+    st.sampled_from(("a", "A", "a1", "a b", "- a")),
+    st.text("aZ01.-_/:#~ '\t\r", max_size=6) | st.sampled_from(("hf:org/name", "a #b", ".5", "")),
+    st.sampled_from(("\n", " \n", "\n\n", "")),
+)
+LINES = st.lists(PLAIN, max_size=3).flatmap(
+    lambda lines: st.just(lines) | st.lists(ODD).map(lines.__add__)
+)
+
+
+@thorough
+@given(LINES, st.sampled_from(("", "---\n")))
+def test_plain_lines_mean_what_the_yaml_library_says_of_them(lines: list[str], top: str) -> None:
+    source = Source(top + "".join(lines))
+    span = Span(len(top), len(source.text))
+    quick = _plain_lines(source, span)
+    assert quick is None or quick == _Reader(source, span).document()
+
+
+def test_plain_lines_are_read_without_the_yaml_library() -> None:
+    text = FRONT[4:-4]
+    assert _plain_lines(Source(text), Span(0, len(text))) is not None
 
 
 @relaxed

@@ -32,6 +32,11 @@ _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,40}")
 _FLOAT: Final = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 )
+# A key and a plain word: most documents hold such lines alone. To load the library for them would
+# take longer than all else that is done with a document.
+_PLAIN_LINE: Final = re.compile(
+    r"(?P<key>[a-z_]{1,64}): (?P<word>[A-Za-z0-9][A-Za-z0-9._/-]*)\r?\n"
+)
 _STRING_TAG: Final = frozenset(("!", "tag:yaml.org,2002:str"))
 
 
@@ -73,7 +78,7 @@ def read_yaml(source: Source, span: Span) -> Node:
             at=source.location(span.start),
             hint="close it with a line of three dashes, and keep the text in the body",
         )
-    return _Reader(source, span).document()
+    return _plain_lines(source, span) or _Reader(source, span).document()
 
 
 def scalar_value(text: str) -> Scalar:
@@ -87,6 +92,21 @@ def scalar_value(text: str) -> Scalar:
     if _FLOAT.fullmatch(text):
         return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
     return text
+
+
+def _plain_lines(source: Source, span: Span) -> Node | None:
+    """The tree of lines that are each another key and a plain word; None for any other text."""
+    entries: dict[str, Entry] = {}
+    at = span.start
+    while at < span.end:
+        line = _PLAIN_LINE.match(source.text, at, span.end)
+        if line is None or line["key"] in entries:
+            return None
+        value = Node(Span(*line.span("word")), scalar_value(line["word"]), line["word"])
+        entries[line["key"]] = Entry(line["key"], Span(*line.span("key")), value)
+        at = line.end()
+    fits = 0 < len(entries) < MAX_VALUES
+    return Node(span, entries=entries, size=len(entries) + 1) if fits else None
 
 
 class _Reader:
