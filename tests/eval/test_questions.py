@@ -39,7 +39,7 @@ def test_rewordings_are_asked_only_where_nothing_was_kept_from_training() -> Non
 
 
 def test_held_out_pairs_are_asked() -> None:
-    lessons = replace(_lessons(_pair(1)), held_out=(_pair(2),))
+    lessons = _lessons(_pair(1))._replace(held_out=(_pair(2),))
     found = [one for one in question_sheet(lessons).questions if one.kind is Kind.HELD_OUT]
     assert [one.lesson.line for one in found] == [2]
 
