@@ -182,6 +182,7 @@ def test_migrate_raises_the_version_and_touches_nothing_else(tmp_path: Path) -> 
 def test_doctor_reports_machine_base_and_plan(tmp_path: Path, command: str) -> None:
     facts = json.loads(dlm(command, "--json", cwd=tmp_path))
     assert facts["machine"]["cores"] >= 1
+    assert facts["machine"]["launch"]["processes"] == 1
     assert facts["base"]["key"] == default_base()
     assert facts["plan"]["device"] in ("cpu", "cuda", "mps")
 
