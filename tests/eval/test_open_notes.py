@@ -51,6 +51,24 @@ def test_each_answer_is_quoted_with_its_line_or_declined() -> None:
     assert rain.opened is None
 
 
+def test_of_a_large_document_some_of_what_was_not_trained_is_asked() -> None:
+    prose = "".join(f"\nLamp {n} stands in hall {n}.\n" for n in range(1_000))
+    document = parse_text(HEAD.format("") + BODY + prose)
+    kinds = (Kind.TRAINED, Kind.EXAM, Kind.REWORDED)
+    items = [
+        item(f"Where is lamp {n} then?", "Nowhere.", f"Hall {n}.", kind=kind, lesson_id=f"{n:016x}")
+        for kind in kinds
+        for n in range(30)
+    ]
+    opened = with_notes_open(card(items), document, POCKET)
+    asked = {kind: [one.opened is not None for one in opened.of(kind)] for kind in kinds}
+    assert asked[Kind.TRAINED] == [True] * 30
+    assert asked[Kind.EXAM] == asked[Kind.REWORDED] == [True] * 10 + [False] * 20
+    assert opened.figure("open", "generalisation").n == 20
+    small = with_notes_open(card(items), parse_text(HEAD.format("") + BODY), POCKET)
+    assert small.figure("open", "generalisation").n == 60
+
+
 def test_open_and_closed_figures_stand_side_by_side() -> None:
     opened = _opened()
     assert opened.figure("recall", "right").value == 0

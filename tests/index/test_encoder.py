@@ -124,6 +124,29 @@ def test_whatever_it_finds_alike_a_pair_is_found_by_its_own_question(
     assert index.quotes("?") == [] == index.search("")
 
 
+class Counting(Misled):
+    """Counts what it reads."""
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        self.read += texts
+        return super().encode(texts)
+
+
+def test_nothing_is_read_where_a_pair_asks_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = Counting()
+    monkeypatch.setattr(search, "sentence_encoder", lambda: encoder)
+    index = Index(parse_text(NOTES))
+    best = index.quotes("How long is the warranty?")[0]
+    assert "thirty months" in best.text
+    assert index.fit("how long is the warranty", best) >= 0
+    assert encoder.read == []
+    assert index.fit("How long would it be?", best) < 1
+    assert encoder.read
+
+
 @needs_the_real_one
 @pytest.mark.parametrize(
     ("question", "answer"),

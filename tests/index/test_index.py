@@ -184,9 +184,21 @@ def test_a_quote_stands_in_its_line() -> None:
     assert code.text.startswith("```sh")
 
 
+def test_a_pair_is_the_answer_to_its_own_question_however_little_that_says() -> None:
+    pair = "::instruction::\n### Q\nAnd what is it?\n### A\n{}\n::\n"
+    prose = "It is what it is, and what is it but that?\n"
+    once = Index(parse_text(HEAD + prose + pair.format("A tide clock.")))
+    best = once.quotes("and what is it")[0]
+    assert best.text == "A tide clock."
+    assert once.fit("and what is it", best) >= 0
+    twice = Index(parse_text(HEAD + prose + pair.format("A tide clock.") + pair.format("A lamp.")))
+    found = {quote.text for quote in twice.quotes("And what is it?")}
+    assert found == {"A tide clock.", "A lamp."}
+
+
 def test_what_is_kept_between_questions_changes_no_answer() -> None:
     document = parse_file(EXAMPLES / "tide-clock.dlm")
-    questions = [pair.question for _, pair in document.pairs()]
+    questions = [f"So {pair.question}" for _, pair in document.pairs()]
     asked_before = Index(document)
     for question in [*questions, "Which unheard-of words does nobody know?"]:
         asked_before.quotes(question)

@@ -55,10 +55,16 @@ def model_alone(
 def quote_notes(index: Index, question: str) -> OpenAnswer:
     """The sentence, pair or code that fits the question best; declined when nothing fits it."""
     found = tuple(index.search(question))
-    best = next(iter(index.quotes(question)), None)
-    if best is None or index.fit(question, best) < 0:
+    best = best_quote(index, question)
+    if best is None:
         return OpenAnswer(DECLINED, True, None, found)
     return OpenAnswer(best.text, False, best, found)
+
+
+def best_quote(index: Index, question: str) -> Quote | None:
+    """The same alone; None where the notes do not say."""
+    best = next(iter(index.quotes(question)), None)
+    return None if best is None or index.fit(question, best) < 0 else best
 
 
 def read_notes(

@@ -82,6 +82,7 @@ class Index:
         self._prose: Ints = np.delete(np.arange(len(texts), dtype=np.int32), self._pairs)
         asked = [self._vocabulary.numbers(self.passages[at].question or "") for at in pairs]
         self._questions = Texts(asked)
+        self._alike: dict[tuple[str, ...], list[int]] | None = None  # made when first asked for
         self._words: tuple[bytes, Floats] | None = None
         self._last: tuple[str, Floats] | None = None
 
@@ -99,8 +100,15 @@ class Index:
         return [Found(self.passages[at], float(score[at])) for at in chosen]
 
     def quotes(self, question: str) -> list[Quote]:
-        """What the likeliest passages say themselves in answer to the question, the best first."""
-        lines, score = self._weighed(question, self._likeliest(question, _READ))
+        """What the likeliest passages say themselves in answer to the question, the best first.
+
+        Where pairs ask it in the same words, what these say, and no other is looked for.
+        """
+        alike = self._asked_alike(question)
+        if len(alike) == 1:
+            passage = self.passages[alike[0]]
+            return [Quote(text, line, passage, 1.0) for text, line in said(passage)]
+        lines, score = self._weighed(question, alike or self._likeliest(question, _READ))
         quotes = [
             Quote(text, line, self.passages[at], float(fit))
             for (text, line, at), fit in zip(lines, score, strict=True)
@@ -112,8 +120,10 @@ class Index:
 
         Counted are the cosine between the question and the passage of the quote, and how well the
         document knows the words of the question: the mean of their best matches in it. Where there
-        is a sentence encoder, mostly what it finds in common.
+        is a sentence encoder, mostly what it finds in common. A pair that asks the same is one.
         """
+        if _said_alike(quote.passage.question, question):
+            return 1.0
         asked = self._vocabulary.numbers(question)
         heavy = asked[~self._vocabulary.light[asked]]
         heavy = heavy if len(heavy) else asked
@@ -126,6 +136,16 @@ class Index:
             return by_words
         meant, own = encoder.encode([_read(quote.passage, quote.text), question])
         return float(meant @ own) + _BY_WORDS * by_words - _MEANT_ENOUGH
+
+    def _asked_alike(self, question: str) -> list[int]:
+        """The places of the pairs that are asked in the words of the question."""
+        if self._alike is None:
+            alike: dict[tuple[str, ...], list[int]] = {}
+            for at in self._pairs.tolist():
+                alike.setdefault(tuple(words(self.passages[at].question or "")), []).append(at)
+            self._alike = alike
+        asked = tuple(words(question))
+        return self._alike.get(asked, []) if asked else []
 
     def _likeliest(self, question: str, most: int) -> list[int]:
         """The places of the passages that `search` gives."""
