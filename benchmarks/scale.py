@@ -125,7 +125,8 @@ def _through(path: Path, pairs: int, watch: Stopwatch) -> None:
             "plan", lambda: prepare(document, TrainOptions(), store, base_cache=cache)
         )
         assert isinstance(start, Start)
-        watch.timed("encoding", lambda: _encode_an_epoch(start.plan))
+        plan = start.plan
+        watch.timed("encoding", lambda: _encode_an_epoch(plan))
         watch.timed("commit", lambda: _commit(store, start.plan))
         edited = _edited(document)
         cache._checked = cache.lessons(edited)
@@ -135,7 +136,7 @@ def _through(path: Path, pairs: int, watch: Stopwatch) -> None:
         assert isinstance(start, Start)
         index = watch.timed("index", lambda: Index(document))
         watch.timed("index, an edit", lambda: index.updated(edited))
-        watch.timed("scorecard sample", lambda: _scorecard(document, lessons, store, start.plan))
+        watch.timed("scorecard sample", lambda: _scorecard(document, lessons, store, plan))
     _revert(document, path, max(2, pairs // 10), watch)
 
 
@@ -221,9 +222,10 @@ def _scorecard(document: Any, lessons: Any, store: Any, plan: Any) -> None:
     from dlm.eval.sizing import Costs, sized
 
     codec = plan.codec
+    encoded = {row.lesson.question: row.ids for row in plan.pairs}
     sheet = question_sheet(lessons)
     costs = Costs(
-        lambda one: len(codec.pair(one.text, one.reference).ids),
+        lambda one: len(encoded.get(one.text) or codec.pair(one.text, one.reference).ids),
         128,
         lambda one: 2 * len(codec.encode(one.text)),
     )

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment, Template
 
 _MOST_RENDERED = 256
+_BRIEF = 8  # characters of a text whose ids are remembered
+_REMEMBERED = 4_096  # of them
 _SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token")
 # Where several of these are known, the first ends a text; `eos_token` alone may end a turn only.
 _ENDS_OF_TEXT = (
@@ -248,6 +250,7 @@ class Tokens:
         """
         self._tokenizer = _tokenizer(folder / "tokenizer.json")
         self.settings = settings
+        self._brief: dict[str, tuple[int, ...]] = {}  # ids of short texts, such as line ends
         self.special = _special_tokens(folder, settings)
         self._control = {
             token.content
@@ -319,8 +322,13 @@ class Tokens:
         return self._raw(text)
 
     def _raw(self, text: str) -> list[int]:
+        if len(text) <= _BRIEF and (known := self._brief.get(text)) is not None:
+            return list(known)
         # The fast one leaves out where in the text each token stands.
-        return self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids
+        ids: list[int] = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids
+        if len(text) <= _BRIEF and len(self._brief) < _REMEMBERED:
+            self._brief[text] = tuple(ids)
+        return ids
 
     @cached_property
     def _adds_a_space(self) -> bool:

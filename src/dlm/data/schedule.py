@@ -6,10 +6,11 @@ A schedule is a pure function of its material, mixture and seed, so any run can 
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+import numpy as np
 
 from dlm.data.rows import Row, RowKind, Waiting
 
@@ -146,8 +147,8 @@ class _Replay:
 
     def __init__(self, pool: Sequence[tuple[Row | Waiting, float]]) -> None:
         self._pool = [row for row, _ in pool]
-        self._weights = [weight for _, weight in pool]
-        self._drawn: Counter[int] = Counter()
+        self._inverse = np.array([1 / weight for _, weight in pool])
+        self._drawn = np.zeros(len(pool), dtype=np.int64)
 
     def __bool__(self) -> bool:
         return bool(self._pool)
@@ -179,8 +180,9 @@ class _Replay:
 
     def _order(self, rng: random.Random) -> list[int]:
         """Those drawn least first; among these by weight (Efraimidis and Spirakis, 2006)."""
-        keys = [rng.random() ** (1 / weight) for weight in self._weights]
-        return sorted(range(len(self._pool)), key=lambda i: (self._drawn[i], -keys[i]))
+        keys = np.array([rng.random() for _ in self._pool]) ** self._inverse
+        order: list[int] = np.lexsort((-keys, self._drawn)).tolist()
+        return order
 
 
 @dataclass(frozen=True, slots=True)

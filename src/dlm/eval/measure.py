@@ -91,7 +91,7 @@ class Evaluator:
         cannot read at once is left out, and the scorecard counts it.
         """
         if budget.tokens is not None:
-            sheet = sized(sheet, budget.tokens, self._costs(codec))
+            sheet = sized(sheet, budget.tokens, self._costs(codec, rows or {}))
         asked = self.ask(sheet.questions, codec, budget, rows=rows)
         items = [*asked, *self._prose(sheet.prose, codec, sequence_length)]
         items += self._general(sheet.texts)
@@ -148,11 +148,11 @@ class Evaluator:
         both = zip(held_out_texts()[:texts], losses, strict=True)
         return [Item(Kind.TEXT, "", opening(text), loss) for text, loss in both]
 
-    def _costs(self, codec: Codec) -> Costs:
+    def _costs(self, codec: Codec, rows: Mapping[str, Encoded]) -> Costs:
         """In tokens read; what the base makes of general questions and texts is known."""
 
         def question(one: Question) -> int:
-            asked = _asked(codec, one, {})
+            asked = _asked(codec, one, rows)
             read = len(asked.row.ids) * (1 if asked.general else 2)
             if not one.asked or one.kind is Kind.TRAINED:  # most of which need not be written
                 return read

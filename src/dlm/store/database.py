@@ -12,11 +12,12 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from datetime import datetime
 from enum import Enum
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
@@ -149,6 +150,20 @@ class Database:
             sql = f"INSERT OR {conflict} INTO {table} ({names}) VALUES ({marks})"
             return self._connection.execute(sql, tuple(data.values())).lastrowid or 0
 
+    def insert_all(
+        self, table: str, rows: Iterable[Mapping[str, Any]], *, conflict: str = "ABORT"
+    ) -> None:
+        """Insert mappings that all have the same names in the same order, as `insert` does one."""
+        rows = iter(rows)
+        first = next(rows, None)
+        if first is None:
+            return
+        names, marks = ", ".join(first), ", ".join("?" * len(first))
+        values = (tuple(map(_column, row.values())) for row in chain([first], rows))
+        with sentences(self.path):
+            sql = f"INSERT OR {conflict} INTO {table} ({names}) VALUES ({marks})"
+            self._connection.executemany(sql, values)
+
     def update(self, table: str, where: str, *values: Any, **columns: Any) -> int:
         """Set columns of the rows that `where` finds, and return how many; as in `insert`."""
         sets = ", ".join(f"{name} = ?" for name in columns)
@@ -253,6 +268,10 @@ def _decoded(row: sqlite3.Row, held: list[str]) -> dict[str, Any]:
 
 def _column(value: Any) -> Any:
     """A value as SQLite holds it."""
+    if type(value) is str:
+        return printable(value)
+    if value is None or type(value) in (int, float, bool):
+        return finite(value)
     if isinstance(value, Mapping):
         value = dict(value)
     if isinstance(value, dict | list | tuple):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dlm.data.lessons import Lesson, Role
 from dlm.store.database import Database
@@ -32,16 +33,34 @@ class Taught:
 
 def remember(database: Database, number: int, memory: Iterable[Remembered]) -> None:
     """Note what version `number` remembers, in the order given."""
-    for place, one in enumerate(memory):
-        lesson = one.lesson
-        words = {"item_id": lesson.id, "question": lesson.question or None, "text": lesson.text}
-        database.insert("items", words, conflict="IGNORE")
-        row = {"number": number, "place": place, "item_id": lesson.id}
-        row |= {"section_id": lesson.section_id, "origin": lesson.origin, "line": lesson.line}
-        row |= {"file": lesson.file}
-        row |= {"since": version_number(one.since), "seen": version_number(one.seen)}
-        row |= {"removed": one.removed, "nll": one.nll, "exact": one.exact, "times": one.times}
-        database.insert("memory", row, conflict="IGNORE")
+    held = list(memory)
+    database.insert_all("items", map(_words, held), conflict="IGNORE")
+    rows = (_row(number, place, one) for place, one in enumerate(held))
+    database.insert_all("memory", rows, conflict="IGNORE")
+
+
+def _words(one: Remembered) -> dict[str, Any]:
+    lesson = one.lesson
+    return {"item_id": lesson.id, "question": lesson.question or None, "text": lesson.text}
+
+
+def _row(number: int, place: int, one: Remembered) -> dict[str, Any]:
+    lesson = one.lesson
+    return {
+        "number": number,
+        "place": place,
+        "item_id": lesson.id,
+        "section_id": lesson.section_id,
+        "origin": lesson.origin,
+        "line": lesson.line,
+        "file": lesson.file,
+        "since": version_number(one.since),
+        "seen": version_number(one.seen),
+        "removed": one.removed,
+        "nll": one.nll,
+        "exact": one.exact,
+        "times": one.times,
+    }
 
 
 def recall(database: Database, number: int) -> tuple[Remembered, ...]:

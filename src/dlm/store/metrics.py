@@ -198,10 +198,18 @@ def add_scorecard(database: Database, number: int, card: Mapping[str, Any]) -> N
             WHERE number <> ? AND number NOT IN (SELECT number FROM versions))""",
         number,
     )
-    for position, item in enumerate(card["items"]):
-        row = {"scorecard": identity, "position": position, "is_right": item["right"]}
-        row |= {"kind": item["kind"], "question": item["question"], "item": item}
-        database.insert("scorecard_items", row)
+    rows = (
+        {
+            "scorecard": identity,
+            "position": position,
+            "is_right": item["right"],
+            "kind": item["kind"],
+            "question": item["question"],
+            "item": item,
+        }
+        for position, item in enumerate(card["items"])
+    )
+    database.insert_all("scorecard_items", rows)
 
 
 def latest_scorecards(database: Database) -> dict[int, tuple[dict[str, Any], bool]]:
