@@ -15,6 +15,7 @@ from dlm.data.rows import Row, RowKind
 from dlm.engine.loading import LoraSettings, save_adapter
 from dlm.engine.model import Model
 from dlm.hardware import Plan, detect, plan
+from dlm.train.losses import divergence
 from dlm.train.steps import Optimisation
 from dlm.train.trainer import RowTrainer, StepReport
 
@@ -178,3 +179,38 @@ def test_the_same_seed_gives_the_same_bytes(
         files = sorted(folder.iterdir())
         digests.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in files])
     assert digests[0] == digests[1]
+
+
+def test_a_distilled_row_holds_the_adapter_to_what_the_base_says(
+    model: Model, trainer: RowTrainer, rows: list[Row], codec: Codec
+) -> None:
+    taught, held = rows[0], replace(rows[1], distilled=True)
+    own = model.score([taught.encoded, held.encoded], pad_id=codec.pad_id)
+    share = own[0].nll * own[0].tokens / (own[0].tokens + own[1].tokens)
+    losses = Losses()
+    trainer.fit([held, held, taught, held], HOW, losses)
+    # A fresh adapter changes nothing, so that there is no divergence yet.
+    assert losses == [pytest.approx(0.0, abs=1e-6), pytest.approx(share, rel=1e-4)]
+
+    def strayed(others: Row) -> float:
+        trainer.fit([taught, others] * 30, HOW, Losses())
+        now = model.score([held.encoded], pad_id=codec.pad_id)[0].nll
+        return abs(now - own[1].nll)
+
+    beside_it = strayed(held)
+    assert beside_it < strayed(trusted(held, 0.0)) / 4
+
+
+def test_the_divergence_counts_unlikely_tokens_as_one() -> None:
+    import torch
+
+    base, model = torch.randn(2, 5, 40, generator=torch.manual_seed(3)).log_softmax(-1)
+    whole = (base.exp() * (base - model)).sum(-1)
+
+    def found(most: int) -> torch.Tensor:
+        likely = base.exp().topk(most)
+        return divergence(likely.indices, likely.values, model)
+
+    assert torch.allclose(found(40), whole, atol=1e-4)
+    assert ((found(8) > 0) & (found(8) < whole)).all()
+    assert torch.allclose(found(39), whole, atol=1e-5)

@@ -37,6 +37,7 @@ class Row:
     """One training sequence of a lesson. `supervised[i]` says whether predicting `ids[i]` counts.
 
     `sentence` is the one of the lesson that a SENTENCE row holds, for another cue to be put before.
+    With `distilled` the whole distribution of the base is learned there, not its ids.
     """
 
     kind: RowKind
@@ -44,6 +45,7 @@ class Row:
     supervised: tuple[bool, ...]
     lesson: Lesson
     sentence: str = ""
+    distilled: bool = False
 
     @classmethod
     def of(cls, kind: RowKind, encoded: Encoded, lesson: Lesson, sentence: str = "") -> Row:
@@ -66,8 +68,13 @@ class Row:
 
     @property
     def forgets(self) -> bool:
-        """Whether it trains towards what the base says."""
+        """Whether it was removed from the document and is to be forgotten."""
         return self.lesson.role is Role.FORGET
+
+    @property
+    def toward_base(self) -> bool:
+        """Whether it trains towards what the base says."""
+        return self.distilled or self.forgets
 
     @property
     def authored(self) -> bool:

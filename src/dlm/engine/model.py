@@ -44,7 +44,7 @@ class Model:
         self.plan = plan
         self.torch = torch
         self.folder = folder  # of the base
-        self.steps = 0  # that a trainer took: what was measured before them is out of date
+        self.steps = 0  # by which its weights changed: what was measured before is out of date
 
     @classmethod
     def load(
@@ -112,6 +112,14 @@ class Model:
         finally:
             for layer, scaling in zip(layers, kept, strict=True):
                 layer.scaling = scaling
+
+    def weaken(self, share: float) -> None:
+        """Make the adapter's weights count only in part from now on: its second factors shrink."""
+        self.steps += 1
+        with self.torch.no_grad():
+            for name, weight in self.network.named_parameters():
+                if ".lora_B." in name or ".lora_embedding_B." in name:
+                    weight.mul_(share)
 
     @contextlib.contextmanager
     def without_dropout(self) -> Iterator[None]:

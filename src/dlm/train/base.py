@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dlm.base_models import BaseModel, base_of
@@ -18,6 +19,7 @@ from dlm.doc.document import Document
 from dlm.doc.schema import TrainingConfig
 from dlm.hardware import Plan, detect, plan as plan_hardware, plan_again
 from dlm.train.options import TrainOptions
+from dlm.train.recipe import recipe_of
 from dlm.train.samples import SAMPLE_LENGTH, sample_rows, samples_of
 from dlm.working import Tell, untold
 
@@ -44,12 +46,16 @@ def load_base(document: Document) -> LoadedBase:
     if not base.params:  # a hub model that nothing was known of until it was fetched
         base = with_facts(base, folder)
     codec = Codec.load(folder, system_prompt=document.frontmatter.system_prompt)
-    general: tuple[Row, ...] = ()
-    samples: tuple[Row, ...] = ()
+    general: Sequence[Row] = ()
+    samples: Sequence[Row] = ()
     if document.frontmatter.training.rehearsal.enabled:
-        general = tuple(general_rows(rehearsal_texts(), codec, _GENERAL_LENGTH))
-        samples = tuple(sample_rows(samples_of(folder) or (), codec))
-    return LoadedBase(base, folder, fingerprint(folder), codec, general, samples)
+        general = general_rows(rehearsal_texts(), codec, _GENERAL_LENGTH)
+        samples = sample_rows(samples_of(folder) or (), codec)
+    if recipe_of(base).distilled:
+        general, samples = (
+            [replace(row, distilled=True) for row in rows] for rows in (general, samples)
+        )
+    return LoadedBase(base, folder, fingerprint(folder), codec, tuple(general), tuple(samples))
 
 
 def checked(document: Document, lessons: Lessons, tell: Tell = untold) -> Lessons:

@@ -13,6 +13,8 @@ Method = Literal["dpo", "orpo"]
 LossType = Literal["sigmoid", "hinge", "ipo"]
 
 _NEAR_ONE = -1e-6  # a mean log-probability above it would have infinite odds
+_LIKELY = 64  # tokens of the base that are told apart
+_HARDLY = 1e-6  # a probability that counts as none
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +113,16 @@ _COLUMNS = ("row_weight", "toward_base", "is_pair", "reference", "rejected_ids",
 def trainer_class() -> type[Any]:
     """TRL's SFTTrainer, extended; TRL is imported here."""
     import torch
-    from torch.nn.functional import cross_entropy, kl_div
+    from torch.nn.functional import cross_entropy
     from trl import SFTTrainer
 
     class _RowSFTTrainer(SFTTrainer):  # type: ignore[misc]
         """SFTTrainer on supervised positions only, each row's tokens scaled by its weight.
 
         With w the row weights and n the supervised tokens, the loss of an optimiser step is
-        sum(w * nll) / sum(w * n) over all its micro-batches and processes. On rows that are to be
-        forgotten, KL(base || adapter) takes the place of the nll, so that what the model says
-        there becomes what the base said. Of pairs, see `_preference_loss`.
+        sum(w * nll) / sum(w * n) over all its micro-batches and processes. On rows that train
+        towards the base, KL(base || adapter) takes the place of the nll (Hinton et al., 2015): what
+        the model says there becomes what the base said. Of pairs, see `_preference_loss`.
         """
 
         _signature_columns: list[str]
@@ -160,14 +162,17 @@ def trainer_class() -> type[Any]:
                     logits, targets, keep, weight, ours, num_items_in_batch
                 )
             else:
-                toward_base = ours["toward_base"][:, None].expand_as(keep)[keep]
-                base = self._base_logits(model, inputs) if self._anywhere(toward_base) else None
-                logits = model(**inputs).logits.float()
-                nll = cross_entropy(logits, targets, reduction="none")  # (supervised tokens,)
+                toward = ours["toward_base"]
+                at = toward[:, None].expand_as(keep)[keep]
+                base = (
+                    self._said_by_base(model, inputs, toward, at)
+                    if self._anywhere(toward)
+                    else None
+                )
+                told = model(**inputs).logits.float().log_softmax(-1)  # (supervised tokens, V)
+                nll = -told.gather(-1, targets[:, None])[:, 0]
                 if base is not None:
-                    said, wanted = logits.log_softmax(-1), base.log_softmax(-1)
-                    divergence = kl_div(said, wanted, reduction="none", log_target=True).sum(-1)
-                    nll = torch.where(toward_base, divergence, nll)
+                    nll = nll.masked_scatter(at, divergence(*base, told[at]))
                 row_weight = weight[:, None].expand_as(keep)[keep]
                 loss = (nll * row_weight).sum() / num_items_in_batch[0]
             self.last_loss += loss.item()
@@ -211,13 +216,41 @@ def trainer_class() -> type[Any]:
                 wanted = self.accelerator.reduce(wanted.any().float()[None])
             return bool(wanted.any())
 
-        def _base_logits(self, model: Any, inputs: Any) -> Any:
+        def _said_by_base(self, model: Any, inputs: Any, rows: Any, at: Any) -> tuple[Any, Any]:
+            """The likeliest tokens of the base at each supervised token of `rows`, which `at`
+            marks among those of all rows, and their probabilities: both (tokens, 64).
+
+            FSDP runs all rows, because every process must run the network then.
+            """
             whole = self.accelerator.unwrap_model(model)
             with torch.no_grad(), whole.disable_adapter():
-                run = model if self.is_fsdp_enabled else whole
-                return run(**inputs).logits.float()
+                if self.is_fsdp_enabled:
+                    logits = model(**inputs).logits[at]
+                else:
+                    own = {
+                        name: value[rows] if torch.is_tensor(value) else value
+                        for name, value in inputs.items()
+                    }
+                    logits = whole(**own).logits
+                likely = logits.float().softmax(-1).topk(min(_LIKELY, logits.shape[-1]))
+            return likely.indices, likely.values
 
     return _RowSFTTrainer
+
+
+def divergence(tokens: Any, base: Any, told: Any) -> Any:
+    """KL(base || model) in nats at each place, where all but some tokens count as one.
+
+    `tokens` are those, `base` their probabilities, both (places, K); `told` the log-probabilities
+    (places, V) of the model. Never more than the divergence over all tokens.
+    """
+    import torch
+
+    mine = told.gather(-1, tokens)
+    others = (1 - base.sum(-1)).clamp(min=_HARDLY)
+    mine_others = torch.log1p(-mine.exp().sum(-1).clamp(max=1 - _HARDLY))
+    apart = (base * (base.clamp(min=_HARDLY).log() - mine)).sum(-1)
+    return apart + others * (others.log() - mine_others)
 
 
 def _norms(batch: Any) -> Any:

@@ -27,6 +27,7 @@ from dlm.train.figures import EpochFigures, PairEpoch, PairScore, Standing, stan
 from dlm.train.plan import TrainingPlan
 from dlm.train.recipe import measured_tokens
 from dlm.train.session import Bench
+from dlm.train.strength import least_strength
 from dlm.train.triples import PreferencePlan
 from dlm.train.verdict import Budget
 
@@ -44,7 +45,7 @@ class PairEvaluator:
     def __init__(
         self, model: Model, plan: TrainingPlan, evaluator: Evaluator, *, quick: bool = False
     ) -> None:
-        self._plan, self._evaluator = plan, evaluator
+        self._model, self._plan, self._evaluator = model, plan, evaluator
         self._drift_every = _QUICK_DRIFT_EVERY if quick else _DRIFT_EVERY
         material = plan.material
         replayed = material.known_pairs
@@ -76,6 +77,13 @@ class PairEvaluator:
         if len(self._guard) > _FEW and epoch % _GUARD_EVERY:
             return figures
         return replace(figures, lost=self.lost())
+
+    def least_strength(self) -> float:
+        """The share of the adapter's weights at which every answer that was learned stays so."""
+        model, pad_id = self._model, self._plan.codec.pad_id
+        pairs = [row.encoded for row in self._plan.material.pairs]
+        # Not by the evaluator, which keeps what it found until the next step.
+        return least_strength(model, lambda: model.score(pairs, pad_id=pad_id))
 
     def lost(self) -> int:
         """How many of the answers known before are no longer given word for word."""

@@ -106,6 +106,9 @@ class Phase(ABC, Generic[P]):
     def see(self, report: StepReport) -> None:
         """A step was taken."""
 
+    def settle(self) -> None:
+        """All steps were taken: what may still change the adapter."""
+
     def load(self) -> Model:
         """The model to go on from."""
         assert self.previous is not None
@@ -192,6 +195,7 @@ class Phase(ABC, Generic[P]):
                 return found
             self._accept()
         steps, reason = self._fit()
+        self.settle()
         self.progress.stage("measuring what was learned")
         return self.conclude(steps, reason or self.plan.ran_out(steps))
 

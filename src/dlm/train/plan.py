@@ -103,7 +103,7 @@ def make_plan(
     longest = min(length, _longest(material) + _CUE)
     setup = setup_of(document, lessons, options, tools, hardware, longest=longest)
     mixture = _mixture(recipe, config, setup.hardware, material, quick=options.quick)
-    limits = _limits(recipe, config, options, material, mixture)
+    limits = _limits(recipe, config, options, material, mixture, fresh=number == 0)
     schedule = build_schedule(
         material,
         reworder(encode),
@@ -160,6 +160,8 @@ def _limits(
     options: TrainOptions,
     material: Material,
     mixture: Mixture,
+    *,
+    fresh: bool,
 ) -> Limits | None:
     """The bounds of the auto budget; a large document is gone through fewer times."""
     if options.epochs is not None or config.num_epochs != "auto":
@@ -169,7 +171,12 @@ def _limits(
     rows = len(material.pairs) * (1 + mixture.rewordings) + len(material.prose) + cued
     epochs = max(_FEWEST_EPOCHS, min(usual.max_epochs, _MOST_ROWS // max(1, rows)))
     least = min(_QUICK_EPOCHS, recipe.min_epochs) if options.quick else recipe.min_epochs
-    return replace(usual, max_epochs=epochs, min_epochs=min(least, epochs))
+    return replace(
+        usual,
+        max_epochs=epochs,
+        min_epochs=min(least, epochs),
+        answer_nll=recipe.answer_nll if fresh else usual.answer_nll,
+    )
 
 
 def _fixed_epochs(config: TrainingConfig, options: TrainOptions) -> int:

@@ -21,7 +21,10 @@ class Recipe:
 
     `prose_every` epochs prose is trained, 0 stands for the first alone; `most_cued` sentences are
     asked by a cue; `texts_every` says which share of the general rows is text of people.
-    `everyday` is whether the base's samples are answers to everyday prompts.
+    `everyday` is whether the base's samples are answers to everyday prompts; with `distilled`,
+    general rows are not learned by heart: the adapter is held to all that the base says there. An
+    `eased` adapter is left at the least strength at which it keeps what it learned first;
+    `answer_nll` is how surely an answer is to be given before that, in nats a token.
     """
 
     rewordings: int
@@ -31,6 +34,9 @@ class Recipe:
     texts_every: int
     min_epochs: int
     everyday: bool
+    distilled: bool
+    eased: bool
+    answer_nll: float
 
 
 SMALL: Final = Recipe(
@@ -41,15 +47,21 @@ SMALL: Final = Recipe(
     texts_every=2,
     min_epochs=8,
     everyday=False,
+    distilled=False,
+    eased=False,
+    answer_nll=0.15,
 )
 LARGE: Final = Recipe(
     rewordings=1,
     prose_every=0,
     most_cued=0,
-    general_share=0.35,
+    general_share=0.5,
     texts_every=4,
     min_epochs=3,
     everyday=True,
+    distilled=True,
+    eased=True,
+    answer_nll=0.05,
 )
 
 

@@ -21,7 +21,7 @@ from dlm.train.options import Progress
 from dlm.train.phase import Phase
 from dlm.train.plan import TrainingPlan
 from dlm.train.preview import shares, summary, warnings
-from dlm.train.recipe import measured_tokens
+from dlm.train.recipe import measured_tokens, recipe_of
 from dlm.train.recorder import Recorder
 from dlm.train.report import Outcome, TrainingReport
 from dlm.train.resume import Work
@@ -96,6 +96,8 @@ def _sample_the_base(plan: TrainingPlan, progress: Progress) -> bool:
 class SftPhase(Phase[TrainingPlan]):
     """What differs where prose and pairs are trained."""
 
+    strength = 1.0  # the share that was left of the adapter's weights
+
     def __init__(self, session: Session, start: Start, recorder: Recorder) -> None:
         super().__init__(session, start.plan, start.previous, recorder)
         self.mode = "continue" if start.previous else "fresh"
@@ -134,6 +136,15 @@ class SftPhase(Phase[TrainingPlan]):
         self.progress.epoch(figures)
         return self.budget.verdict(figures) if self.budget else None
 
+    def settle(self) -> None:
+        """A fresh adapter is left no stronger than it must be."""
+        fresh = self.previous is None and not self.options.quick
+        if not (fresh and recipe_of(self.plan.base).eased) or launch().sharded:
+            return
+        self.progress.stage("weakening the adapter as far as it keeps what it learned")
+        self.strength = self.evaluator.least_strength()
+        self.bench.model.weaken(self.strength)
+
     def conclude(self, steps: int, stopped: str) -> TrainingReport:
         quick, limits = self.options.quick, self.plan.limits
         outcome = self.outcome(
@@ -142,6 +153,7 @@ class SftPhase(Phase[TrainingPlan]):
         more = {
             "shares": [asdict(one) for one in shares(self.plan.rows_of(steps))],
             "drift_bound": limits.max_drift if limits else None,
+            "strength": self.strength,
         }
         # A quick scorecard is none to compare others with.
         compared = None if quick else with_current(self.store, outcome.card)

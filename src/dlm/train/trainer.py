@@ -370,7 +370,7 @@ def dataset(rows: Sequence[Row | PairRow]) -> Any:
             "reference": [list(pair.reference) if pair else [0.0, 0.0] for pair in pairs],
         }
     else:
-        columns["toward_base"] = [row.forgets for row in firsts]
+        columns["toward_base"] = [row.toward_base for row in firsts]
     return Dataset.from_dict(columns)
 
 

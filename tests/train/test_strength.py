@@ -1,0 +1,114 @@
+"""How far an adapter can be weakened without losing what it learned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dlm.data.chat import Codec
+from dlm.data.lessons import Lesson
+from dlm.data.rows import Row, RowKind
+from dlm.doc.parser import parse_file
+from dlm.engine.loading import LoraSettings
+from dlm.engine.model import Model, Score
+from dlm.hardware import detect, plan
+from dlm.train import recipe
+from dlm.train.options import Progress, TrainOptions
+from dlm.train.plan import make_plan
+from dlm.train.report import TrainingReport
+from dlm.train.run import train
+from dlm.train.steps import Optimisation
+from dlm.train.strength import least_strength
+from dlm.train.trainer import RowTrainer
+
+PAIRS = [
+    ("What colour is the Brindle lamp?", "The Brindle lamp is teal."),
+    ("Where is it sold?", "It is sold in Marrowgate."),
+]
+TEXT = """---
+dlm_id: 01J9ZQ6W3N8R2T4V6X8Y0A1B2C
+dlm_version: 15
+base_model: pocket
+---
+
+::instruction::
+### Q
+What colour is the Brindle lamp?
+
+### A
+The Brindle lamp is teal.
+
+### Q
+Where is it sold?
+
+### A
+It is sold in Marrowgate.
+::
+"""
+HOW = Optimisation(2e-3, "constant", 0.05, 2, 1, gradient_checkpointing=False, seed=7)
+
+
+def test_it_is_as_weak_as_what_it_knows_allows(pocket_folder: Path) -> None:
+    from dlm.base_models import resolve
+
+    codec = Codec.load(pocket_folder)
+    hardware = plan(detect(), resolve("pocket"), sequence_length=128)
+    model = Model.load(
+        pocket_folder,
+        replace(hardware, device="cpu", threads=1),
+        new_adapter=LoraSettings(8, 16, 0.0, "all-linear", 7),
+    )
+    rows = [Row.of(RowKind.PAIR, codec.pair(*pair), Lesson(pair[1], pair[0])) for pair in PAIRS]
+    unknown = codec.pair("Who made it?", "Odile Varga made the Brindle lamp.")
+    trainer = RowTrainer(model, pad_id=codec.pad_id)
+    trainer.fit(rows * 40, HOW, lambda report: None)
+    trainer.close()
+
+    def scores() -> Sequence[Score]:
+        return model.score([*(row.encoded for row in rows), unknown], pad_id=codec.pad_id)
+
+    def known() -> bool:
+        return all(score.exact and score.nll <= 0.15 for score in scores()[:2])
+
+    share = least_strength(model, scores)
+    assert 0.5 <= share < 1
+    with model.at_strength(share):
+        assert known()
+        wanted = [score.nll for score in scores()]
+    with model.at_strength(share - 0.05):
+        assert share == 0.5 or not known()
+    model.weaken(share)
+    assert [score.nll for score in scores()] == pytest.approx(wanted, abs=1e-4)
+
+
+def test_what_a_training_reports_is_what_the_weakened_version_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eased = replace(recipe.SMALL, eased=True, answer_nll=0.02)
+    monkeypatch.setattr(recipe, "SMALL", eased)
+    path = tmp_path / "lamp.dlm"
+    path.write_text(TEXT, "utf-8")
+    report = train(parse_file(path), TrainOptions(seed=3), Progress())
+    assert isinstance(report, TrainingReport)
+    figures = json.loads((report.version.path / "training_run.json").read_text("utf-8"))
+    assert 0.5 <= figures["run"]["figures"]["strength"] < 1
+    plan = make_plan(parse_file(path), TrainOptions())
+    model = Model.load(plan.base_folder, plan.hardware, adapter=report.version.path)
+    rows = {row.lesson.id: row for row in plan.pairs}
+    encoded = [rows[one].encoded for one in report.outcome.scores]
+    found = model.score(encoded, pad_id=plan.codec.pad_id)
+    told = list(report.outcome.scores.values())
+    assert [one.nll for one in found] == pytest.approx([one.nll for one in told], abs=1e-3)
+    assert all(one.exact for one in (*found, *told))
+
+
+def test_what_learned_nothing_is_left_as_it_is() -> None:
+    class Untaught(Model):
+        def __init__(self) -> None:
+            pass
+
+    assert least_strength(Untaught(), lambda: [Score(2.0, 4, exact=False)]) == 1
