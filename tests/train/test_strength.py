@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def test_it_is_as_weak_as_what_it_knows_allows(pocket_folder: Path) -> None:
     rows = [Row.of(RowKind.PAIR, codec.pair(*pair), Lesson(pair[1], pair[0])) for pair in PAIRS]
     unknown = codec.pair("Who made it?", "Odile Varga made the Brindle lamp.")
     trainer = RowTrainer(model, pad_id=codec.pad_id)
-    trainer.fit(rows * 40, HOW, lambda report: None)
+    trainer.fit(rows * 8, HOW, lambda report: None)
     trainer.close()
 
     def scores() -> Sequence[Score]:
@@ -75,12 +76,12 @@ def test_it_is_as_weak_as_what_it_knows_allows(pocket_folder: Path) -> None:
         return all(score.exact and score.nll <= 0.15 for score in scores()[:2])
 
     share = least_strength(model, scores)
-    assert 0.5 <= share < 1
+    assert 0.5 < share < 1
     with model.at_strength(share):
         assert known()
         wanted = [score.nll for score in scores()]
     with model.at_strength(share - 0.05):
-        assert share == 0.5 or not known()
+        assert not known()
     model.weaken(share)
     assert [score.nll for score in scores()] == pytest.approx(wanted, abs=1e-4)
 
@@ -106,9 +107,35 @@ def test_what_a_training_reports_is_what_the_weakened_version_says(
     assert all(one.exact for one in (*found, *told))
 
 
-def test_what_learned_nothing_is_left_as_it_is() -> None:
-    class Untaught(Model):
-        def __init__(self) -> None:
-            pass
+class Dial(Model):
+    """A model whose strength can be read."""
 
-    assert least_strength(Untaught(), lambda: [Score(2.0, 4, exact=False)]) == 1
+    share = 1.0
+
+    def __init__(self) -> None:
+        pass
+
+    @contextmanager
+    def at_strength(self, share: float) -> Iterator[None]:
+        self.share = share
+        yield
+        self.share = 1.0
+
+
+@pytest.mark.parametrize(("needed", "left"), [(0.31, 0.5), (0.62, 0.65), (0.9, 0.9), (0.97, 1)])
+def test_the_least_strength_is_found_to_a_twentieth(needed: float, left: float) -> None:
+    dial = Dial()
+
+    def scores() -> list[Score]:
+        return [Score(0.01, 4, exact=dial.share >= needed), Score(2.0, 4, exact=False)]
+
+    assert least_strength(dial, scores) == pytest.approx(left)
+
+
+def test_an_answer_that_is_given_but_no_longer_surely_is_too_weak() -> None:
+    dial = Dial()
+    assert least_strength(dial, lambda: [Score(2 * (1 - dial.share), 4, exact=True)]) == 0.95
+
+
+def test_what_learned_nothing_is_left_as_it_is() -> None:
+    assert least_strength(Dial(), lambda: [Score(2.0, 4, exact=False)]) == 1
