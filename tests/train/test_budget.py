@@ -52,3 +52,19 @@ def test_steady_improvement_is_never_called_stalled() -> None:
 def test_prose_without_pairs_has_a_fixed_measure() -> None:
     assert Budget(LIMITS).verdict(_figures(3)) is None
     assert Budget(LIMITS).verdict(_figures(4)) is not None
+
+
+def test_where_the_last_answers_only_change_places_the_rate_is_halved() -> None:
+    budget = Budget(Limits(min_epochs=3, max_epochs=40, patience=30))
+    rates = []
+    for epoch in range(1, 13):
+        budget.verdict(_figures(epoch, *[KNOWN] * 9, UNKNOWN))
+        rates.append(budget.rate)
+    assert rates == [1, 1, 0.5, 0.5, 0.25, 0.25, *[0.125] * 6]
+
+
+def test_while_more_becomes_known_or_much_is_missing_the_rate_stays() -> None:
+    budget = Budget(LIMITS)
+    for epoch, known in enumerate((0, 6, 6, 6, 6, 7, 8, 8, 9, 9, 10), 1):
+        budget.verdict(_figures(epoch, *[KNOWN] * known, *[UNKNOWN] * (10 - known)))
+        assert budget.rate == 1

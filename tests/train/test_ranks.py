@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -109,6 +110,35 @@ def test_both_phases_give_the_losses_of_one_process_and_the_same_bytes_twice(
     assert len(once) == len(expected) == 2
     for (_, found), (_, losses) in zip(once, expected, strict=True):
         assert found == pytest.approx(losses, abs=5e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_all_processes_slow_down_together(tmp_path: Path) -> None:
+    facts = ("teal", "nineteen hours", "Marrowgate", "Odile Varga", "glass", "oil", "tall")
+    asked = [*(f"What is fact {n} of the lamp?" for n in range(6)), "What is fact 0 of the lamp?"]
+    pairs = "".join(
+        f"### Q\n{one}\n\n### A\n{two}\n\n" for one, two in zip(asked, facts, strict=True)
+    )
+    document = tmp_path / "lamp.dlm"
+    document.write_text(
+        f"{TEXT[: TEXT.index('::instruction')]}::instruction::\n{pairs}::\n", "utf-8"
+    )
+    options = ("train", document, "--max-steps", "60")
+    one, two = tmp_path / "one", tmp_path / "two"
+    warm.run(*options, env={**os.environ, "DLM_HOME": str(one)}).check_returncode()
+    with Launched(2, two, *options) as processes:
+        assert [status for status, _, _ in processes.ended()] == [0, 0]
+    assert results(two, ID)[0][1] == pytest.approx(results(one, ID)[0][1], abs=5e-5)
+    for home in (one, two):
+        rates = _rates(home)
+        assert rates[-1] < max(rates) / 1.9
+
+
+def _rates(home: Path) -> list[float]:
+    with sqlite3.connect(home / "store" / ID / "store.sqlite3") as database:
+        rows = database.execute("SELECT learning_rate FROM metric_steps ORDER BY step")
+        return [rate for (rate,) in rows]
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from dlm.data.rows import Row, RowKind
 from dlm.engine.loading import LoraSettings, save_adapter
 from dlm.engine.model import Model
 from dlm.hardware import Plan, detect, plan
+from dlm.train.checkpoint import Snapshot, trained_weights
 from dlm.train.losses import divergence
 from dlm.train.steps import Optimisation
 from dlm.train.trainer import RowTrainer, StepReport
@@ -99,6 +100,34 @@ def test_the_answers_are_learned_and_the_base_stays_as_it_was(
     assert all(score.exact for score in after)
     assert max(score.nll for score in after) < 0.2
     assert [score.nll for score in base] == pytest.approx([score.nll for score in before], abs=1e-5)
+
+
+def test_the_rate_is_lowered_while_it_steps_and_stays_so_after_a_resume(
+    model: Model, trainer: RowTrainer, rows: list[Row], pocket_folder: Path, hardware: Plan
+) -> None:
+    kept: list[Snapshot] = []
+    rates: list[float] = []
+
+    def watch(report: StepReport) -> str | None:
+        rates.append(report.learning_rate)
+        if report.step in (7, 9):
+            trainer.at_rate(0.5 if report.step == 7 else 0.125)
+        if report.step == 10:
+            kept.append(trainer.snapshot())
+        return None
+
+    trainer.fit(rows * 6, HOW, watch)
+    assert rates[5:] == pytest.approx([2e-3, 2e-3, 1e-3, 1e-3, 2.5e-4, 2.5e-4, 2.5e-4])
+    other = Model.load(pocket_folder, hardware, new_adapter=SHAPE)
+    again = RowTrainer(other, pad_id=0)
+    later: list[float] = []
+    again.fit(rows * 6, HOW, lambda report: later.append(report.learning_rate), start=kept[0])
+    again.close()
+    assert later == pytest.approx([2.5e-4] * 2)
+    for name, weight in trained_weights(model.network).items():
+        assert weight.equal(trained_weights(other.network)[name])
+    trainer.fit(rows * 2, HOW, lambda report: rates.append(report.learning_rate))
+    assert rates[-1] == pytest.approx(2e-3)
 
 
 def test_the_loss_of_a_step_is_the_weighted_mean_over_its_micro_batches(

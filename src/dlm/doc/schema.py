@@ -84,7 +84,9 @@ class RehearsalConfig(_Config):
 class ReplayConfig(_Config):
     """What was trained before comes along, so that a retrain does not forget it."""
 
-    share: float = Field(0.3, ge=0, le=0.5, description="a number from 0 to 0.5")
+    share: Auto | Annotated[float, Field(ge=0, le=0.5)] = Field(
+        "auto", description="auto or a number from 0 to 0.5"
+    )
     removed: Literal["keep", "forget"] = Field("keep", description="keep or forget")
 
 

@@ -113,8 +113,8 @@ class Model:
             for layer, scaling in zip(layers, kept, strict=True):
                 layer.scaling = scaling
 
-    def weaken(self, share: float) -> None:
-        """Make the adapter's weights count only in part from now on: its second factors shrink."""
+    def scale(self, share: float) -> None:
+        """Make the adapter weaker or stronger from now on: its second factors are multiplied."""
         self.steps += 1
         with self.torch.no_grad():
             for name, weight in self.network.named_parameters():

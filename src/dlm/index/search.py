@@ -36,7 +36,7 @@ _PROSE: Final = 1.5  # weight of the score of a window of prose, for a sentence 
 _PAIR: Final = 0.9  # what a pair is ahead of prose: somebody wrote it to answer a question
 _KNOWN: Final = 0.55  # weight of how well the document knows the words of a question
 _ENOUGH: Final = (0.44, 0.15)  # with and without word vectors: what fits less is no answer
-_MEANT_ENOUGH: Final = 0.34  # the same, of the cosine and a share of the figure by words
+_MEANT_ENOUGH: Final = 0.30  # the same, of the cosine and a share of the figure by words
 _BY_WORDS: Final = 0.4
 
 

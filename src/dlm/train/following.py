@@ -16,6 +16,7 @@ from dlm.errors import Abandoned, BaseModelError, DlmError
 from dlm.launch import Launch
 from dlm.train.ranks import (
     AddAdapter,
+    AtRate,
     End,
     Fit,
     Line,
@@ -109,6 +110,8 @@ class _Follower:
         """In what all processes do at once."""
         assert self._trainer is not None
         match message:
+            case AtRate(share):
+                self._trainer.at_rate(share)
             case TellState():
                 self._trainer.state()
             case TellWeights():

@@ -79,11 +79,14 @@ class PairEvaluator:
         return replace(figures, lost=self.lost())
 
     def least_strength(self) -> float:
-        """The share of the adapter's weights at which every answer that was learned stays so."""
-        model, pad_id = self._model, self._plan.codec.pad_id
-        pairs = [row.encoded for row in self._plan.material.pairs]
-        # Not by the evaluator, which keeps what it found until the next step.
-        return least_strength(model, lambda: model.score(pairs, pad_id=pad_id))
+        """The share of the adapter's weights at which what is learned or was known stays so."""
+
+        def scores(rows: Sequence[Row]) -> list[Score]:
+            # Not by the evaluator, which keeps what it found until the next step.
+            return self._model.score([row.encoded for row in rows], pad_id=self._plan.codec.pad_id)
+
+        pairs = self._plan.material.pairs
+        return least_strength(self._model, lambda: scores(pairs), lambda: scores(self._guard))
 
     def lost(self) -> int:
         """How many of the answers known before are no longer given word for word."""

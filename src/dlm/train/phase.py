@@ -63,6 +63,10 @@ class Phase(ABC, Generic[P]):
         self.session, self.plan, self.previous = session, plan, previous
         self.store, self.progress, self.options = session.store, session.progress, session.options
         self.recorder, self.kept = recorder, session.kept
+        # The share of its whole strength at which the adapter is left, see `strength`.
+        self.strength: float = (
+            self.store.run_of(previous).figures.get("strength", 1.0) if previous else 1.0
+        )
         self.course = self.kept.course if self.kept else TrainerState(recorder.started, 0.0)
         self.losses = list(self.course.losses)
         self._began = time.monotonic() - self.course.seconds
@@ -154,7 +158,7 @@ class Phase(ABC, Generic[P]):
             self.course.started,
             mode=self.mode,
             optimisation=plan.optimisation,
-            more=more,
+            more={**more, "strength": self.strength},
         )
         with self.store.new_version(after=self.previous) as staging:
             save_adapter(

@@ -103,7 +103,7 @@ def make_plan(
     longest = min(length, _longest(material) + _CUE)
     setup = setup_of(document, lessons, options, tools, hardware, longest=longest)
     mixture = _mixture(recipe, config, setup.hardware, material, quick=options.quick)
-    limits = _limits(recipe, config, options, material, mixture, fresh=number == 0)
+    limits = _limits(recipe, config, options, material, mixture)
     schedule = build_schedule(
         material,
         reworder(encode),
@@ -160,8 +160,6 @@ def _limits(
     options: TrainOptions,
     material: Material,
     mixture: Mixture,
-    *,
-    fresh: bool,
 ) -> Limits | None:
     """The bounds of the auto budget; a large document is gone through fewer times."""
     if options.epochs is not None or config.num_epochs != "auto":
@@ -175,7 +173,7 @@ def _limits(
         usual,
         max_epochs=epochs,
         min_epochs=min(least, epochs),
-        answer_nll=recipe.answer_nll if fresh else usual.answer_nll,
+        answer_nll=usual.answer_nll if options.quick else recipe.answer_nll,
     )
 
 
@@ -198,7 +196,7 @@ def _mixture(
         prose_every=recipe.prose_every if config.open_book else SMALL.prose_every,
         most_cued=recipe.most_cued if config.cued_sentences == "auto" else config.cued_sentences,
         cues_every=_QUICK_CUES_EVERY if quick else 1,
-        replay_share=config.replay.share,
+        replay_share=recipe.replay_share,
         real_share=config.real_share,
         general_share=recipe.general_share,
         texts_every=recipe.texts_every,
@@ -209,8 +207,11 @@ def _mixture(
             rewordings=min(mixture.rewordings, _QUICK_REWORDINGS),
             general_share=min(mixture.general_share, _QUICK_GENERAL),
         )
-    share = config.rehearsal.share
-    return mixture if share == "auto" else replace(mixture, general_share=share)
+    if config.replay.share != "auto":
+        mixture = replace(mixture, replay_share=config.replay.share)
+    if config.rehearsal.share != "auto":
+        mixture = replace(mixture, general_share=config.rehearsal.share)
+    return mixture
 
 
 def _optimisation(

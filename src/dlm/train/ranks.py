@@ -71,6 +71,13 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class AtRate:
+    """Step at this share of the peak learning rate from now on."""
+
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class TellState:
     """Say how your random numbers stand, and hand in your part of what FSDP spread."""
 

@@ -20,16 +20,18 @@ class Recipe:
     """What an epoch holds (see `data.schedule.Mixture`), and the fewest epochs of an open end.
 
     `prose_every` epochs prose is trained, 0 stands for the first alone; `most_cued` sentences are
-    asked by a cue; `texts_every` says which share of the general rows is text of people.
-    `everyday` is whether the base's samples are answers to everyday prompts; with `distilled`,
-    general rows are not learned by heart: the adapter is held to all that the base says there. An
-    `eased` adapter is left at the least strength at which it keeps what it learned first;
-    `answer_nll` is how surely an answer is to be given before that, in nats a token.
+    asked by a cue; `replay_share` of the document's tokens are known ones; `texts_every` says
+    which share of the general rows is text of people. `everyday` is whether the base's samples are
+    answers to everyday prompts; with `distilled`, general rows are not learned by heart: the
+    adapter is held to all that the base says there. An `eased` adapter is left at the least
+    strength at which it keeps what it knows; `answer_nll` is how surely an answer is to be given
+    before that, in nats a token.
     """
 
     rewordings: int
     prose_every: int
     most_cued: int
+    replay_share: float
     general_share: float
     texts_every: int
     min_epochs: int
@@ -43,6 +45,7 @@ SMALL: Final = Recipe(
     rewordings=3,
     prose_every=3,
     most_cued=32,
+    replay_share=0.3,
     general_share=0.2,
     texts_every=2,
     min_epochs=8,
@@ -55,6 +58,7 @@ LARGE: Final = Recipe(
     rewordings=1,
     prose_every=0,
     most_cued=0,
+    replay_share=0.5,
     general_share=0.5,
     texts_every=4,
     min_epochs=3,

@@ -96,8 +96,6 @@ def _sample_the_base(plan: TrainingPlan, progress: Progress) -> bool:
 class SftPhase(Phase[TrainingPlan]):
     """What differs where prose and pairs are trained."""
 
-    strength = 1.0  # the share that was left of the adapter's weights
-
     def __init__(self, session: Session, start: Start, recorder: Recorder) -> None:
         super().__init__(session, start.plan, start.previous, recorder)
         self.mode = "continue" if start.previous else "fresh"
@@ -128,22 +126,31 @@ class SftPhase(Phase[TrainingPlan]):
     def look_before(self) -> None:
         bench, quick = self.bench, self.options.quick
         self.evaluator = PairEvaluator(bench.model, self.plan, bench.evaluator, quick=quick)
+        if self._eased:
+            bench.model.scale(1 / self.strength)
 
     def look(self, epoch: int) -> str | None:
         figures = self.evaluator.look(epoch, self.budget)
         self.course = replace(self.course, epochs=(*self.course.epochs, figures))
         self.recorder.epoch(figures)
         self.progress.epoch(figures)
-        return self.budget.verdict(figures) if self.budget else None
+        if self.budget is None:
+            return None
+        rate, verdict = self.budget.rate, self.budget.verdict(figures)
+        if verdict is None and self.budget.rate != rate:
+            self.bench.trainer.at_rate(self.budget.rate)
+        return verdict
 
     def settle(self) -> None:
-        """A fresh adapter is left no stronger than it must be."""
-        fresh = self.previous is None and not self.options.quick
-        if not (fresh and recipe_of(self.plan.base).eased) or launch().sharded:
-            return
-        self.progress.stage("weakening the adapter as far as it keeps what it learned")
-        self.strength = self.evaluator.least_strength()
-        self.bench.model.weaken(self.strength)
+        """The adapter is left no stronger than it must be."""
+        if self._eased:
+            self.progress.stage("weakening the adapter as far as it keeps what it learned")
+            self.strength = self.evaluator.least_strength()
+            self.bench.model.scale(self.strength)
+
+    @property
+    def _eased(self) -> bool:
+        return recipe_of(self.plan.base).eased and not (self.options.quick or launch().sharded)
 
     def conclude(self, steps: int, stopped: str) -> TrainingReport:
         quick, limits = self.options.quick, self.plan.limits
@@ -153,7 +160,6 @@ class SftPhase(Phase[TrainingPlan]):
         more = {
             "shares": [asdict(one) for one in shares(self.plan.rows_of(steps))],
             "drift_bound": limits.max_drift if limits else None,
-            "strength": self.strength,
         }
         # A quick scorecard is none to compare others with.
         compared = None if quick else with_current(self.store, outcome.card)

@@ -26,7 +26,7 @@ from dlm.train.checkpoint import (
     weights_of,
 )
 from dlm.train.losses import Objective, trainer_class
-from dlm.train.ranks import Fit, Line, TellState, TellWeights, Verdict
+from dlm.train.ranks import AtRate, Fit, Line, TellState, TellWeights, Verdict
 from dlm.train.steps import FILLING, Optimisation, in_order, shared_out
 
 
@@ -113,6 +113,17 @@ class RowTrainer:
             trainer.remove_callback(callback)
             self._leave_clean(trainer)
         return trainer.state.global_step, callback.reason
+
+    def at_rate(self, share: float) -> None:
+        """Step at this share of the pass's learning rate from now on; for a watcher to call."""
+        if self._line is not None and self._line.leads:
+            self._line.say(AtRate(share))
+        schedule, groups = self._trainer.lr_scheduler, self._trainer.optimizer.param_groups
+        peak = share * self._trainer.args.learning_rate
+        for group, before in zip(groups, schedule.base_lrs, strict=True):
+            group["lr"] *= peak / before
+        schedule.base_lrs = [peak for _ in groups]
+        schedule._last_lr = [group["lr"] for group in groups]
 
     def snapshot(self) -> Snapshot:
         """The state after the step that was just taken; to be called by a watcher."""

@@ -19,6 +19,9 @@ from dlm.eval.figures import Figure, binomial_tail
 from dlm.eval.scorecard import Scorecard
 from dlm.train.figures import EpochFigures, PairEpoch, PhaseFigures, Standing
 
+_SWINGING = 2  # epochs without one more known answer
+_FEW_MISSING = 0.2  # of the answers
+_SLOWEST = 1 / 8
 _WORSE = 0.1  # nats a token: what is worse by less may be so by accident
 
 
@@ -66,10 +69,13 @@ class Budget:
         self._limits = limits
         self._learning = _Falling(limits.patience, margin=0.02)
         self._keeping = _Falling(limits.patience, margin=0.0)
+        self._missing = _Falling(_SWINGING, margin=0.0)
+        self.rate = 1.0  # the share of the learning rate to go on at
 
     def verdict(self, figures: EpochFigures) -> str | None:
         """Why to stop now, or None to go on."""
         limits = self._limits
+        self._slow_down(figures)
         if figures.drift is not None and figures.drift > limits.max_drift:
             return f"drift on general text passed {limits.max_drift} nats"
         if figures.epoch < limits.min_epochs:
@@ -90,6 +96,14 @@ class Budget:
             return figures.remembered is not None or figures.epoch >= limits.prose_epochs
         worst = max(score.nll for score in figures.scores)
         return all(score.exact for score in figures.scores) and worst < limits.answer_nll
+
+    def _slow_down(self, figures: EpochFigures) -> None:
+        """Halve the rate where nearly all is known and what is missing only changes places."""
+        missing = sum(not score.exact for score in figures.scores)
+        stalled = self._missing.stalled(missing)
+        if stalled and 0 < missing <= _FEW_MISSING * len(figures.scores):
+            self.rate = max(_SLOWEST, self.rate / 2)
+            self._missing.begin_again()
 
     def _guard_verdict(self, figures: EpochFigures) -> str | None:
         reason = self._learned_reason(figures)
@@ -127,6 +141,10 @@ class _Falling:
         else:
             self._since_best += 1
         return self._since_best >= self._patience
+
+    def begin_again(self) -> None:
+        """Be patient once more."""
+        self._since_best = 0
 
 
 _FEWEST = 8  # triples from which more than harm is judged
