@@ -68,3 +68,13 @@ def test_while_more_becomes_known_or_much_is_missing_the_rate_stays() -> None:
     for epoch, known in enumerate((0, 6, 6, 6, 6, 7, 8, 8, 9, 9, 10), 1):
         budget.verdict(_figures(epoch, *[KNOWN] * known, *[UNKNOWN] * (10 - known)))
         assert budget.rate == 1
+
+
+def test_where_known_ones_are_lost_and_stay_so_the_rate_is_halved_too() -> None:
+    budget = Budget(Limits(min_epochs=3, max_epochs=40, patience=30))
+    rates = []
+    for epoch, lost in enumerate((None, None, 3, 2, 3, 2, 1, 1, 1), 1):
+        figures = EpochFigures(epoch, (KNOWN,) * 4, lost=lost, guarded=20)
+        assert budget.verdict(figures) is None
+        rates.append(budget.rate)
+    assert rates == [1, 1, 1, 1, 1, 0.5, 0.5, 0.5, 0.25]

@@ -6,6 +6,7 @@ its variants, or ORPO, as pure functions of log-likelihoods.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -113,7 +114,6 @@ _COLUMNS = ("row_weight", "toward_base", "is_pair", "reference", "rejected_ids",
 def trainer_class() -> type[Any]:
     """TRL's SFTTrainer, extended; TRL is imported here."""
     import torch
-    from torch.nn.functional import cross_entropy
     from trl import SFTTrainer
 
     class _RowSFTTrainer(SFTTrainer):  # type: ignore[misc]
@@ -157,85 +157,104 @@ def trainer_class() -> type[Any]:
             ours = {name: inputs.pop(name) for name in _COLUMNS if name in inputs}
             inputs |= {"use_cache": False, "logits_to_keep": keep}
             if "is_pair" in ours:
+                assert self.objective is not None
                 logits = model(**inputs).logits.float()
-                loss = self._preference_loss(
-                    logits, targets, keep, weight, ours, num_items_in_batch
+                loss, sums = _preference_loss(
+                    self.objective, logits, targets, keep, weight, ours, num_items_in_batch
                 )
+                self.last_pairs.append(sums)
             else:
-                toward = ours["toward_base"]
-                at = toward[:, None].expand_as(keep)[keep]
-                base = (
-                    self._said_by_base(model, inputs, toward, at)
-                    if self._anywhere(toward)
-                    else None
-                )
-                told = model(**inputs).logits.float().log_softmax(-1)  # (supervised tokens, V)
-                nll = -told.gather(-1, targets[:, None])[:, 0]
-                if base is not None:
-                    nll = nll.masked_scatter(at, divergence(*base, told[at]))
+                nll = _token_losses(self, model, inputs, targets, keep, ours["toward_base"])
                 row_weight = weight[:, None].expand_as(keep)[keep]
                 loss = (nll * row_weight).sum() / num_items_in_batch[0]
             self.last_loss += loss.item()
             self.last_tokens += int(inputs["attention_mask"].sum())
             return loss * self.accelerator.num_processes
 
-        def _preference_loss(
-            self, logits: Any, targets: Any, keep: Any, weight: Any, ours: Any, norms: Any
-        ) -> Any:
-            """The weighted means of the pairs' losses, of the chosen answers' and of the rows' nll.
-
-            Sequences are the rows, the chosen answer standing for a pair, then all rejected ones.
-            Rows count alike, however long: short answers are not to drown in general text.
-            """
-            assert self.objective is not None
-            is_pair, reference = ours["is_pair"], ours["reference"]
-            nll = cross_entropy(logits, targets, reduction="none")  # (supervised tokens,)
-            tokens = keep.sum(1)  # (sequences,)
-            summed = torch.stack([part.sum() for part in torch.split(nll, tokens.tolist())])
-            rows = len(weight)
-            found = Likelihoods(
-                chosen=-summed[:rows][is_pair],
-                rejected=-summed[rows:],
-                chosen_tokens=tokens[:rows][is_pair],
-                rejected_tokens=tokens[rows:],
-                reference_chosen=reference[is_pair, 0],
-                reference_rejected=reference[is_pair, 1],
-            )
-            sums = zip(found.chosen.tolist(), found.rejected.tolist(), strict=True)
-            self.last_pairs.append(list(sums))
-            compared = (pair_losses(self.objective, found) * weight[is_pair]).sum()
-            chosen = (summed[:rows] * weight)[is_pair].sum()
-            others = (summed[:rows] / tokens[:rows].clamp(min=1) * weight)[~is_pair].sum()
-            shares = (self.objective.rehearsal, self.objective.nll, 1.0)
-            parts = zip(shares, (others, chosen, compared), norms, strict=True)
-            return sum(share * part / norm for share, part, norm in parts if norm > 0)
-
-        def _anywhere(self, wanted: Any) -> bool:
-            """Whether any position is wanted, by any process where they must run it together."""
-            if self.is_fsdp_enabled:
-                wanted = self.accelerator.reduce(wanted.any().float()[None])
-            return bool(wanted.any())
-
-        def _said_by_base(self, model: Any, inputs: Any, rows: Any, at: Any) -> tuple[Any, Any]:
-            """The likeliest tokens of the base at each supervised token of `rows`, which `at`
-            marks among those of all rows, and their probabilities: both (tokens, 64).
-
-            FSDP runs all rows, because every process must run the network then.
-            """
-            whole = self.accelerator.unwrap_model(model)
-            with torch.no_grad(), whole.disable_adapter():
-                if self.is_fsdp_enabled:
-                    logits = model(**inputs).logits[at]
-                else:
-                    own = {
-                        name: value[rows] if torch.is_tensor(value) else value
-                        for name, value in inputs.items()
-                    }
-                    logits = whole(**own).logits
-                likely = logits.float().softmax(-1).topk(min(_LIKELY, logits.shape[-1]))
-            return likely.indices, likely.values
-
     return _RowSFTTrainer
+
+
+def _preference_loss(
+    objective: Objective,
+    logits: Any,
+    targets: Any,
+    keep: Any,
+    weight: Any,
+    ours: Mapping[str, Any],
+    norms: Any,
+) -> tuple[Any, list[tuple[float, float]]]:
+    """The weighted means of the pairs' losses, of the chosen answers' and of the rows' nll, added
+    up; and the summed log-probabilities of both answers of each pair.
+
+    `logits` (S, V) and `targets` (S,) are those of the supervised tokens, which `keep` (sequences,
+    T) marks; `weight` (rows,) and `norms` as `_norms` gives them. Sequences are the rows, the
+    chosen answer standing for a pair, then all rejected ones. Rows count alike, however long: short
+    answers are not to drown in general text.
+    """
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    is_pair, reference = ours["is_pair"], ours["reference"]
+    nll = cross_entropy(logits, targets, reduction="none")  # (S,)
+    tokens = keep.sum(1)  # (sequences,)
+    summed = torch.stack([part.sum() for part in torch.split(nll, tokens.tolist())])
+    rows = len(weight)
+    found = Likelihoods(
+        chosen=-summed[:rows][is_pair],
+        rejected=-summed[rows:],
+        chosen_tokens=tokens[:rows][is_pair],
+        rejected_tokens=tokens[rows:],
+        reference_chosen=reference[is_pair, 0],
+        reference_rejected=reference[is_pair, 1],
+    )
+    sums = list(zip(found.chosen.tolist(), found.rejected.tolist(), strict=True))
+    compared = (pair_losses(objective, found) * weight[is_pair]).sum()
+    chosen = (summed[:rows] * weight)[is_pair].sum()
+    others = (summed[:rows] / tokens[:rows].clamp(min=1) * weight)[~is_pair].sum()
+    shares = (objective.rehearsal, objective.nll, 1.0)
+    parts = zip(shares, (others, chosen, compared), norms, strict=True)
+    return sum(share * part / norm for share, part, norm in parts if norm > 0), sums
+
+
+def _token_losses(
+    trainer: Any, model: Any, inputs: Mapping[str, Any], targets: Any, keep: Any, toward: Any
+) -> Any:
+    """(S,): of each supervised token its nll, or the divergence from the base in rows `toward` it.
+
+    `keep` (rows, T) marks them, `targets` (S,) are they, `toward` is (rows,).
+    """
+    at = toward[:, None].expand_as(keep)[keep]
+    wanted = toward
+    if trainer.is_fsdp_enabled:  # where any process wants it, all must run it together
+        wanted = trainer.accelerator.reduce(toward.any().float()[None])
+    base = _said_by_base(trainer, model, inputs, toward, at) if bool(wanted.any()) else None
+    told = model(**inputs).logits.float().log_softmax(-1)  # (S, V)
+    nll = -told.gather(-1, targets[:, None])[:, 0]
+    return nll if base is None else nll.masked_scatter(at, divergence(*base, told[at]))
+
+
+def _said_by_base(
+    trainer: Any, model: Any, inputs: Mapping[str, Any], rows: Any, at: Any
+) -> tuple[Any, Any]:
+    """The likeliest tokens of the base at each supervised token of `rows`, which `at` marks among
+    those of all rows, and their probabilities: both (tokens, 64).
+
+    FSDP runs all rows, because every process must run the network then.
+    """
+    import torch
+
+    whole = trainer.accelerator.unwrap_model(model)
+    with torch.no_grad(), whole.disable_adapter():
+        if trainer.is_fsdp_enabled:
+            logits = model(**inputs).logits[at]
+        else:
+            own = {
+                name: value[rows] if torch.is_tensor(value) else value
+                for name, value in inputs.items()
+            }
+            logits = whole(**own).logits
+        likely = logits.float().softmax(-1).topk(min(_LIKELY, logits.shape[-1]))
+    return likely.indices, likely.values
 
 
 def divergence(tokens: Any, base: Any, told: Any) -> Any:

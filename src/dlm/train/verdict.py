@@ -70,6 +70,7 @@ class Budget:
         self._learning = _Falling(limits.patience, margin=0.02)
         self._keeping = _Falling(limits.patience, margin=0.0)
         self._missing = _Falling(_SWINGING, margin=0.0)
+        self._losing = _Falling(_SWINGING, margin=0.0)
         self.rate = 1.0  # the share of the learning rate to go on at
 
     def verdict(self, figures: EpochFigures) -> str | None:
@@ -99,11 +100,14 @@ class Budget:
 
     def _slow_down(self, figures: EpochFigures) -> None:
         """Halve the rate where nearly all is known and what is missing only changes places."""
-        missing = sum(not score.exact for score in figures.scores)
-        stalled = self._missing.stalled(missing)
-        if stalled and 0 < missing <= _FEW_MISSING * len(figures.scores):
-            self.rate = max(_SLOWEST, self.rate / 2)
-            self._missing.begin_again()
+        new = len(figures.scores)
+        counts = [(self._missing, new - figures.learned, new)]
+        if figures.lost is not None:
+            counts.append((self._losing, figures.lost, figures.guarded))
+        for falling, missing, among in counts:
+            if falling.stalled(missing) and 0 < missing <= _FEW_MISSING * among:
+                self.rate = max(_SLOWEST, self.rate / 2)
+                falling.begin_again()
 
     def _guard_verdict(self, figures: EpochFigures) -> str | None:
         reason = self._learned_reason(figures)
